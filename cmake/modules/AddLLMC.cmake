@@ -1,0 +1,54 @@
+# Wrappers that give every llmc target the same options (LLMCOptions) and toolchain.
+# MLIR and LLVM come as their two shared libraries only: a static archive beside
+# them would bring a second copy of every TypeID.
+
+include(AddLLVM)
+include(TableGen)
+include(AddMLIR)
+
+add_library(llmc_mlir INTERFACE)
+target_include_directories(llmc_mlir SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS} ${MLIR_INCLUDE_DIRS})
+target_compile_definitions(llmc_mlir INTERFACE ${LLVM_DEFINITIONS_LIST})
+target_compile_options(llmc_mlir INTERFACE
+  $<$<NOT:$<BOOL:${LLVM_ENABLE_RTTI}>>:-fno-rtti>
+  $<$<NOT:$<BOOL:${LLVM_ENABLE_EH}>>:-fno-exceptions>)
+target_link_libraries(llmc_mlir INTERFACE MLIR LLVM)
+
+# add_llmc_library(NAME sources... [DEPENDS targets...] [LINK libraries...])
+# A static library of the compiler.
+function(add_llmc_library name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS;LINK" ${ARGN})
+  # DEV-GUARD begin
+  set(existing)
+  foreach(source ${ARG_UNPARSED_ARGUMENTS})
+    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${source} OR IS_ABSOLUTE ${source})
+      list(APPEND existing ${source})
+    endif()
+  endforeach()
+  if(NOT existing)
+    return()
+  endif()
+  set(ARG_UNPARSED_ARGUMENTS ${existing})
+  # DEV-GUARD end
+  add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PUBLIC llmc_options llmc_mlir ${ARG_LINK})
+  if(ARG_DEPENDS)
+    add_dependencies(${name} ${ARG_DEPENDS})
+  endif()
+endfunction()
+
+# add_llmc_tool(NAME sources... [LINK libraries...])
+function(add_llmc_tool name)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PRIVATE llmc_options ${ARG_LINK})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+endfunction()
+
+# add_llmc_unittest(NAME sources... [LINK libraries...])
+function(add_llmc_unittest name)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  target_link_libraries(${name} PRIVATE llmc_options ${ARG_LINK} GTest::gtest GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+endfunction()
