@@ -1,0 +1,520 @@
+//===- DimExpr.cpp - symbolic sizes in canonical form
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Support/DimExpr.h"
+
+#include <algorithm>
+#include <cctype>
+#include <map>
+
+using namespace llmc;
+
+namespace {
+
+using Wide = __int128;
+
+int64_t saturate(Wide value) {
+  if (value >= DimExpr::kInfinity)
+    return DimExpr::kInfinity;
+  if (value <= -Wide(DimExpr::kInfinity))
+    return -DimExpr::kInfinity;
+  return int64_t(value);
+}
+
+bool isInfinite(int64_t value) {
+  return value == DimExpr::kInfinity || value == -DimExpr::kInfinity;
+}
+
+int64_t multiply(int64_t a, int64_t b) {
+  if (a == 0 || b == 0)
+    return 0;
+  if (isInfinite(a) || isInfinite(b))
+    return (a < 0) == (b < 0) ? DimExpr::kInfinity : -DimExpr::kInfinity;
+  return saturate(Wide(a) * b);
+}
+
+int64_t add(int64_t a, int64_t b) {
+  if (isInfinite(a))
+    return a;
+  if (isInfinite(b))
+    return b;
+  return saturate(Wide(a) + b);
+}
+
+int64_t floorDivide(int64_t a, int64_t b) {
+  int64_t quotient = a / b;
+  return quotient * b != a && (a < 0) != (b < 0) ? quotient - 1 : quotient;
+}
+
+std::string factorsKey(const std::vector<DimExpr::AtomRef> &factors) {
+  std::string key;
+  for (const auto &factor : factors)
+    key += (key.empty() ? "" : " * ") + factor->key;
+  return key;
+}
+
+/// Recursive descent over the little grammar of dimension expressions.
+class Parser {
+public:
+  explicit Parser(std::string_view text) : text(text) {}
+
+  std::optional<DimExpr> parse() {
+    std::optional<DimExpr> result = sum();
+    skipSpace();
+    return position == text.size() ? result : std::nullopt;
+  }
+
+private:
+  void skipSpace() {
+    while (position < text.size() && std::isspace((unsigned char)text[position]))
+      ++position;
+  }
+  bool eat(std::string_view token) {
+    skipSpace();
+    if (text.substr(position, token.size()) != token)
+      return false;
+    position += token.size();
+    return true;
+  }
+
+  std::optional<DimExpr> sum() {
+    if (++depth > 64)
+      return std::nullopt;
+    std::optional<DimExpr> left = product();
+    while (left) {
+      bool plus = eat("+");
+      if (!plus && !eat("-"))
+        break;
+      std::optional<DimExpr> right = product();
+      if (!right)
+        return std::nullopt;
+      left = plus ? *left + *right : *left - *right;
+    }
+    --depth;
+    return left;
+  }
+
+  std::optional<DimExpr> product() {
+    std::optional<DimExpr> left = primary();
+    while (left) {
+      char op = eat("*") ? '*' : (eat("//") || eat("/")) ? '/' : eat("%") ? '%' : 0;
+      if (!op)
+        break;
+      std::optional<DimExpr> right = primary();
+      if (!right)
+        return std::nullopt;
+      left = op == '*'   ? *left * *right
+             : op == '/' ? DimExpr::floorDiv(*left, *right)
+                         : DimExpr::mod(*left, *right);
+    }
+    return left;
+  }
+
+  std::optional<DimExpr> primary() {
+    skipSpace();
+    if (position >= text.size())
+      return std::nullopt;
+    if (eat("-")) {
+      if (++depth > 64)
+        return std::nullopt;
+      std::optional<DimExpr> value = primary();
+      --depth;
+      return value ? std::optional(-*value) : std::nullopt;
+    }
+    if (eat("(")) {
+      std::optional<DimExpr> inner = sum();
+      return inner && eat(")") ? inner : std::nullopt;
+    }
+    if (std::isdigit((unsigned char)text[position]))
+      return number();
+    return nameOrCall();
+  }
+
+  std::optional<DimExpr> number() {
+    Wide value = 0;
+    while (position < text.size() && std::isdigit((unsigned char)text[position])) {
+      value = value * 10 + (text[position++] - '0');
+      if (value > DimExpr::kInfinity - 1)
+        return std::nullopt;
+    }
+    return DimExpr(int64_t(value));
+  }
+
+  std::optional<DimExpr> nameOrCall() {
+    size_t start = position;
+    auto isName = [](char c) {
+      return std::isalnum((unsigned char)c) || c == '_' || c == '.' || c == ':' ||
+             c == '$';
+    };
+    while (position < text.size() && isName(text[position]))
+      ++position;
+    if (position == start)
+      return std::nullopt;
+    std::string_view name = text.substr(start, position - start);
+    if (!eat("("))
+      return DimExpr::symbol(name);
+    std::optional<DimExpr> a = sum();
+    if (!a || !eat(","))
+      return std::nullopt;
+    std::optional<DimExpr> b = sum();
+    if (!b || !eat(")"))
+      return std::nullopt;
+    if (name == "floordiv")
+      return DimExpr::floorDiv(*a, *b);
+    if (name == "mod" || name == "Mod")
+      return DimExpr::mod(*a, *b);
+    if (name == "min" || name == "Min")
+      return DimExpr::min(*a, *b);
+    if (name == "max" || name == "Max")
+      return DimExpr::max(*a, *b);
+    return std::nullopt;
+  }
+
+  std::string_view text;
+  size_t position = 0;
+  int depth = 0; ///< bounds recursion on hostile text
+};
+
+} // namespace
+
+DimExpr::DimExpr(int64_t constant) {
+  if (constant != 0)
+    termList.push_back({constant, {}});
+}
+
+DimExpr DimExpr::symbol(std::string_view name) {
+  DimExpr result;
+  result.termList.push_back(
+      {1, {std::make_shared<Atom>(Atom{AtomKind::Symbol, std::string(name), {}})}});
+  return result;
+}
+
+std::optional<DimExpr> DimExpr::parse(std::string_view text) {
+  return Parser(text).parse();
+}
+
+std::string DimExpr::str() const {
+  if (termList.empty())
+    return "0";
+  std::string text;
+  for (const Term &term : termList) {
+    int64_t magnitude = term.coefficient;
+    if (!text.empty()) {
+      text += magnitude < 0 ? " - " : " + ";
+      magnitude = magnitude < 0 ? -magnitude : magnitude;
+    }
+    if (term.factors.empty()) {
+      text += std::to_string(magnitude);
+      continue;
+    }
+    if (magnitude == -1)
+      text += "-";
+    else if (magnitude != 1)
+      text += std::to_string(magnitude) + " * ";
+    text += factorsKey(term.factors);
+  }
+  return text;
+}
+
+void DimExpr::addTerm(int64_t coefficient, std::vector<AtomRef> factors) {
+  std::sort(factors.begin(), factors.end(),
+            [](const AtomRef &a, const AtomRef &b) { return a->key < b->key; });
+  // Symbols first, the constant last: that is how people write sizes.
+  auto order = [](const Term &term) {
+    return std::pair(term.factors.empty(), factorsKey(term.factors));
+  };
+  Term term{coefficient, std::move(factors)};
+  auto it = std::lower_bound(
+      termList.begin(), termList.end(), term,
+      [&](const Term &a, const Term &b) { return order(a) < order(b); });
+  if (it != termList.end() && order(*it) == order(term)) {
+    it->coefficient = saturate(Wide(it->coefficient) + coefficient);
+    if (it->coefficient == 0)
+      termList.erase(it);
+  } else if (coefficient != 0) {
+    termList.insert(it, std::move(term));
+  }
+}
+
+DimExpr DimExpr::operator+(const DimExpr &other) const {
+  DimExpr result = *this;
+  for (const Term &term : other.termList)
+    result.addTerm(term.coefficient, term.factors);
+  return result;
+}
+
+DimExpr DimExpr::operator-(const DimExpr &other) const {
+  DimExpr result = *this;
+  for (const Term &term : other.termList)
+    result.addTerm(-term.coefficient, term.factors);
+  return result;
+}
+
+DimExpr DimExpr::operator*(const DimExpr &other) const {
+  DimExpr result;
+  for (const Term &a : termList)
+    for (const Term &b : other.termList) {
+      std::vector<AtomRef> factors = a.factors;
+      factors.insert(factors.end(), b.factors.begin(), b.factors.end());
+      result.addTerm(saturate(Wide(a.coefficient) * b.coefficient),
+                     std::move(factors));
+    }
+  return result;
+}
+
+DimExpr DimExpr::atom(AtomKind kind, const DimExpr &a, const DimExpr &b) {
+  static const char *const names[] = {"", "floordiv", "mod", "min", "max"};
+  std::string key = std::string(names[int(kind)]) + "(" + a.str() + ", " + b.str() + ")";
+  DimExpr result;
+  result.termList.push_back(
+      {1, {std::make_shared<Atom>(Atom{kind, std::move(key), {a, b}})}});
+  return result;
+}
+
+DimExpr DimExpr::floorDiv(const DimExpr &a, const DimExpr &b) {
+  if (b.isConstant(1))
+    return a;
+  if (a == b && b.provablyPositive())
+    return 1;
+  if (auto divisor = b.constant(); divisor && *divisor != 0) {
+    if (auto dividend = a.constant())
+      return floorDivide(*dividend, *divisor);
+    // Terms that the divisor divides leave the floor; the rest stays inside.
+    DimExpr outside, inside;
+    for (const Term &term : a.termList)
+      if (term.coefficient % *divisor == 0)
+        outside.addTerm(term.coefficient / *divisor, term.factors);
+      else
+        inside.addTerm(term.coefficient, term.factors);
+    if (inside.termList.empty())
+      return outside;
+    if (auto rest = inside.constant())
+      return outside + floorDivide(*rest, *divisor);
+    return outside + atom(AtomKind::FloorDiv, inside, b);
+  }
+  // One term divides: (batch * seq * 4) / (batch * 2) = seq * 2.
+  if (b.termList.size() == 1 && !a.termList.empty() && b.provablyNonNegative()) {
+    const Term &divisor = b.termList[0];
+    DimExpr result;
+    bool exact = true;
+    for (const Term &term : a.termList) {
+      std::vector<AtomRef> rest = term.factors;
+      exact &= term.coefficient % divisor.coefficient == 0;
+      for (const AtomRef &factor : divisor.factors) {
+        auto it = std::find_if(rest.begin(), rest.end(), [&](const AtomRef &r) {
+          return r->key == factor->key;
+        });
+        exact &= it != rest.end();
+        if (exact)
+          rest.erase(it);
+      }
+      if (!exact)
+        break;
+      result.addTerm(term.coefficient / divisor.coefficient, std::move(rest));
+    }
+    if (exact)
+      return result;
+  }
+  return atom(AtomKind::FloorDiv, a, b);
+}
+
+DimExpr DimExpr::ceilDiv(const DimExpr &a, const DimExpr &b) {
+  return floorDiv(a + b - 1, b);
+}
+
+DimExpr DimExpr::mod(const DimExpr &a, const DimExpr &b) {
+  if (b.isConstant(1) || a == b)
+    return 0;
+  auto dividend = a.constant(), divisor = b.constant();
+  if (dividend && divisor && *divisor != 0)
+    return *dividend - floorDivide(*dividend, *divisor) * *divisor;
+  DimExpr quotient = floorDiv(a, b);
+  if (quotient * b == a)
+    return 0;
+  return atom(AtomKind::Mod, a, b);
+}
+
+DimExpr DimExpr::min(const DimExpr &a, const DimExpr &b) {
+  if (a == b || (b - a).provablyNonNegative())
+    return a;
+  if ((a - b).provablyNonNegative())
+    return b;
+  return a.str() < b.str() ? atom(AtomKind::Min, a, b) : atom(AtomKind::Min, b, a);
+}
+
+DimExpr DimExpr::max(const DimExpr &a, const DimExpr &b) {
+  if (a == b || (a - b).provablyNonNegative())
+    return a;
+  if ((b - a).provablyNonNegative())
+    return b;
+  return a.str() < b.str() ? atom(AtomKind::Max, a, b) : atom(AtomKind::Max, b, a);
+}
+
+std::optional<int64_t> DimExpr::constant() const {
+  if (termList.empty())
+    return 0;
+  if (termList.size() == 1 && termList[0].factors.empty())
+    return termList[0].coefficient;
+  return std::nullopt;
+}
+
+std::optional<std::string> DimExpr::asSymbol() const {
+  if (termList.size() != 1 || termList[0].coefficient != 1 ||
+      termList[0].factors.size() != 1 ||
+      termList[0].factors[0]->kind != AtomKind::Symbol)
+    return std::nullopt;
+  return termList[0].factors[0]->key;
+}
+
+void DimExpr::forEachSymbol(
+    const std::function<void(const std::string &)> &visit) const {
+  for (const Term &term : termList)
+    for (const AtomRef &factor : term.factors) {
+      if (factor->kind == AtomKind::Symbol)
+        visit(factor->key);
+      for (const DimExpr &arg : factor->args)
+        arg.forEachSymbol(visit);
+    }
+}
+
+static std::optional<int64_t> applyAtom(DimExpr::AtomKind kind, int64_t a,
+                                        int64_t b) {
+  switch (kind) {
+  case DimExpr::AtomKind::FloorDiv:
+    return b == 0 ? std::nullopt : std::optional(floorDivide(a, b));
+  case DimExpr::AtomKind::Mod:
+    return b == 0 ? std::nullopt : std::optional(a - floorDivide(a, b) * b);
+  case DimExpr::AtomKind::Min:
+    return std::min(a, b);
+  case DimExpr::AtomKind::Max:
+    return std::max(a, b);
+  case DimExpr::AtomKind::Symbol:
+    break;
+  }
+  return std::nullopt;
+}
+
+std::optional<int64_t> DimExpr::evaluate(const Lookup &lookup) const {
+  Wide sum = 0;
+  for (const Term &term : termList) {
+    Wide product = term.coefficient;
+    for (const AtomRef &factor : term.factors) {
+      std::optional<int64_t> value;
+      if (factor->kind == AtomKind::Symbol) {
+        value = lookup(factor->key);
+      } else {
+        auto a = factor->args[0].evaluate(lookup);
+        auto b = factor->args[1].evaluate(lookup);
+        if (a && b)
+          value = applyAtom(factor->kind, *a, *b);
+      }
+      if (!value)
+        return std::nullopt;
+      product *= *value;
+      if (saturate(product) != product)
+        return std::nullopt;
+    }
+    sum += product;
+    if (saturate(sum) != sum)
+      return std::nullopt;
+  }
+  return int64_t(sum);
+}
+
+DimExpr DimExpr::substitute(const Substitution &replacement) const {
+  DimExpr result;
+  for (const Term &term : termList) {
+    DimExpr product(term.coefficient);
+    for (const AtomRef &factor : term.factors) {
+      if (factor->kind == AtomKind::Symbol) {
+        auto value = replacement(factor->key);
+        product = product * (value ? *value : symbol(factor->key));
+        continue;
+      }
+      DimExpr a = factor->args[0].substitute(replacement);
+      DimExpr b = factor->args[1].substitute(replacement);
+      switch (factor->kind) {
+      case AtomKind::FloorDiv: product = product * floorDiv(a, b); break;
+      case AtomKind::Mod: product = product * mod(a, b); break;
+      case AtomKind::Min: product = product * min(a, b); break;
+      default: product = product * max(a, b); break;
+      }
+    }
+    result = result + product;
+  }
+  return result;
+}
+
+static DimExpr::Interval atomBounds(DimExpr::AtomKind kind, DimExpr::Interval a,
+                                    DimExpr::Interval b) {
+  switch (kind) {
+  case DimExpr::AtomKind::FloorDiv: {
+    if (b.lower <= 0)
+      return {-DimExpr::kInfinity, DimExpr::kInfinity};
+    auto divide = [](int64_t x, int64_t y) {
+      if (isInfinite(x))
+        return x;
+      return isInfinite(y) ? int64_t(x < 0 ? -1 : 0) : floorDivide(x, y);
+    };
+    int64_t corners[] = {divide(a.lower, b.lower), divide(a.lower, b.upper),
+                         divide(a.upper, b.lower), divide(a.upper, b.upper)};
+    return {*std::min_element(corners, corners + 4),
+            *std::max_element(corners, corners + 4)};
+  }
+  case DimExpr::AtomKind::Mod:
+    if (b.lower <= 0)
+      return {-DimExpr::kInfinity, DimExpr::kInfinity};
+    return {0, isInfinite(b.upper) ? b.upper : b.upper - 1};
+  case DimExpr::AtomKind::Min:
+    return {std::min(a.lower, b.lower), std::min(a.upper, b.upper)};
+  default:
+    return {std::max(a.lower, b.lower), std::max(a.upper, b.upper)};
+  }
+}
+
+DimExpr::Interval DimExpr::bounds(const Bounds &symbolBounds) const {
+  Interval sum{0, 0};
+  for (const Term &term : termList) {
+    Interval product{term.coefficient, term.coefficient};
+    for (const AtomRef &factor : term.factors) {
+      Interval range;
+      if (factor->kind == AtomKind::Symbol) {
+        if (symbolBounds)
+          range = symbolBounds(factor->key);
+      } else {
+        range = atomBounds(factor->kind, factor->args[0].bounds(symbolBounds),
+                           factor->args[1].bounds(symbolBounds));
+      }
+      int64_t corners[] = {multiply(product.lower, range.lower),
+                           multiply(product.lower, range.upper),
+                           multiply(product.upper, range.lower),
+                           multiply(product.upper, range.upper)};
+      product = {*std::min_element(corners, corners + 4),
+                 *std::max_element(corners, corners + 4)};
+    }
+    sum = {add(sum.lower, product.lower), add(sum.upper, product.upper)};
+  }
+  return sum;
+}
+
+std::optional<bool> DimExpr::equal(const DimExpr &a, const DimExpr &b) {
+  DimExpr difference = a - b;
+  if (difference.isConstant(0))
+    return true;
+  Interval range = difference.bounds();
+  if (range.lower > 0 || range.upper < 0)
+    return false;
+  return std::nullopt;
+}
+
+std::optional<bool> DimExpr::less(const DimExpr &a, const DimExpr &b) {
+  Interval range = (b - a).bounds();
+  if (range.lower > 0)
+    return true;
+  if (range.upper <= 0)
+    return false;
+  return std::nullopt;
+}
