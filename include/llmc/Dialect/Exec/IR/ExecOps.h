@@ -1,0 +1,20 @@
+//===- ExecOps.h - the exec dialect's C++ classes
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_DIALECT_EXEC_IR_EXECOPS_H
+#define LLMC_DIALECT_EXEC_IR_EXECOPS_H
+
+#include "llmc/Dialect/LLM/IR/LLMOps.h"
+#include "mlir/IR/SymbolTable.h"
+
+#include "llmc/Dialect/Exec/IR/ExecDialect.h.inc"
+#include "llmc/Dialect/Exec/IR/ExecEnums.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "llmc/Dialect/Exec/IR/ExecAttrs.h.inc"
+#define GET_OP_CLASSES
+#include "llmc/Dialect/Exec/IR/ExecOps.h.inc"
+
+#endif // LLMC_DIALECT_EXEC_IR_EXECOPS_H

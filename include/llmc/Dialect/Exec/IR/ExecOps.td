@@ -1,0 +1,142 @@
+//===- ExecOps.td - the exec dialect -*- tablegen -*-===//
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_DIALECT_EXEC_IR_EXECOPS_TD
+#define LLMC_DIALECT_EXEC_IR_EXECOPS_TD
+
+include "mlir/IR/OpBase.td"
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+include "mlir/IR/CommonAttrConstraints.td"
+include "mlir/IR/CommonTypeConstraints.td"
+include "mlir/IR/BuiltinAttributeInterfaces.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+
+def Exec_Dialect : Dialect {
+  let name = "exec";
+  let cppNamespace = "::llmc::exec";
+  let summary = "when and where a model computes";
+  let description = [{
+    A module in this dialect is a list of weights, kernels (one for all layers that
+    compute alike) and programs. A program dispatches kernels in order over buffers
+    that the plan phase gives a place in the arena; barriers stand exactly where a
+    dispatch needs the results of an earlier one. Both back ends start here.
+  }];
+  let useDefaultAttributePrinterParser = 1;
+  let dependentDialects = ["::llmc::llm::LLMDialect"];
+}
+
+class Exec_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Exec_Dialect, mnemonic, traits>;
+
+def Exec_WeightLayout : I32EnumAttr<"WeightLayout", "how a weight lies in the artifact", [
+    I32EnumAttrCase<"dense", 0>, I32EnumAttrCase<"panels", 1>,
+    I32EnumAttrCase<"row_blocks", 2>]> {
+  let cppNamespace = "::llmc::exec";
+  let genSpecializedAttr = 0;
+}
+def Exec_WeightLayoutAttr : EnumAttr<Exec_Dialect, Exec_WeightLayout, "layout"> {
+  let assemblyFormat = "$value";
+}
+
+
+
+def Exec_WeightOp : Exec_Op<"weight", [Symbol]> {
+  let summary = "a tensor of the artifact's weight region";
+  let description = [{
+    `dense`: row-major as in the model. `panels`: the f32 matrix of an `llm.linear`
+    packed for the target's microkernel; `row_blocks`: n-bit weights with scales and
+    zero points interleaved. The plan phase sets `offset` (bytes from the start of
+    the region, a multiple of 64) and `bytes`.
+
+    ```mlir
+    exec.weight @w0 dense dense<1.0> : tensor<4xf32>
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, Exec_WeightLayoutAttr:$layout,
+                       ElementsAttr:$value,
+                       OptionalAttr<ElementsAttr>:$scales,
+                       OptionalAttr<ElementsAttr>:$zero_points,
+                       OptionalAttr<I64Attr>:$columns, OptionalAttr<I64Attr>:$outputs,
+                       OptionalAttr<I64Attr>:$group_size, UnitAttr:$transposed,
+                       OptionalAttr<I64Attr>:$offset, OptionalAttr<I64Attr>:$bytes);
+  let assemblyFormat = "$sym_name $layout attr-dict $value";
+}
+
+def Exec_KernelOp : Exec_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> {
+  let summary = "what one dispatch computes";
+  let description = [{
+    A region of `llm` operations from its inputs (block arguments) to the values that
+    `exec.yield` names. One kernel serves every dispatch with the same body and types.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$kind);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$sym_name $kind attr-dict-with-keyword $body";
+}
+
+def Exec_YieldOp : Exec_Op<"yield", [Pure, Terminator, HasParent<"KernelOp">]> {
+  let summary = "the outputs of a kernel";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "attr-dict $values `:` type($values)";
+}
+
+def Exec_ProgramOp : Exec_Op<"program", [Symbol, IsolatedFromAbove, SingleBlock]> {
+  let summary = "one phase of the model";
+  let description = [{
+    Block arguments are the phase's inputs and states in order, `exec.return` names
+    its outputs. `symbols` are `{name, min, max}` in the order of the module ABI;
+    `guard` is `{input, value}`. The plan phase sets `arena_bytes` and `lower_bound`
+    (largest sum of bytes that live at once).
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$phase, ArrayAttr:$symbols,
+                       ArrayAttr:$input_names, ArrayAttr:$output_names,
+                       OptionalAttr<DictionaryAttr>:$guard,
+                       OptionalAttr<I64Attr>:$arena_bytes,
+                       OptionalAttr<I64Attr>:$lower_bound);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$sym_name $phase attr-dict-with-keyword $body";
+}
+
+def Exec_LoadWeightOp : Exec_Op<"load_weight", [Pure]> {
+  let summary = "names a weight inside a program";
+  let arguments = (ins FlatSymbolRefAttr:$weight);
+  let results = (outs AnyType:$result);
+  let assemblyFormat = "$weight attr-dict `:` type($result)";
+}
+
+def Exec_DispatchOp : Exec_Op<"dispatch"> {
+  let summary = "runs a kernel over buffers";
+  let description = [{
+    Results are new buffers (or, for a state, the same storage with its new
+    contents). The plan phase sets `offsets`: for each result its byte offset in the
+    arena, or -1 where it is a program output or a state.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyType>:$inputs,
+                       OptionalAttr<DenseI64ArrayAttr>:$offsets);
+  let results = (outs Variadic<AnyType>:$outputs);
+  let assemblyFormat = "$kernel `(` $inputs `)` attr-dict `:` functional-type($inputs, $outputs)";
+}
+
+def Exec_ViewOp : Exec_Op<"view", [Pure]> {
+  let summary = "the same bytes under another shape";
+  let arguments = (ins AnyRankedTensor:$input);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `to` type($result)";
+}
+
+def Exec_BarrierOp : Exec_Op<"barrier"> {
+  let summary = "all dispatches before it are done";
+  let assemblyFormat = "attr-dict";
+}
+
+def Exec_ReturnOp : Exec_Op<"return", [Terminator, HasParent<"ProgramOp">]> {
+  let summary = "the outputs of a program";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
+}
+
+#endif // LLMC_DIALECT_EXEC_IR_EXECOPS_TD

@@ -1,0 +1,32 @@
+//===- ProgramSymbols.h - the symbols of a program and their bounds
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_DIALECT_EXEC_IR_PROGRAMSYMBOLS_H
+#define LLMC_DIALECT_EXEC_IR_PROGRAMSYMBOLS_H
+
+#include "llmc/Dialect/Exec/IR/ExecOps.h"
+#include "llmc/Support/DimExpr.h"
+#include "llvm/ADT/SmallVector.h"
+
+namespace llmc::exec {
+
+struct ProgramSymbol {
+  std::string name;
+  int64_t min, max;
+};
+
+/// The program's `symbols` attribute, in the order of the module ABI.
+llvm::SmallVector<ProgramSymbol> getSymbols(ProgramOp program);
+
+/// The largest value that `expr` can take in the program; infinity if unbounded.
+int64_t upperBound(ProgramOp program, const DimExpr &expr);
+
+/// Bytes of one element in memory (i1 takes one).
+int64_t elementBytes(mlir::Type elementType);
+
+} // namespace llmc::exec
+
+#endif // LLMC_DIALECT_EXEC_IR_PROGRAMSYMBOLS_H

@@ -1,0 +1,224 @@
+//===- LLMTransformerOps.td - operations that language models are made of -*- tablegen -*-===//
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_DIALECT_LLM_IR_LLMTRANSFORMEROPS_TD
+#define LLMC_DIALECT_LLM_IR_LLMTRANSFORMEROPS_TD
+
+include "llmc/Dialect/LLM/IR/LLMTensorOps.td"
+
+def LLM_Activations : LLM_Enum<"Activations", "what a quantised linear multiplies with", [
+    "f32", "int8"]>;
+def LLM_ActivationsAttr : LLM_EnumAttr<LLM_Activations, "activations">;
+
+def LLM_LinearOp : LLM_InferredOp<"linear", [AttrSizedOperandSegments]> {
+  let summary = "product with a constant weight matrix, optional bias";
+  let description = [{
+    `result[.., n] = sum_k input[.., k] * W(k, n) + bias[n]`, accumulated in f32.
+
+    Dense: `W(k, n) = weight[k, n]`, or `weight[n, k]` with `transposed`.
+    Grouped n-bit (`bits` present; ONNX com.microsoft MatMulNBits): `weight` is
+    `tensor<N x groups x blob xui8>`, `W(k, n) = (q(n, k) - zp(n, g)) * scales[n, g]`
+    with `g = k / group_size`, low bits first; without `zero_points` zp is
+    `2^(bits-1)`. `activations = int8` allows the input to be rounded to int8 with
+    one scale per 32 inputs (absmax / 127); the result is then approximate. Such an
+    input may be given as the bytes of `llm.quantize_input`. `packed` is present once
+    the scales (and, where true, the zero points) lie inside the weight's bytes.
+
+    C1. The input's last dimension is K. C2. Dense weights are 2-D of the input's
+    element type. C3. n-bit weights are 3-D ui8 with `scales` of N x groups (or
+    `packed`), and `group_size` and `columns` (K) present. C4. The bias is 1-D of N.
+
+    ```mlir
+    %2 = llm.linear %x, %w {transposed} : (tensor<1x7x64xf32>, tensor<384x64xf32>) -> tensor<1x7x384xf32>
+    ```
+  }];
+  let arguments = (ins LLM_Tensor:$input, LLM_Tensor:$weight,
+                       Optional<LLM_Tensor>:$scales, Optional<LLM_Tensor>:$zero_points,
+                       Optional<LLM_Tensor>:$bias,
+                       UnitAttr:$transposed,
+                       OptionalAttr<I64Attr>:$bits, OptionalAttr<I64Attr>:$group_size,
+                       OptionalAttr<I64Attr>:$columns, OptionalAttr<BoolAttr>:$packed,
+                       DefaultValuedAttr<LLM_ActivationsAttr, "::llmc::llm::Activations::f32">:$activations);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = [{
+    $input `,` $weight (`scales` $scales^)? (`zero_points` $zero_points^)? (`bias` $bias^)?
+    attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def LLM_QuantizeInputOp : LLM_InferredOp<"quantize_input"> {
+  let summary = "rows rounded to int8 for a linear with int8 activations";
+  let description = [{
+    For each row of `input[.., K]` and each block of 32 inputs: `scale = absmax / 127`,
+    `q = round(x / scale)` (to even), and the sum of the block's q. The result row is
+    bytes: q of `32 * B` (`B = ceil(K / 32)`, zeros past K), then B f32 scales, then B
+    i32 sums: `[.., 40 * B]` ui8.
+
+    C1. The input is f32 with a static last dimension.
+
+    ```mlir
+    %1 = llm.quantize_input %0 : tensor<1x7x64xf32>
+    ```
+  }];
+  let arguments = (ins LLM_Tensor:$input);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input)";
+}
+
+def LLM_EmbeddingOp : LLM_InferredOp<"embedding", [AttrSizedOperandSegments]> {
+  let summary = "rows of a constant table";
+  let description = [{
+    `result[i.., :] = row(ids[i..])` of a `table[rows, width]`, dense or grouped
+    n-bit (`bits` present; ONNX com.microsoft GatherBlockQuantized along the last
+    axis): `(q - zp) * scale` per group of `group_size` columns. An id outside
+    reads as the nearest row.
+
+    C1. Ids are i32 or i64. C2. The table is 2-D (n-bit: `rows x packed bytes`,
+    with `width` present and scales of `rows x groups`).
+
+    ```mlir
+    %2 = llm.embedding %table, %ids : (tensor<384x64xf32>, tensor<1x7xi64>) -> tensor<1x7x64xf32>
+    ```
+  }];
+  let arguments = (ins LLM_Tensor:$table, LLM_Tensor:$ids,
+                       Optional<LLM_Tensor>:$scales, Optional<LLM_Tensor>:$zero_points,
+                       OptionalAttr<I64Attr>:$bits, OptionalAttr<I64Attr>:$group_size,
+                       OptionalAttr<I64Attr>:$width);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = [{
+    $table `,` $ids (`scales` $scales^)? (`zero_points` $zero_points^)?
+    attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def LLM_RMSNormOp : LLM_InferredOp<"rms_norm"> {
+  let summary = "root-mean-square normalisation of the last dimension";
+  let description = [{
+    `y = x / sqrt(mean(x^2) + epsilon) * weight` along the last dimension, in f32.
+    (Zhang and Sennrich 2019.)
+
+    C1. The weight is 1-D of the last dimension.
+
+    ```mlir
+    %2 = llm.rms_norm %x, %w {epsilon = 1.0e-5 : f64} : tensor<1x7x64xf32>, tensor<64xf32>
+    ```
+  }];
+  let arguments = (ins LLM_Tensor:$input, LLM_Tensor:$weight, F64Attr:$epsilon);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = "$input `,` $weight attr-dict `:` type($input) `,` type($weight)";
+}
+
+def LLM_LayerNormOp : LLM_InferredOp<"layer_norm"> {
+  let summary = "mean and variance normalisation of the last dimension";
+  let description = [{
+    `y = (x - mean x) / sqrt(var x + epsilon) * weight + bias` along the last
+    dimension, biased variance, in f32. (Ba, Kiros and Hinton 2016.)
+
+    C1. Weight and bias are 1-D of the last dimension.
+
+    ```mlir
+    %2 = llm.layer_norm %x, %w bias %b {epsilon = 1.0e-5 : f64} : (tensor<1x7x64xf32>, tensor<64xf32>, tensor<64xf32>) -> tensor<1x7x64xf32>
+    ```
+  }];
+  let arguments = (ins LLM_Tensor:$input, LLM_Tensor:$weight,
+                       Optional<LLM_Tensor>:$bias, F64Attr:$epsilon);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = "$input `,` $weight (`bias` $bias^)? attr-dict `:` functional-type(operands, results)";
+}
+
+def LLM_RotaryOp : LLM_InferredOp<"rotary", [AllTypesMatch<["cos", "sin"]>]> {
+  let summary = "rotary position embedding";
+  let description = [{
+    Rotates pairs of the first `2 * R` channels of `input[batch, heads, seq, D]`,
+    `R` being the last dimension of `cos` and `sin[batch or 1, seq, R]`; the rest
+    passes. Pair r is channels (r, r + R), or (2r, 2r + 1) with `interleaved`:
+    `y_a = x_a cos_r - x_b sin_r`, `y_b = x_b cos_r + x_a sin_r`.
+    (Su et al. 2021.)
+
+    C1. The input has rank 4, cos and sin the same type of rank 3. C2. 2R <= D.
+
+    ```mlir
+    %3 = llm.rotary %x, %cos, %sin : tensor<1x4x7x16xf32>, tensor<1x7x8xf32>
+    ```
+  }];
+  let arguments = (ins LLM_Tensor:$input, LLM_Tensor:$cos, LLM_Tensor:$sin,
+                       UnitAttr:$interleaved);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = "$input `,` $cos `,` $sin attr-dict `:` type($input) `,` type($cos)";
+}
+
+def LLM_AttentionOp : LLM_Op<"attention", [Pure, AttrSizedOperandSegments]> {
+  let summary = "scaled dot-product attention with grouped heads";
+  let description = [{
+    `query[B, Hq, S, D]`, `key[B, Hkv, T, D]`, `value[B, Hkv, T, Dv]`; query head h
+    reads key head `h / (Hq / Hkv)`. Query i of sequence b has position
+    `p = past_lens[b] + i` (`T - S + i` without `past_lens`). Key j is visible
+    where `j < past_lens[b] + S`, `!causal || j <= p` and `window == 0 || j > p - window`.
+    `s = scale * q . k + bias[b, h, i, j]`, with softcap c > 0 `s = c tanh(s / c)`
+    before the bias; `sinks[Hq]` joins the softmax's denominator. A query that
+    sees no key gives zeros. Computed in f32. Key and value may be states; T is
+    then what the cache holds, and `past_lens` must be present.
+
+    C1. Ranks are 4, Hkv divides Hq. C2. `bias` broadcasts to [B, Hq, S, T].
+    C3. States come with `past_lens` of type `tensor<B x i64>`.
+
+    ```mlir
+    %3 = llm.attention %q, %k, %v {scale = 0.25 : f64, causal} : (tensor<1x4x7x16xf32>, tensor<1x2x7x16xf32>, tensor<1x2x7x16xf32>) -> tensor<1x4x7x16xf32>
+    ```
+  }];
+  let arguments = (ins LLM_Tensor:$query, LLM_TensorOrState:$key, LLM_TensorOrState:$value,
+                       Optional<LLM_Tensor>:$bias, Optional<LLM_Tensor>:$past_lens,
+                       Optional<LLM_Tensor>:$sinks,
+                       F64Attr:$scale, UnitAttr:$causal,
+                       DefaultValuedAttr<I64Attr, "0">:$window,
+                       DefaultValuedAttr<F64Attr, "0.0">:$softcap);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value (`bias` $bias^)? (`past_lens` $past_lens^)? (`sinks` $sinks^)?
+    attr-dict `:` functional-type(operands, results)
+  }];
+  let hasVerifier = 1;
+}
+
+def LLM_KVAppendOp : LLM_InferredOp<"kv_append"> {
+  let summary = "a past and its new tokens, per sequence";
+  let description = [{
+    `result[b, h, j, d] = j < past_lens[b] ? past[b, h, j, d] : tokens[b, h, j - past_lens[b], d]`
+    for `past[B, H, P, D]`, `tokens[B, H, S, D]`, result `[B, H, P + S, D]`;
+    positions from `past_lens[b] + S` on are 0. Where all lengths are P this is a
+    concatenation.
+
+    C1. Ranks are 4 and the types agree but for the third dimension.
+
+    ```mlir
+    %3 = llm.kv_append %past, %tokens, %lens : tensor<1x2x5x16xf32>, tensor<1x2x3x16xf32>, tensor<1xi64>
+    ```
+  }];
+  let arguments = (ins LLM_Tensor:$past, LLM_Tensor:$tokens, LLM_Tensor:$past_lens);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = "$past `,` $tokens `,` $past_lens attr-dict `:` type($past) `,` type($tokens) `,` type($past_lens)";
+}
+
+def LLM_StateAppendOp : LLM_Op<"state_append", [Pure, AllTypesMatch<["state", "result"]>]> {
+  let summary = "tokens written in place behind a cache's end";
+  let description = [{
+    Writes `tokens[B, H, S, D]` at positions `past_lens[b] + s` of the state and
+    gives the state that later reads use: value semantics order the write before
+    them, no copy is made.
+
+    C1. Tokens are 4-D `[B, H, S, D]` for a state of `tensor<HxD>`.
+
+    ```mlir
+    %1 = llm.state_append %state, %k, %lens : !llm.state<tensor<2x16xf32>>, tensor<1x2x3x16xf32>, tensor<1xi64>
+    ```
+  }];
+  let arguments = (ins LLM_StateType:$state, LLM_Tensor:$tokens, LLM_Tensor:$past_lens);
+  let results = (outs LLM_StateType:$result);
+  let assemblyFormat = "$state `,` $tokens `,` $past_lens attr-dict `:` type($state) `,` type($tokens) `,` type($past_lens)";
+  let hasVerifier = 1;
+}
+
+#endif // LLMC_DIALECT_LLM_IR_LLMTRANSFORMEROPS_TD

@@ -1,0 +1,36 @@
+//===- ProgramSymbols.cpp - the symbols of a program and their bounds
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Dialect/Exec/IR/ProgramSymbols.h"
+#include "mlir/IR/BuiltinTypes.h"
+
+using namespace mlir;
+using namespace llmc;
+
+SmallVector<exec::ProgramSymbol> exec::getSymbols(ProgramOp program) {
+  SmallVector<ProgramSymbol> symbols;
+  for (auto entry : program.getSymbols().getAsRange<DictionaryAttr>())
+    symbols.push_back({entry.getAs<StringAttr>("name").getValue().str(),
+                       entry.getAs<IntegerAttr>("min").getInt(),
+                       entry.getAs<IntegerAttr>("max").getInt()});
+  return symbols;
+}
+
+int64_t exec::upperBound(ProgramOp program, const DimExpr &expr) {
+  SmallVector<ProgramSymbol> symbols = getSymbols(program);
+  return expr
+      .bounds([&](const std::string &name) {
+        for (const ProgramSymbol &symbol : symbols)
+          if (symbol.name == name)
+            return DimExpr::Interval{symbol.min, symbol.max};
+        return DimExpr::Interval{};
+      })
+      .upper;
+}
+
+int64_t exec::elementBytes(Type elementType) {
+  return std::max<int64_t>(1, elementType.getIntOrFloatBitWidth() / 8);
+}

@@ -1,0 +1,176 @@
+//===- LLMTransformerOps.cpp - shape rules of the model operations
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Dialect/LLM/IR/Dims.h"
+#include "llmc/Dialect/LLM/IR/LLMOps.h"
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::llm;
+
+static RankedTensorType tensorType(Value value) {
+  return cast<RankedTensorType>(value.getType());
+}
+
+static bool differs(const DimExpr &a, const DimExpr &b) {
+  return DimExpr::equal(a, b) == false;
+}
+
+static bool isVectorOf(Value value, const DimExpr &size) {
+  Dims dims = getDims(value);
+  return dims.size() == 1 && !differs(dims[0], size);
+}
+
+LogicalResult LinearOp::inferReturnTypes(MLIRContext *context, std::optional<Location> loc,
+                                         Adaptor adaptor, SmallVectorImpl<Type> &results) {
+  Dims dims = getDims(adaptor.getInput()), weight = getDims(adaptor.getWeight());
+  auto type = tensorType(adaptor.getInput());
+  DimExpr rows, columns;
+  if (adaptor.getBits()) {
+    auto weightType = tensorType(adaptor.getWeight());
+    if (weight.size() != 3 || !weightType.getElementType().isInteger(8) ||
+        bool(adaptor.getScales()) == adaptor.getPacked().has_value() ||
+        !adaptor.getGroupSize() || !adaptor.getColumns()) // C3
+      return emitOptionalError(loc, "llm.linear: C3: n-bit weights need 3-D ui8 data, scales, "
+                                    "group_size and columns, found ", weightType);
+    Value scales = adaptor.getScales();
+    if (scales && product(getDims(scales)) != weight[0] * weight[1]) // C3
+      return emitOptionalError(loc, "llm.linear: C3: scales ", formatDims(getDims(scales)),
+                               " for weights ", formatDims(weight));
+    rows = weight[0];
+    columns = int64_t(*adaptor.getColumns());
+  } else {
+    if (weight.size() != 2 ||
+        tensorType(adaptor.getWeight()).getElementType() != type.getElementType()) // C2
+      return emitOptionalError(loc, "llm.linear: C2: weight ", tensorType(adaptor.getWeight()),
+                               " for input ", type);
+    rows = weight[adaptor.getTransposed() ? 0 : 1];
+    columns = weight[adaptor.getTransposed() ? 1 : 0];
+  }
+  Type element = type.getElementType();
+  bool isQuantizedInput = adaptor.getBits() && element.isUnsignedInteger(8);
+  if (isQuantizedInput) // only f32 inputs are quantised
+    element = Float32Type::get(context);
+  DimExpr inputColumns =
+      isQuantizedInput ? DimExpr::ceilDiv(columns, 32) * 40 : columns;
+  if (dims.empty() || differs(dims.back(), inputColumns)) // C1
+    return emitOptionalError(loc, "llm.linear: C1: input ", formatDims(dims), " has no last "
+                                  "dimension of ", columns.str());
+  if (adaptor.getBias() && !isVectorOf(adaptor.getBias(), rows)) // C4
+    return emitOptionalError(loc, "llm.linear: C4: bias ", tensorType(adaptor.getBias()),
+                             " for ", rows.str(), " outputs");
+  dims.back() = rows;
+  results.push_back(makeTensorType(dims, element));
+  return success();
+}
+
+LogicalResult QuantizeInputOp::inferReturnTypes(MLIRContext *context,
+                                                std::optional<Location> loc, Adaptor adaptor,
+                                                SmallVectorImpl<Type> &results) {
+  Dims dims = getDims(adaptor.getInput());
+  if (dims.empty() || !dims.back().constant() ||
+      !tensorType(adaptor.getInput()).getElementType().isF32()) // C1
+    return emitOptionalError(loc, "llm.quantize_input: C1: ", tensorType(adaptor.getInput()));
+  dims.back() = DimExpr::ceilDiv(dims.back(), 32) * 40;
+  results.push_back(makeTensorType(dims, IntegerType::get(context, 8, IntegerType::Unsigned)));
+  return success();
+}
+
+LogicalResult EmbeddingOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
+                                            Adaptor adaptor, SmallVectorImpl<Type> &results) {
+  Dims table = getDims(adaptor.getTable()), dims = getDims(adaptor.getIds());
+  Type index = tensorType(adaptor.getIds()).getElementType();
+  if (!index.isInteger(32) && !index.isInteger(64)) // C1
+    return emitOptionalError(loc, "llm.embedding: C1: ids of type ", index);
+  bool quantized = adaptor.getBits().has_value();
+  if (table.size() != 2 ||
+      (quantized && (!adaptor.getWidth() || !adaptor.getScales() || !adaptor.getGroupSize()))) // C2
+    return emitOptionalError(loc, "llm.embedding: C2: table ", tensorType(adaptor.getTable()));
+  dims.push_back(quantized ? DimExpr(int64_t(*adaptor.getWidth())) : table[1]);
+  Type element = tensorType(quantized ? adaptor.getScales() : adaptor.getTable()).getElementType();
+  results.push_back(makeTensorType(dims, element));
+  return success();
+}
+
+LogicalResult RMSNormOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
+                                          Adaptor adaptor, SmallVectorImpl<Type> &results) {
+  auto type = tensorType(adaptor.getInput());
+  if (type.getRank() == 0 || !isVectorOf(adaptor.getWeight(), getDims(type).back())) // C1
+    return emitOptionalError(loc, "llm.rms_norm: C1: weight ", tensorType(adaptor.getWeight()),
+                             " for ", type);
+  results.push_back(type);
+  return success();
+}
+
+LogicalResult LayerNormOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
+                                            Adaptor adaptor, SmallVectorImpl<Type> &results) {
+  auto type = tensorType(adaptor.getInput());
+  if (type.getRank() == 0 || !isVectorOf(adaptor.getWeight(), getDims(type).back()) ||
+      (adaptor.getBias() && !isVectorOf(adaptor.getBias(), getDims(type).back()))) // C1
+    return emitOptionalError(loc, "llm.layer_norm: C1: weight ",
+                             tensorType(adaptor.getWeight()), " for ", type);
+  results.push_back(type);
+  return success();
+}
+
+LogicalResult RotaryOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
+                                         Adaptor adaptor, SmallVectorImpl<Type> &results) {
+  Dims input = getDims(adaptor.getInput()), cos = getDims(adaptor.getCos());
+  if (input.size() != 4 || cos.size() != 3 ||
+      adaptor.getCos().getType() != adaptor.getSin().getType()) // C1
+    return emitOptionalError(loc, "llm.rotary: C1: input ", formatDims(input), ", cos ",
+                             formatDims(cos));
+  if (DimExpr::less(input[3], cos[2] * 2) == true) // C2
+    return emitOptionalError(loc, "llm.rotary: C2: rotates ", (cos[2] * 2).str(), " of ",
+                             input[3].str(), " channels");
+  results.push_back(adaptor.getInput().getType());
+  return success();
+}
+
+LogicalResult AttentionOp::verify() {
+  Dims query = getDims(getQuery()), result = getDims(getResult());
+  auto heads = [](Type type) -> std::optional<DimExpr> {
+    if (auto state = dyn_cast<StateType>(type))
+      return state.getToken().getRank() == 2 ? std::optional(getDims(state.getToken())[0])
+                                             : std::nullopt;
+    auto tensor = cast<RankedTensorType>(type);
+    return tensor.getRank() == 4 ? std::optional(getDims(tensor)[1]) : std::nullopt;
+  };
+  std::optional<DimExpr> keyHeads = heads(getKey().getType());
+  std::optional<DimExpr> valueHeads = heads(getValue().getType());
+  if (query.size() != 4 || result.size() != 4 || !keyHeads || !valueHeads ||
+      *keyHeads != *valueHeads || !DimExpr::mod(query[1], *keyHeads).isConstant(0)) // C1
+    return emitOpError("C1: query ") << getQuery().getType() << ", key " << getKey().getType()
+                                     << ", value " << getValue().getType();
+  if (getBias() && getDims(getBias()).size() > 4) // C2
+    return emitOpError("C2: bias ") << getBias().getType();
+  bool hasState = isa<StateType>(getKey().getType());
+  if (hasState != isa<StateType>(getValue().getType()) || (hasState && !getPastLens())) // C3
+    return emitOpError("C3: states need past_lens");
+  return success();
+}
+
+LogicalResult KVAppendOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
+                                           Adaptor adaptor, SmallVectorImpl<Type> &results) {
+  Dims past = getDims(adaptor.getPast()), tokens = getDims(adaptor.getTokens());
+  bool agrees = past.size() == 4 && tokens.size() == 4;
+  for (size_t i : {0, 1, 3})
+    agrees = agrees && !differs(past[i], tokens[i]);
+  if (!agrees) // C1
+    return emitOptionalError(loc, "llm.kv_append: C1: past ", formatDims(past), ", tokens ",
+                             formatDims(tokens));
+  tokens[2] = past[2] + tokens[2];
+  results.push_back(makeTensorType(tokens, tensorType(adaptor.getTokens()).getElementType()));
+  return success();
+}
+
+LogicalResult StateAppendOp::verify() {
+  Dims tokens = getDims(getTokens()), token = getDims(getState().getType().getToken());
+  if (tokens.size() != 4 || token.size() != 2 || differs(tokens[1], token[0]) ||
+      differs(tokens[3], token[1])) // C1
+    return emitOpError("C1: tokens ") << formatDims(tokens) << " for " << getState().getType();
+  return success();
+}
