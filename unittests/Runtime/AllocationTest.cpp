@@ -1,0 +1,102 @@
+//===- AllocationTest.cpp - decode does not allocate ----------------------===//
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Its own program, because it replaces malloc. Not built with sanitizers, which
+// replace it too.
+//
+//===----------------------------------------------------------------------===//
+
+#include "ToyModule.h"
+
+#include "llmc/Runtime.hpp"
+
+#include <atomic>
+#include <cerrno>
+#include <gtest/gtest.h>
+
+static std::atomic<bool> isCounting{false};
+static std::atomic<uint64_t> numAllocations{0};
+
+static void count() {
+  if (isCounting.load(std::memory_order_relaxed))
+    ++numAllocations;
+}
+
+// glibc's own entry points, behind the names that are replaced here.
+extern "C" {
+void *__libc_malloc(size_t);
+void *__libc_calloc(size_t, size_t);
+void *__libc_realloc(void *, size_t);
+void *__libc_memalign(size_t, size_t);
+
+void *malloc(size_t size) {
+  count();
+  return __libc_malloc(size);
+}
+void *calloc(size_t number, size_t size) {
+  count();
+  return __libc_calloc(number, size);
+}
+void *realloc(void *memory, size_t size) {
+  count();
+  return __libc_realloc(memory, size);
+}
+void *memalign(size_t alignment, size_t size) {
+  count();
+  return __libc_memalign(alignment, size);
+}
+void *aligned_alloc(size_t alignment, size_t size) {
+  count();
+  return __libc_memalign(alignment, size);
+}
+int posix_memalign(void **memory, size_t alignment, size_t size) {
+  count();
+  *memory = __libc_memalign(alignment, size);
+  return *memory ? 0 : ENOMEM;
+}
+}
+
+namespace {
+
+class Allocation : public testing::TestWithParam<uint32_t> {};
+INSTANTIATE_TEST_SUITE_P(Threads, Allocation, testing::Values(1, 2));
+
+TEST_P(Allocation, NoneInDecode) {
+  llmc::Module module;
+  llmc::Session session;
+  ASSERT_EQ(module.loadStatic(llmc::test::statefulQuery), LLMC_STATUS_OK);
+  llmc_session_options_t options = llmc::Session::defaultOptions();
+  options.threads = GetParam();
+  ASSERT_EQ(session.create(module, options), LLMC_STATUS_OK);
+  int64_t tokens[3] = {1, 2, 3};
+  uint64_t inDecode = 0, steps = 0;
+  for (int round = 0; round < 20; ++round) {
+    ASSERT_EQ(session.reset(), LLMC_STATUS_OK);
+    ASSERT_EQ(session.prefill(3, tokens), LLMC_STATUS_OK);
+    for (int i = 0; i < 38; ++i, ++steps) {
+      // The first round warms oneTBB's pools up.
+      numAllocations = 0;
+      isCounting = round > 0;
+      llmc_status_t status =
+          llmc_session_decode(session.get(), 3, tokens, nullptr);
+      isCounting = false;
+      ASSERT_EQ(status, LLMC_STATUS_OK);
+      inDecode += numAllocations;
+    }
+  }
+  EXPECT_EQ(inDecode, 0u) << "in " << steps << " steps";
+}
+
+TEST(Counter, Counts) {
+  isCounting = true;
+  free(malloc(10));
+  delete new int;
+  isCounting = false;
+  EXPECT_GE(numAllocations, 1u);
+}
+
+} // namespace

@@ -1,0 +1,124 @@
+//===- CoreTest.cpp - error text, block table, processor facts ------------===//
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Cache/BlockTable.h"
+#include "Core/CPUFeatures.h"
+#include "Core/CPUTopology.h"
+#include "Core/Error.h"
+
+#include "llmc-c/ModuleABI.h"
+
+#include <gtest/gtest.h>
+#include <set>
+#include <string>
+#include <thread>
+
+using namespace llmc::runtime;
+
+namespace {
+
+TEST(Error, NumbersAndText) {
+  llmc_error_t error;
+  llmc_status_t status = ErrorWriter(&error, LLMC_STATUS_IO)
+                         << "a" << INT64_MIN << " " << UINT64_MAX << " " << 0
+                         << " " << Hex{0xbeef}
+                         << static_cast<const char *>(nullptr);
+  EXPECT_EQ(status, LLMC_STATUS_IO);
+  EXPECT_EQ(error.code, LLMC_STATUS_IO);
+  EXPECT_STREQ(error.message, "a-9223372036854775808 18446744073709551615 0 "
+                              "0x000000000000beef");
+}
+
+TEST(Error, CutsLongText) {
+  llmc_error_t error;
+  std::string text(2000, 'x');
+  static_cast<void>(ErrorWriter(&error, LLMC_STATUS_IO)
+                    << text.c_str() << text.c_str());
+  EXPECT_EQ(std::string(error.message), std::string(511, 'x'));
+}
+
+TEST(Error, StatusNames) {
+  std::set<std::string> names;
+  for (llmc_status_t code = 0; code <= LLMC_STATUS_INTERNAL; ++code)
+    names.insert(llmc_status_string(code));
+  EXPECT_EQ(names.size(), size_t{LLMC_STATUS_INTERNAL} + 1);
+  EXPECT_EQ(names.count("unknown status"), 0u);
+  EXPECT_STREQ(llmc_status_string(-1), "unknown status");
+  EXPECT_STREQ(llmc_status_string(LLMC_STATUS_INTERNAL + 1), "unknown status");
+}
+
+TEST(BlockTable, GrowAndShrink) {
+  BlockTable table;
+  ASSERT_TRUE(table.create(defaultAllocator(), 2, 10, 4));
+  EXPECT_EQ(table.stride(), 3u);
+  EXPECT_EQ(table.numBlocks(), 6u);
+  ASSERT_TRUE(table.grow(0, 5));
+  ASSERT_TRUE(table.grow(1, 1));
+  ASSERT_TRUE(table.grow(0, 10));
+  EXPECT_EQ(table.numFree(), 2u);
+  std::set<int32_t> used = {table.table()[0], table.table()[1],
+                            table.table()[2], table.table()[3]};
+  EXPECT_EQ(used.size(), 4u);
+  EXPECT_FALSE(table.grow(1, 13)); // more than a row holds
+  EXPECT_EQ(table.numFree(), 2u);
+  table.shrink(0, 4);
+  EXPECT_EQ(table.numFree(), 4u);
+  EXPECT_EQ(table.table()[1], 0);
+  table.shrink(0, 0);
+  table.shrink(1, 0);
+  EXPECT_EQ(table.numFree(), 6u);
+}
+
+TEST(BlockTable, WithoutBlocks) {
+  BlockTable table;
+  ASSERT_TRUE(table.create(defaultAllocator(), 2, 10, 0));
+  EXPECT_TRUE(table.grow(1, 10));
+  EXPECT_EQ(table.numBlocks(), 0u);
+  table.shrink(1, 0);
+}
+
+TEST(BlockTable, RefusesMoreBlocksThanTheABICounts) {
+  BlockTable table;
+  EXPECT_FALSE(table.create(defaultAllocator(), UINT32_MAX, UINT32_MAX, 1));
+}
+
+TEST(CPU, Features) {
+  EXPECT_EQ(missingCPUFeatures(0), 0u);
+  EXPECT_EQ(missingCPUFeatures(uint64_t{1} << 40), uint64_t{1} << 40);
+#if defined(__x86_64__)
+  // The system's view of the same bits.
+  EXPECT_EQ(missingCPUFeatures(LLMC_CPU_X86_64_V3) == 0,
+            __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"));
+  EXPECT_EQ(missingCPUFeatures(LLMC_CPU_AVX512_VNNI) == 0,
+            __builtin_cpu_supports("avx512vnni") != 0);
+#endif
+  EXPECT_STREQ(cpuFeatureName(LLMC_CPU_AMX_INT8 | LLMC_CPU_AMX_BF16),
+               "AMX int8");
+  EXPECT_EQ(cpuFeatureName(uint64_t{1} << 40), nullptr);
+}
+
+TEST(CPU, Count) {
+  CPUCount cpus = countCPUs();
+  EXPECT_GE(cpus.physicalCores, 1u);
+  EXPECT_LE(cpus.physicalCores, cpus.logicalProcessors);
+  EXPECT_LE(cpus.logicalProcessors, std::thread::hardware_concurrency());
+}
+
+TEST(Memory, LargeBlocksAreAligned) {
+  Memory memory;
+  for (size_t size :
+       {size_t{1}, size_t{4096}, (size_t{1} << 20) + 1, size_t{5} << 20}) {
+    ASSERT_TRUE(memory.allocate(defaultAllocator(), size));
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(memory.data()) % 64, 0u);
+    static_cast<char *>(memory.data())[0] = 1;
+    static_cast<char *>(memory.data())[size - 1] = 1;
+  }
+  EXPECT_FALSE(memory.allocate(defaultAllocator(), SIZE_MAX - 100));
+  EXPECT_EQ(memory.data(), nullptr);
+}
+
+} // namespace
