@@ -1,0 +1,118 @@
+//===- Microkernels.h - CPU microkernel bitcode, symbols and packing ------===//
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Host-side interface to the CPU microkernels: the bitcode of each ISA level,
+// the symbol that implements an operation at that level, the layouts that the
+// kernels read, and the functions that produce those layouts. Plain C++ without
+// LLVM, so that tests, the bench and the code generator share it. The contract
+// of each kernel is in lib/CodeGen/CPU/Microkernels/<op>/<op>.h.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LLMC_CODEGEN_CPU_MICROKERNELS_H
+#define LLMC_CODEGEN_CPU_MICROKERNELS_H
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace llmc::cpu {
+
+/// ISA levels that have bitcode, oldest first. A level runs every kernel of the
+/// levels before it.
+enum class IsaLevel {
+  X86_64_V3,      ///< AVX2, FMA, F16C
+  X86_64_V4,      ///< AVX-512 F, BW, DQ, VL, CD
+  X86_64_V4_VNNI, ///< and AVX512VNNI
+};
+
+inline constexpr IsaLevel allIsaLevels[] = {
+    IsaLevel::X86_64_V3, IsaLevel::X86_64_V4, IsaLevel::X86_64_V4_VNNI};
+
+/// "x86_64_v3", ...: the spelling in symbols and options.
+std::string_view isaLevelName(IsaLevel level);
+
+/// True where this CPU and its operating system (CPUID and XCR0) run `level`.
+bool hostSupports(IsaLevel level);
+
+enum class Microkernel {
+  LinearF32F32F32, ///< linear_f32/linear_f32.h
+  LinearI8I4F32,   ///< linear_i4/linear_i4.h
+  LinearF32I4F32,  ///< linear_i4/linear_i4.h
+  QuantizeF32I8,   ///< quantize/quantize.h
+  AttentionF32,    ///< attention/attention.h
+  MatmulF32F32F32, ///< matmul/matmul.h
+};
+
+/// The kernel's symbol in `bitcode(level)`: the newest variant that `level` has,
+/// e.g. "llmc_uk_linear_f32_f32_f32__x86_64_v4" at X86_64_V4_VNNI too.
+std::string_view symbol(Microkernel kernel, IsaLevel level);
+
+/// Scalar functions `float llmc_uk_math_<fn>_f32(float...)` have one symbol at
+/// every level (math/math.h): branch free, vectorised where they are inlined.
+inline constexpr std::string_view mathSymbolPrefix = "llmc_uk_math_";
+
+/// LLVM bitcode with every kernel that `level` needs. Definitions are external,
+/// `symbol` and math functions; helpers are internal, large tiles among them
+/// noinline. Link with internalize and only-needed, then put alwaysinline on the
+/// call: the functions carry "no-builtins", which stops the ordinary inliner.
+std::span<const std::byte> bitcode(IsaLevel level);
+
+/// The values of the "target-cpu" and "target-features" attributes that the
+/// bitcode's functions carry; generated functions must carry the same.
+std::string_view targetCpu(IsaLevel level);
+std::string_view targetFeatures(IsaLevel level);
+
+//===----------------------------------------------------------------------===//
+// f32 panels
+//===----------------------------------------------------------------------===//
+
+/// Outputs in one panel of linear_f32_f32_f32: 16 at x86_64_v3, else 32.
+int64_t panelWidthF32(IsaLevel level);
+
+/// Elements (not bytes) of all panels: ceil(n / nr) * k * nr.
+int64_t packedSizeF32(int64_t k, int64_t n, int64_t nr);
+
+/// Packs w(n, k) = w[n * strideN + k * strideK] into panels [k][nr] of `nr`
+/// outputs, the last one zero padded, for panels [panelBegin, panelEnd). `dst` is
+/// the start of panel 0. Calls on disjoint ranges may run concurrently.
+void packF32(const float *w, int64_t k, int64_t n, int64_t strideK,
+             int64_t strideN, int64_t nr, float *dst, int64_t panelBegin,
+             int64_t panelEnd);
+
+//===----------------------------------------------------------------------===//
+// 4-bit row blocks (layout in linear_i4/linear_i4.h, the same at every level)
+//===----------------------------------------------------------------------===//
+
+/// Outputs in one row block.
+inline constexpr int64_t rowBlockI4 = 16;
+
+/// Bytes of one row block of k inputs in groups of `groupSize`.
+int64_t rowBlockBytesI4(int64_t k, int64_t groupSize, bool hasZeroPoints);
+
+/// Bytes of all row blocks: ceil(n / 16) * rowBlockBytesI4.
+int64_t packedSizeI4(int64_t k, int64_t n, int64_t groupSize,
+                     bool hasZeroPoints);
+
+/// Weights as com.microsoft.MatMulNBits stores them (bits = 4).
+struct NBitsWeights {
+  const uint8_t *nibbles;    ///< [n][ceil(k/g)][g/2], low nibble first
+  const float *scales;       ///< [n][ceil(k/g)]
+  const uint8_t *zeroPoints; ///< [n][ceil(ceil(k/g)/2)] low first; null: all 8
+  int64_t k, n, groupSize;   ///< groupSize 16, 32, 64, 128 or 256
+};
+
+/// Packs row blocks [blockBegin, blockEnd) of `w`; `dst` is the start of row
+/// block 0. Calls on disjoint ranges may run concurrently. Zero points are
+/// packed exactly when `w.zeroPoints` is given.
+void packI4(const NBitsWeights &w, std::byte *dst, int64_t blockBegin,
+            int64_t blockEnd);
+
+} // namespace llmc::cpu
+
+#endif // LLMC_CODEGEN_CPU_MICROKERNELS_H

@@ -1,0 +1,82 @@
+//===- attention.h - contract of attention_f32 ----------------------------===//
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Attention of a block of query rows over one sequence's cached keys of one kv head.
+// Row (g, i), g in [0, num_heads), i in [0, num_positions), has position p0 + i:
+//
+//   s(j)  = scale * dot(q(g,i), k(j));  if softcap > 0: s = softcap * tanh(s / softcap)
+//   s(j) += bias(g, i, j)                                       where there is a bias
+//   out(g,i) = sum_j exp(s(j)) * v(j) / (sum_j exp(s(j)) + exp(sink(g)))
+//
+// over visible j in [0, total): (causal == 0 or j <= p0 + i) and
+// (window <= 0 or j > p0 + i - window). A row without a visible key, or with all of them
+// at -inf, is zero. Softmax is online over chunks of 64 keys at multiples of 64.
+//
+// Token j of k lies at k + block(j) * k_block_stride + (j mod bs) * k_token_stride with
+// bs = 1 << block_shift, block(j) = block_table ? block_table[j / bs] : j / bs; v alike.
+// A contiguous cache: block_table null, block_stride = bs * token_stride.
+// head dims are contiguous. Strides are in elements.
+//
+// All of k and v that is visible to some row must be finite (NaN there may spread between
+// rows of a call). Invisible tokens beyond every row's range, and tokens >= total, are not
+// read. bias is read at visible j only. out may alias nothing; it is also the accumulator.
+// exp has at most 2 ulp. About 7 KiB of stack.
+//
+// Determinism: a row's result does not depend on num_heads, num_positions or the other
+// rows; it does depend on the ISA level (dot products have 8 or 16 partial sums).
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef LLMC_UK_ATTENTION_H
+#define LLMC_UK_ATTENTION_H
+
+#include <stdint.h>
+
+/// Field order is the LLVM struct { ptr x8, i64 x20, float x2 } that the code generator
+/// builds: pointers, then sizes and strides, then floats.
+struct llmc_uk_attention_params {
+  const float *q;
+  const float *k;
+  const float *v;
+  float *out;
+  const int32_t *block_table; ///< null: block(j) = j >> block_shift
+  const float *bias;          ///< null: none
+  const float *sink;          ///< [num_heads], null: none
+  void *reserved;             ///< null
+
+  int64_t num_heads;      ///< G: query heads that share this kv head
+  int64_t num_positions;  ///< I
+  int64_t first_position; ///< p0
+  int64_t total;          ///< keys in the cache
+  int64_t key_dim;        ///< 1..576
+  int64_t value_dim;      ///< 1..576
+  int64_t causal;         ///< 0 or 1
+  int64_t window;         ///< <= 0: none
+  int64_t block_shift;    ///< 0..30
+  int64_t q_head_stride;
+  int64_t q_pos_stride;
+  int64_t out_head_stride;
+  int64_t out_pos_stride;
+  int64_t k_block_stride;
+  int64_t k_token_stride;
+  int64_t v_block_stride;
+  int64_t v_token_stride;
+  int64_t bias_head_stride; ///< may be 0
+  int64_t bias_pos_stride;  ///< may be 0
+  int64_t reserved_size;    ///< 0
+
+  float scale;
+  float softcap; ///< 0: none
+};
+
+#define LLMC_UK_DECLARE_ATTENTION_F32(isa)                                     \
+  extern "C" void llmc_uk_attention_f32__##isa(                                \
+      const struct llmc_uk_attention_params *params)
+
+LLMC_UK_DECLARE_ATTENTION_F32(reference);
+
+#endif // LLMC_UK_ATTENTION_H

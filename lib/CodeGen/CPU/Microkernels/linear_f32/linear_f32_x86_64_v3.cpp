@@ -1,0 +1,13 @@
+//===- linear_f32_x86_64_v3.cpp - linear_f32_f32_f32 at x86_64_v3 ----------===//
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "../simd/x86_64_v3.h"
+#include "linear_f32_kernel.inc"
+
+LLMC_UK_DECLARE_LINEAR_F32_F32_F32(x86_64_v3) {
+  linearF32(a, lda, panels, c, ldc, m, k, n);
+}

@@ -1,0 +1,73 @@
+//===- linear_i4_reference.cpp - oracles of linear_{i8,f32}_i4_f32 --------===//
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "linear_i4.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace {
+
+/// Weights of one packed row block, by the layout of linear_i4.h.
+struct PackedWeights {
+  const uint8_t *packed;
+  int64_t k, groupSize;
+  bool hasZeroPoints;
+
+  const uint8_t *group(int64_t j, int64_t p) const {
+    int64_t bytes = groupSize * 8 + 64 + (hasZeroPoints ? 16 : 0);
+    int64_t groups = (k + groupSize - 1) / groupSize;
+    return packed + (j / 16 * groups + p / groupSize) * bytes;
+  }
+  float scale(int64_t j, int64_t p) const {
+    float s;
+    std::memcpy(&s, group(j, p) + groupSize * 8 + j % 16 * 4, 4);
+    return s;
+  }
+  /// Nibble less zero point.
+  int value(int64_t j, int64_t p) const {
+    int64_t in = p % groupSize;
+    uint8_t byte = group(j, p)[in / 8 * 64 + j % 16 * 4 + in % 4];
+    int nibble = in % 8 < 4 ? byte & 15 : byte >> 4;
+    return nibble - (hasZeroPoints ? group(j, p)[groupSize * 8 + 64 + j % 16] : 8);
+  }
+};
+
+} // namespace
+
+LLMC_UK_DECLARE_LINEAR_I8_I4_F32(reference) {
+  (void)asum; // the sums only speed the zero points up
+  PackedWeights w{static_cast<const uint8_t *>(packed), k, group_size, has_zero_points != 0};
+  const int64_t unit = std::min<int64_t>(group_size, 32);
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j) {
+      float total = 0;
+      for (int64_t u = 0; u < k; u += unit) {
+        int32_t dot = 0;
+        for (int64_t p = u; p < std::min(u + unit, k); ++p)
+          dot += aq[i * ldaq + p] * w.value(j, p);
+        total = std::fma(float(dot), w.scale(j, u) * ascale[i * ldas + u / 32], total);
+      }
+      c[i * ldc + j] = total;
+    }
+}
+
+LLMC_UK_DECLARE_LINEAR_F32_I4_F32(reference) {
+  PackedWeights w{static_cast<const uint8_t *>(packed), k, group_size, has_zero_points != 0};
+  for (int64_t i = 0; i < m; ++i)
+    for (int64_t j = 0; j < n; ++j) {
+      float total = 0;
+      for (int64_t g = 0; g < k; g += group_size) {
+        float sum = 0;
+        for (int64_t p = g; p < std::min(g + group_size, k); ++p)
+          sum = std::fma(a[i * lda + p], float(w.value(j, p)), sum);
+        total = std::fma(sum, w.scale(j, g), total);
+      }
+      c[i * ldc + j] = total;
+    }
+}

@@ -1,0 +1,14 @@
+//===- quantize_x86_64_v4.cpp - quantize_f32_i8 at x86_64_v4 ---------------===//
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "../simd/x86_64_v4.h"
+#include "quantize_kernel.inc"
+
+LLMC_UK_DECLARE_QUANTIZE_F32_I8(x86_64_v4) {
+  for (int64_t i = 0; i < m; ++i)
+    quantizeRow(x + i * ldx, q + i * ldq, scale + i * lds, sum + i * lds, k);
+}
