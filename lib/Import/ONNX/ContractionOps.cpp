@@ -1,0 +1,78 @@
+//===- ContractionOps.cpp - matrix products
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "OpTable.h"
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::importer;
+
+/// numpy's matmul: a vector gets a dimension that the result loses again.
+static Value matmulOf(Node &n, Value a, Value b) {
+  int64_t rankA = n.rank(a), rankB = n.rank(b);
+  if (n.failed())
+    return {};
+  if (rankA == 0 || rankB == 0) {
+    n.fail("an operand is a scalar");
+    return {};
+  }
+  if (rankA == 1)
+    a = n.reshape(a, {1, n.dims(a)[0]});
+  if (rankB == 1)
+    b = n.reshape(b, {n.dims(b)[0], 1});
+  Value product = n.matmul(a, b);
+  if (n.failed() || (rankA > 1 && rankB > 1))
+    return product;
+  Dims dims = n.dims(product);
+  if (rankB == 1)
+    dims.pop_back();
+  if (rankA == 1)
+    dims.erase(dims.end() - (rankB == 1 ? 1 : 2));
+  return n.reshape(product, dims);
+}
+
+static Value times(Node &n, Value x, double factor) {
+  return factor == 1.0 ? x : n.binary(BinaryKind::mul, x, n.scalar(factor, n.elementTypeOf(x)));
+}
+
+static void matmulOp(Node &n) { n.setOutput(matmulOf(n, n.input(0), n.input(1))); }
+
+static void gemmOp(Node &n) {
+  Value a = n.input(0), b = n.input(1);
+  if (n.rank(a) != 2 || n.rank(b) != 2)
+    return n.fail("needs matrices, found " + llm::formatDims(n.dims(a)) + " and " +
+                  llm::formatDims(n.dims(b)));
+  if (n.intAttr("transA", 0))
+    a = n.transpose(a, {1, 0});
+  if (n.intAttr("transB", 0))
+    b = n.transpose(b, {1, 0});
+  Value result = times(n, n.matmul(a, b), n.floatAttr("alpha", 1));
+  if (n.input(2))
+    result = n.binary(BinaryKind::add, result, times(n, n.input(2), n.floatAttr("beta", 1)));
+  n.setOutput(result);
+}
+
+static Value swapLast(Node &n, Value x) {
+  SmallVector<int64_t> permutation = llvm::to_vector(llvm::seq<int64_t>(0, n.rank(x)));
+  if (permutation.size() >= 2)
+    std::swap(permutation.back(), permutation[permutation.size() - 2]);
+  return n.transpose(x, permutation);
+}
+
+static void fusedMatmulOp(Node &n) {
+  if (n.intAttr("transBatchA", 0) || n.intAttr("transBatchB", 0))
+    return n.fail("not supported: transBatchA or transBatchB");
+  Value a = n.intAttr("transA", 0) ? swapLast(n, n.input(0)) : n.input(0);
+  Value b = n.intAttr("transB", 0) ? swapLast(n, n.input(1)) : n.input(1);
+  n.setOutput(times(n, matmulOf(n, a, b), n.floatAttr("alpha", 1)));
+}
+
+void llmc::importer::addContractionOps(OpTable &t) {
+  t.add("", "MatMul", 1, {matmulOp, 2, 2, 1});
+  t.add("", "Gemm", 7, {gemmOp, 2, 3, 1, "alpha beta transA transB"});
+  t.add(kMicrosoft, "FusedMatMul", 1,
+        {fusedMatmulOp, 2, 2, 1, "alpha transA transB transBatchA transBatchB"});
+}

@@ -1,0 +1,251 @@
+//===- MovementOps.cpp - data under other coordinates
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "OpTable.h"
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::importer;
+
+static void concatOp(Node &n) {
+  int64_t axis = n.axis(n.intAttr("axis", 0), n.rank(n.input(0)));
+  SmallVector<Value> inputs;
+  for (int i = 0; i < n.numInputs(); ++i)
+    inputs.push_back(n.input(i));
+  n.setOutput(n.concat(axis, inputs));
+}
+
+static void transposeOp(Node &n) {
+  SmallVector<int64_t> permutation = n.intsAttr("perm");
+  if (!n.hasAttribute("perm"))
+    for (int64_t i = n.rank(n.input(0)); i-- > 0;)
+      permutation.push_back(i);
+  SmallVector<int64_t> sorted(permutation);
+  llvm::sort(sorted);
+  if (sorted != llvm::to_vector(llvm::seq<int64_t>(0, n.rank(n.input(0)))))
+    return n.fail("perm is not a permutation of the " + Twine(n.rank(n.input(0))) +
+                  " dimensions of its input");
+  n.setOutput(n.transpose(n.input(0), permutation));
+}
+
+/// Sizes of the parts: given, or as equal as possible with a smaller last one.
+static Dims partSizes(Node &n, const DimExpr &size) {
+  Dims parts;
+  if (n.input(1))
+    return n.knownInts(1, "sizes of a split");
+  for (int64_t part : n.intsAttr("split"))
+    parts.push_back(part);
+  if (!parts.empty())
+    return parts;
+  int64_t count = n.intAttr("num_outputs", n.numOutputs());
+  DimExpr part = DimExpr::ceilDiv(size, count);
+  if (count != n.numOutputs() || count < 1)
+    n.fail("splits into " + Twine(count) + " parts for " + Twine(n.numOutputs()) + " outputs");
+  for (int64_t i = 0; i + 1 < count; ++i)
+    parts.push_back(part);
+  parts.push_back(size - part * DimExpr(count - 1));
+  return parts;
+}
+
+static void splitOp(Node &n) {
+  Value x = n.input(0);
+  int64_t axis = n.axis(n.intAttr("axis", 0), n.rank(x));
+  if (n.failed())
+    return;
+  DimExpr size = n.dims(x)[axis], start = 0, total = 0;
+  Dims parts = partSizes(n, size);
+  if (!n.failed() && int(parts.size()) != n.numOutputs())
+    n.fail("splits into " + Twine(parts.size()) + " parts for " + Twine(n.numOutputs()) +
+           " outputs");
+  for (const DimExpr &part : parts)
+    total = total + part;
+  n.requireEqual(total, size, "parts of a split");
+  for (auto [i, part] : llvm::enumerate(parts)) {
+    if (n.failed())
+      return;
+    n.setOutput(int(i), n.slice(x, axis, start, part));
+    start = start + part;
+  }
+}
+
+namespace {
+/// One dimension of ONNX Slice: where it starts inside, and how many elements.
+struct SliceRange {
+  DimExpr start, count;
+};
+} // namespace
+
+/// A bound counted from the front: negative ones count from the end. Sizes are
+/// taken to be at least 1, so that `-size` means "from the end".
+static std::optional<DimExpr> fromFront(const DimExpr &bound, const DimExpr &size) {
+  DimExpr::Interval range = bound.bounds();
+  if (range.lower >= 0)
+    return bound;
+  if (range.upper <= 0)
+    return bound + size;
+  // A difference of sizes, such as total - window: the exporter has checked it.
+  return std::nullopt;
+}
+
+static DimExpr clampSize(const DimExpr &value, const DimExpr &low, const DimExpr &high) {
+  return DimExpr::max(DimExpr::min(value, high), low);
+}
+
+static std::optional<SliceRange> resolveSlice(const DimExpr &size, const DimExpr &start,
+                                              const DimExpr &end, int64_t step) {
+  // ONNX's "to the end" is any number beyond the largest size.
+  constexpr int64_t kFar = int64_t(1) << 31;
+  auto isFar = [](const DimExpr &e, bool up) {
+    std::optional<int64_t> value = e.constant();
+    return value && (up ? *value >= kFar - 1 : *value <= -(kFar - 1));
+  };
+  bool forward = step > 0;
+  std::optional<DimExpr> first = fromFront(start, size), last = fromFront(end, size);
+  if (isFar(end, true))
+    last = size;
+  else if (isFar(end, false))
+    last = forward ? DimExpr(0) : DimExpr(-1);
+  if (isFar(start, true))
+    first = size;
+  if (!first || !last)
+    return std::nullopt;
+  if (forward) {
+    *first = clampSize(*first, 0, size);
+    *last = clampSize(*last, 0, size);
+    return SliceRange{*first, DimExpr::max(DimExpr::ceilDiv(*last - *first, step), 0)};
+  }
+  *first = clampSize(*first, 0, size - 1);
+  *last = clampSize(*last, -1, size - 1);
+  return SliceRange{*first, DimExpr::max(DimExpr::ceilDiv(*first - *last, -step), 0)};
+}
+
+/// Input `index`, or the attribute of opsets before 10.
+static Dims sliceList(Node &n, int index, StringRef attribute) {
+  if (n.input(index))
+    return n.knownInts(index, "bounds of a slice");
+  Dims result;
+  for (int64_t value : n.intsAttr(attribute))
+    result.push_back(value);
+  return result;
+}
+
+static void sliceOp(Node &n) {
+  Value x = n.input(0);
+  Dims starts = sliceList(n, 1, "starts"), ends = sliceList(n, 2, "ends");
+  Dims axes = sliceList(n, 3, "axes"), steps = sliceList(n, 4, "steps");
+  if (!n.failed() && (starts.size() != ends.size() || (!axes.empty() && axes.size() != starts.size()) ||
+                      (!steps.empty() && steps.size() != starts.size())))
+    n.fail("starts, ends, axes and steps differ in length");
+  Dims dims = n.dims(x), from(dims.size(), 0), counts = dims;
+  SmallVector<int64_t> strides(dims.size(), 1);
+  for (size_t i = 0; i < starts.size() && !n.failed(); ++i) {
+    std::optional<int64_t> axis = axes.empty() ? int64_t(i) : axes[i].constant();
+    std::optional<int64_t> step = steps.empty() ? 1 : steps[i].constant();
+    if (!axis || !step || *step == 0)
+      return n.fail("not supported: axes or steps of a slice that are not constant");
+    // A step beyond any size takes one element, as the largest step does.
+    step = std::clamp<int64_t>(*step, -(int64_t(1) << 40), int64_t(1) << 40);
+    int64_t at = n.axis(*axis, dims.size());
+    if (n.failed())
+      return;
+    auto range = resolveSlice(dims[at], starts[i], ends[i], *step);
+    if (!range)
+      return n.fail("not supported: a slice from " + starts[i].str() + " to " + ends[i].str() +
+                    ", bounds of unknown sign");
+    from[at] = range->start;
+    counts[at] = range->count;
+    strides[at] = *step;
+  }
+  if (n.failed())
+    return;
+  n.setOutput(n.make<llm::SliceOp>(llm::makeTensorType(counts, n.elementTypeOf(x)), x,
+                                   llm::makeExprs(n.builder.getContext(), from), strides));
+}
+
+/// Tile as broadcast: [a, b] becomes [1, a, 1, b] -> [r, a, s, b] -> [ra, sb].
+static void tileOp(Node &n) {
+  Dims repeats = n.knownInts(1, "repeats"), dims = n.dims(n.input(0));
+  if (!n.failed() && repeats.size() != dims.size())
+    n.fail("repeats have " + Twine(repeats.size()) + " entries for rank " + Twine(dims.size()));
+  if (n.failed())
+    return;
+  Dims split, wide, result;
+  for (auto [dim, repeat] : llvm::zip(dims, repeats)) {
+    split.append({DimExpr(1), dim});
+    wide.append({repeat, dim});
+    result.push_back(repeat * dim);
+  }
+  n.setOutput(n.reshape(n.broadcast(n.reshape(n.input(0), split), wide), result));
+}
+
+/// Keeps what is above (or below) diagonal k: column - row >= k (<= k).
+static void triluOp(Node &n) {
+  Value x = n.input(0);
+  Dims dims = n.dims(x), k{0};
+  if (dims.size() < 2)
+    return n.fail("needs a matrix, found " + llm::formatDims(dims));
+  if (n.input(1))
+    k = n.knownInts(1, "diagonals");
+  if (n.failed() || k.size() != 1)
+    return n.fail("the diagonal is not one number");
+  const DimExpr &rows = dims[dims.size() - 2], &columns = dims.back();
+  Value row = n.reshape(n.iota(rows), {rows, 1}), column = n.iota(columns);
+  Value difference = n.binary(BinaryKind::sub, column, row);
+  Value bound = n.sizes(k, n.builder.getI64Type(), true);
+  bool upper = n.intAttr("upper", 1) != 0;
+  Value keep = n.compare(upper ? llm::ComparePredicate::ge : llm::ComparePredicate::le,
+                         difference, bound);
+  n.setOutput(n.select(keep, x, n.scalar(0, n.elementTypeOf(x))));
+}
+
+/// Constant padding by concatenation; other modes have no use in these models.
+static void padOp(Node &n) {
+  if (n.stringAttr("mode", "constant") != "constant")
+    return n.fail("not supported: mode '" + n.stringAttr("mode", "") + "'");
+  Value x = n.input(0);
+  int64_t rank = n.rank(x);
+  Dims pads = n.knownInts(1, "pads");
+  SmallVector<int64_t> axes;
+  if (n.input(3))
+    axes = n.constantInts(3, "axes");
+  else
+    for (int64_t i = 0; i < rank; ++i)
+      axes.push_back(i);
+  if (!n.failed() && pads.size() != 2 * axes.size())
+    n.fail("pads have " + Twine(pads.size()) + " entries for " + Twine(axes.size()) + " axes");
+  for (size_t i = 0; i < axes.size() && !n.failed(); ++i) {
+    int64_t axis = n.axis(axes[i], rank);
+    SmallVector<Value> parts;
+    for (bool before : {true, false}) {
+      const DimExpr &count = pads[before ? i : axes.size() + i];
+      if (!n.failed() && !count.provablyNonNegative())
+        return n.fail("not supported: padding by " + count.str());
+      if (!before)
+        parts.push_back(x);
+      if (count.isConstant(0) || n.failed())
+        continue;
+      Dims shape = n.dims(x);
+      shape[axis] = count;
+      Value value = n.input(2) ? n.reshape(n.input(2), {}) : n.scalar(0, n.elementTypeOf(x));
+      parts.push_back(n.broadcast(value, shape));
+    }
+    x = n.concat(axis, parts);
+  }
+  n.setOutput(x);
+}
+
+void llmc::importer::addMovementOps(OpTable &t) {
+  t.add("", "Concat", 4, {concatOp, 1, kVariadic, 1, "axis"});
+  t.add("", "Transpose", 1, {transposeOp, 1, 1, 1, "perm"});
+  t.add("", "Split", 2, {splitOp, 1, 1, kVariadic, "axis split"});
+  t.add("", "Split", 13, {splitOp, 1, 2, kVariadic, "axis"});
+  t.add("", "Split", 18, {splitOp, 1, 2, kVariadic, "axis num_outputs"});
+  t.add("", "Slice", 1, {sliceOp, 1, 1, 1, "starts ends axes"});
+  t.add("", "Slice", 10, {sliceOp, 3, 5, 1});
+  t.add("", "Tile", 6, {tileOp, 2, 2, 1});
+  t.add("", "Trilu", 14, {triluOp, 1, 2, 1, "upper"});
+  t.add("", "Pad", 11, {padOp, 2, 4, 1, "mode"});
+}

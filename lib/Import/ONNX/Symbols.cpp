@@ -1,0 +1,149 @@
+//===- Symbols.cpp - the symbolic sizes of one model
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "Symbols.h"
+#include "llmc/Dialect/LLM/IR/LLMOps.h"
+#include "llvm/ADT/StringExtras.h"
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::importer;
+
+/// `text` with every character that a symbol cannot have replaced; "" when
+/// nothing of it is left.
+static std::string sanitize(StringRef text) {
+  std::string result;
+  for (char c : text)
+    result += llvm::isAlnum(c) || c == '_' || c == '.' ? c : '_';
+  if (!result.empty() && llvm::isDigit(result[0]))
+    result.insert(0, "_");
+  return result;
+}
+
+/// True where the dimension at `axis` of some input other than `input` is
+/// declared with the same text.
+static bool isSharedDim(const GraphProto &graph, const ValueInfoProto &input,
+                        const std::string &text) {
+  for (const ValueInfoProto &other : graph.input()) {
+    if (&other == &input)
+      continue;
+    for (const auto &dim : other.type().tensor_type().shape().dim())
+      if (dim.dim_param() == text)
+        return true;
+  }
+  return false;
+}
+
+/// Exporters of merged decoders declare the attention mask as [batch, sequence]
+/// although they pass past + sequence: its last size is not to be believed.
+static bool isMisdeclaredMask(const GraphProto &graph, const ValueInfoProto &input) {
+  const auto &type = input.type().tensor_type();
+  bool isInt = type.elem_type() == TensorProto::INT64 ||
+               type.elem_type() == TensorProto::INT32 || type.elem_type() == TensorProto::BOOL;
+  if (!isInt || type.shape().dim_size() != 2 || !StringRef(input.name()).contains("mask"))
+    return false;
+  bool hasPast = llvm::any_of(graph.input(), [](const ValueInfoProto &other) {
+    return StringRef(other.name()).contains("past");
+  });
+  const std::string &text = type.shape().dim(1).dim_param();
+  std::optional<DimExpr> expr = DimExpr::parse(text);
+  return hasPast && expr && expr->asSymbol() && isSharedDim(graph, input, text);
+}
+
+std::optional<llm::Dims> Symbols::inputDims(const GraphProto &graph,
+                                            const ValueInfoProto &input,
+                                            std::string &error) {
+  llm::Dims dims;
+  bool misdeclared = isMisdeclaredMask(graph, input);
+  const auto &shape = input.type().tensor_type().shape();
+  for (int axis = 0; axis < shape.dim_size(); ++axis) {
+    const auto &dim = shape.dim(axis);
+    std::string fresh = sanitize(input.name() + "." + std::to_string(axis));
+    if (dim.has_dim_value()) {
+      if (dim.dim_value() < 0) {
+        error = "dimension " + std::to_string(axis) + " is " + std::to_string(dim.dim_value());
+        return std::nullopt;
+      }
+      dims.push_back(dim.dim_value());
+      continue;
+    }
+    if (dim.dim_param().empty() || (misdeclared && axis == 1)) {
+      dims.push_back(DimExpr::symbol(fresh));
+      continue;
+    }
+    std::optional<DimExpr> expr = DimExpr::parse(dim.dim_param());
+    if (expr && expr->bounds().upper >= 0)
+      dims.push_back(*expr);
+    else
+      dims.push_back(DimExpr::symbol(sanitize(dim.dim_param())));
+  }
+  return dims;
+}
+
+void Symbols::protect(ArrayRef<DimExpr> dims) {
+  for (const DimExpr &dim : dims)
+    if (auto name = dim.asSymbol())
+      kept.insert(*name);
+}
+
+bool Symbols::replaceable(const DimExpr &symbol, const DimExpr &by) const {
+  std::optional<std::string> name = symbol.asSymbol();
+  if (!name || kept.contains(*name))
+    return false;
+  bool occurs = false;
+  by.forEachSymbol([&](const std::string &other) { occurs |= other == *name; });
+  return !occurs;
+}
+
+bool Symbols::unify(const DimExpr &a, const DimExpr &b) {
+  std::optional<bool> equal = DimExpr::equal(a, b);
+  if (equal)
+    return *equal;
+  const DimExpr *symbol = replaceable(b, a) ? &b : replaceable(a, b) ? &a : nullptr;
+  if (!symbol)
+    return true;
+  const DimExpr &by = symbol == &a ? b : a;
+  if (branchFacts)
+    branchFacts->insert({*symbol->asSymbol(), by});
+  else
+    substitute(*symbol->asSymbol(), DimExpr(by));
+  return true;
+}
+
+void Symbols::substitute(const std::string &name, const DimExpr &by) {
+  auto replacement = [&](const std::string &symbol) {
+    return symbol == name ? std::optional(by) : std::nullopt;
+  };
+  auto update = [&](Value value) {
+    if (auto type = dyn_cast<RankedTensorType>(value.getType()))
+      value.setType(llm::substituteDims(type, replacement));
+  };
+  auto updateText = [&](StringRef text) {
+    return DimExpr::parse(text)->substitute(replacement).str();
+  };
+  auto updateExprs = [&](ArrayAttr exprs) {
+    llm::Dims dims = llm::parseExprs(exprs);
+    for (DimExpr &dim : dims)
+      dim = dim.substitute(replacement);
+    return llm::makeExprs(exprs.getContext(), dims);
+  };
+  function.walk([&](Operation *op) {
+    for (Value result : op->getResults())
+      update(result);
+    for (Region &region : op->getRegions())
+      for (Block &block : region)
+        for (Value argument : block.getArguments())
+          update(argument);
+    if (auto sizes = dyn_cast<llm::DimValuesOp>(op))
+      sizes.setExprsAttr(updateExprs(sizes.getExprs()));
+    else if (auto slice = dyn_cast<llm::SliceOp>(op))
+      slice.setStartsAttr(updateExprs(slice.getStarts()));
+    else if (auto iota = dyn_cast<llm::IotaOp>(op)) {
+      iota.setStart(updateText(iota.getStart()));
+      iota.setStep(updateText(iota.getStep()));
+    }
+  });
+}

@@ -1,0 +1,57 @@
+//===- Symbols.h - the symbolic sizes of one model
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Names for the dimensions of inputs, and what the graph says about them: where
+// an operation needs two sizes to be equal, one symbol is replaced everywhere.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_LIB_IMPORT_ONNX_SYMBOLS_H
+#define LLMC_LIB_IMPORT_ONNX_SYMBOLS_H
+
+#include "Proto.h"
+#include "llmc/Dialect/LLM/IR/Dims.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringSet.h"
+#include <map>
+
+namespace llmc::importer {
+
+class Symbols {
+public:
+  void setFunction(mlir::func::FuncOp op) { function = op; }
+
+  /// The sizes of a graph input; `error` names the dimension without sense.
+  std::optional<llm::Dims> inputDims(const GraphProto &graph, const ValueInfoProto &input,
+                                     std::string &error);
+
+  /// Symbols of this input are kept when they are found equal to others.
+  void protect(llvm::ArrayRef<DimExpr> dims);
+
+  /// False where the sizes are provably different. Otherwise they are taken to
+  /// be equal, and where one is a replaceable symbol it is replaced in the whole
+  /// function; so sizes read before this call may be out of date.
+  bool unify(const DimExpr &a, const DimExpr &b);
+
+  /// Larger tensors are taken for nonsense.
+  int64_t maxElements = int64_t(1) << 40;
+
+  /// Inside a branch nothing outside it may change: equalities are recorded as
+  /// facts about the branch instead.
+  using Facts = std::map<std::string, DimExpr>;
+  Facts *branchFacts = nullptr;
+
+private:
+  bool replaceable(const DimExpr &symbol, const DimExpr &by) const;
+  void substitute(const std::string &name, const DimExpr &by);
+
+  mlir::func::FuncOp function;
+  llvm::StringSet<> kept;
+};
+
+} // namespace llmc::importer
+
+#endif // LLMC_LIB_IMPORT_ONNX_SYMBOLS_H
