@@ -1,0 +1,77 @@
+//===- Evaluator.h - the oracle of the llm dialect's semantics ------------===//
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Evaluates llm operations with plain loops over indices. Kernels, folds and
+// recognisers compare to it. Floats are accumulated in double and rounded once
+// to the result's type, which is at least as precise as the f32 that the
+// operations ask for.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_REFERENCE_EVALUATOR_H
+#define LLMC_REFERENCE_EVALUATOR_H
+
+#include "llmc/Reference/Tensor.h"
+#include "llmc/Support/DimExpr.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Operation.h"
+#include "mlir/IR/Value.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/Twine.h"
+#include <optional>
+#include <string>
+
+namespace llmc::reference {
+
+/// The values of the symbols in types, `llm.dim_values` and `llm.iota`.
+using SymbolValues = llvm::StringMap<int64_t>;
+
+/// One assignment of symbols and bound values; results are kept per SSA value,
+/// so ask a new Evaluator for another assignment. Usage:
+///
+///   Evaluator evaluator({{"batch", 1}, {"seq", 3}, {"past", 2}});
+///   evaluator.bind(maskArgument, mask);
+///   FailureOr<Tensor> bias = evaluator.evaluate(biasValue);
+///   if (failed(bias)) use(evaluator.message());
+class Evaluator {
+public:
+  explicit Evaluator(SymbolValues symbols = {}) : symbols(std::move(symbols)) {}
+
+  void setSymbol(llvm::StringRef name, int64_t value) { symbols[name] = value; }
+  /// Gives `value`, a block argument or any result, its elements; evaluation
+  /// does not look behind a bound value.
+  void bind(mlir::Value value, Tensor tensor) { values[value] = std::move(tensor); }
+  /// Learns symbols from a tensor of this type: each dimension that is linear in
+  /// one unknown symbol gives its value. Fails where a size contradicts.
+  llvm::LogicalResult bindSymbols(mlir::RankedTensorType type, llvm::ArrayRef<int64_t> shape);
+
+  /// `value`, evaluating what it depends on and is not known yet. Fails where
+  /// the slice reaches an unbound block argument, an unknown symbol or an
+  /// operation without reference semantics (states).
+  mlir::FailureOr<Tensor> evaluate(mlir::Value value);
+  /// Binds the arguments, learns symbols from their shapes, and evaluates the
+  /// operands of the function's return.
+  mlir::FailureOr<llvm::SmallVector<Tensor>> run(mlir::func::FuncOp function,
+                                                 llvm::ArrayRef<Tensor> arguments);
+
+  std::optional<int64_t> evaluate(const DimExpr &expr) const;
+  /// Why the last call failed, with the operation's name.
+  const std::string &message() const { return errorText; }
+
+private:
+  friend class OpFrame;
+  llvm::LogicalResult evaluateOp(mlir::Operation *op);
+  llvm::LogicalResult fail(const llvm::Twine &text);
+
+  SymbolValues symbols;
+  llvm::DenseMap<mlir::Value, Tensor> values;
+  std::string errorText;
+};
+
+} // namespace llmc::reference
+
+#endif // LLMC_REFERENCE_EVALUATOR_H

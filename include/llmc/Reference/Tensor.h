@@ -1,0 +1,81 @@
+//===- Tensor.h - values of the reference evaluator -----------------------===//
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A dense row-major tensor of any element type the llm dialect uses, accessed
+// one element at a time as double or int64_t. Copies of a Tensor share their
+// elements; weights are borrowed from the blob of their constant.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_REFERENCE_TENSOR_H
+#define LLMC_REFERENCE_TENSOR_H
+
+#include "mlir/IR/BuiltinAttributes.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/SmallVector.h"
+#include <memory>
+#include <vector>
+
+namespace llmc::reference {
+
+using Shape = llvm::SmallVector<int64_t, 4>;
+
+class Tensor {
+public:
+  Tensor() = default;
+  /// Zeros of an integer or float element type; i1 takes a byte per element.
+  Tensor(mlir::Type element, llvm::ArrayRef<int64_t> shape);
+
+  /// `bytes` hold the elements in row-major order and outlive the tensor.
+  static Tensor borrow(mlir::Type element, llvm::ArrayRef<int64_t> shape,
+                       llvm::ArrayRef<char> bytes);
+  static Tensor fromFloats(mlir::Type element, llvm::ArrayRef<int64_t> shape,
+                           llvm::ArrayRef<double> values);
+  static Tensor fromInts(mlir::Type element, llvm::ArrayRef<int64_t> shape,
+                         llvm::ArrayRef<int64_t> values);
+  /// Dense elements are copied, a dense resource's blob is borrowed. Fails for
+  /// other attributes, a missing blob and a blob of the wrong size.
+  static mlir::FailureOr<Tensor> fromAttr(mlir::ElementsAttr attr);
+
+  mlir::Type elementType() const { return element; }
+  llvm::ArrayRef<int64_t> shape() const { return sizes; }
+  int64_t dim(int64_t axis) const { return sizes[axis]; }
+  int64_t rank() const { return sizes.size(); }
+  int64_t numElements() const { return count; }
+  int64_t sizeBytes() const { return count * elementBytes; }
+  bool isFloat() const { return mlir::isa<mlir::FloatType>(element); }
+  llvm::ArrayRef<char> bytes() const { return {data, size_t(sizeBytes())}; }
+
+  /// Element `index` in row-major order, whatever the element type.
+  double getFloat(int64_t index) const;
+  /// A float element is truncated.
+  int64_t getInt(int64_t index) const;
+  bool getBool(int64_t index) const { return isFloat() ? getFloat(index) != 0 : getInt(index) != 0; }
+  /// Floats are rounded to nearest even; half types through f32, as generated
+  /// code does. Integer types take the truncated value. The elements must be
+  /// owned and not yet shared.
+  void setFloat(int64_t index, double value);
+  /// Narrow integers keep the low bits; i1 is `value != 0`.
+  void setInt(int64_t index, int64_t value);
+
+  /// The same elements under a shape of as many elements.
+  Tensor reshaped(llvm::ArrayRef<int64_t> shape) const;
+  /// A dense attribute; the caller bounds its size.
+  mlir::DenseElementsAttr toAttr() const;
+
+private:
+  mlir::Type element;
+  Shape sizes;
+  int64_t count = 0;
+  int64_t elementBytes = 0;
+  std::shared_ptr<std::vector<char>> owned;
+  const char *data = nullptr;
+};
+
+} // namespace llmc::reference
+
+#endif // LLMC_REFERENCE_TENSOR_H

@@ -1,0 +1,195 @@
+//===- Tensor.cpp - element access of reference tensors
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Reference/Tensor.h"
+#include "mlir/IR/AsmState.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "llvm/ADT/APFloat.h"
+#include "llvm/ADT/STLExtras.h"
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+using namespace mlir;
+
+namespace llmc::reference {
+
+static int64_t product(ArrayRef<int64_t> shape) {
+  int64_t result = 1;
+  for (int64_t size : shape)
+    result *= size;
+  return result;
+}
+
+/// i1 and narrower types take a byte, as in resource blobs.
+static int64_t bytesOf(Type element) {
+  return (element.getIntOrFloatBitWidth() + 7) / 8;
+}
+
+Tensor::Tensor(Type element, ArrayRef<int64_t> shape)
+    : element(element), sizes(shape), count(product(shape)), elementBytes(bytesOf(element)),
+      owned(std::make_shared<std::vector<char>>(count * elementBytes)), data(owned->data()) {}
+
+Tensor Tensor::borrow(Type element, ArrayRef<int64_t> shape, ArrayRef<char> bytes) {
+  Tensor tensor;
+  tensor.element = element;
+  tensor.sizes = Shape(shape);
+  tensor.count = product(shape);
+  tensor.elementBytes = bytesOf(element);
+  tensor.data = bytes.data();
+  assert(int64_t(bytes.size()) >= tensor.sizeBytes() && "too few bytes for the shape");
+  return tensor;
+}
+
+Tensor Tensor::fromFloats(Type element, ArrayRef<int64_t> shape, ArrayRef<double> values) {
+  Tensor tensor(element, shape);
+  assert(int64_t(values.size()) == tensor.count && "values do not fill the shape");
+  for (auto [index, value] : llvm::enumerate(values))
+    tensor.setFloat(index, value);
+  return tensor;
+}
+
+Tensor Tensor::fromInts(Type element, ArrayRef<int64_t> shape, ArrayRef<int64_t> values) {
+  Tensor tensor(element, shape);
+  assert(int64_t(values.size()) == tensor.count && "values do not fill the shape");
+  for (auto [index, value] : llvm::enumerate(values))
+    tensor.setInt(index, value);
+  return tensor;
+}
+
+FailureOr<Tensor> Tensor::fromAttr(ElementsAttr attr) {
+  ShapedType type = attr.getShapedType();
+  Type element = type.getElementType();
+  if (!type.hasStaticShape() || !element.isIntOrFloat())
+    return failure();
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(attr)) {
+    AsmResourceBlob *blob = resource.getRawHandle().getBlob();
+    if (!blob || int64_t(blob->getData().size()) < product(type.getShape()) * bytesOf(element))
+      return failure();
+    return borrow(element, type.getShape(), blob->getData());
+  }
+  auto dense = dyn_cast<DenseElementsAttr>(attr);
+  if (!dense)
+    return failure();
+  Tensor tensor(element, type.getShape());
+  if (tensor.isFloat()) {
+    for (auto [index, value] : llvm::enumerate(dense.getValues<APFloat>())) {
+      APInt bits = value.bitcastToAPInt();
+      std::memcpy(tensor.owned->data() + index * tensor.elementBytes, bits.getRawData(),
+                  tensor.elementBytes);
+    }
+    return tensor;
+  }
+  for (auto [index, value] : llvm::enumerate(dense.getValues<APInt>()))
+    tensor.setInt(index, value.getZExtValue());
+  return tensor;
+}
+
+double Tensor::getFloat(int64_t index) const {
+  assert(index >= 0 && index < count && "element outside the tensor");
+  if (!isFloat())
+    return element.isUnsignedInteger(64) ? double(uint64_t(getInt(index))) : double(getInt(index));
+  const char *source = data + index * elementBytes;
+  if (element.isF32()) {
+    float value;
+    std::memcpy(&value, source, sizeof(value));
+    return value;
+  }
+  if (element.isF64()) {
+    double value;
+    std::memcpy(&value, source, sizeof(value));
+    return value;
+  }
+  uint64_t bits = 0;
+  std::memcpy(&bits, source, elementBytes);
+  auto type = cast<FloatType>(element);
+  APFloat value(type.getFloatSemantics(), APInt(type.getWidth(), bits));
+  bool losesInfo = false;
+  value.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &losesInfo);
+  return value.convertToDouble();
+}
+
+/// Truncates; what does not fit saturates and NaN is 0, so that the oracle is
+/// defined where ONNX leaves the result open.
+static int64_t truncate(double value) {
+  if (std::isnan(value))
+    return 0;
+  if (value >= 9223372036854775808.0)
+    return std::numeric_limits<int64_t>::max();
+  if (value < -9223372036854775808.0)
+    return std::numeric_limits<int64_t>::min();
+  return int64_t(value);
+}
+
+int64_t Tensor::getInt(int64_t index) const {
+  if (isFloat())
+    return truncate(getFloat(index));
+  assert(index >= 0 && index < count && "element outside the tensor");
+  uint64_t bits = 0;
+  std::memcpy(&bits, data + index * elementBytes, elementBytes);
+  unsigned width = element.getIntOrFloatBitWidth();
+  APInt value(width, bits, /*isSigned=*/false, /*implicitTrunc=*/true);
+  bool isUnsigned = width == 1 || element.isUnsignedInteger();
+  return isUnsigned ? int64_t(value.getZExtValue()) : value.getSExtValue();
+}
+
+void Tensor::setFloat(int64_t index, double value) {
+  if (!isFloat())
+    return setInt(index, element.isInteger(1) ? value != 0 : truncate(value));
+  assert(owned && index >= 0 && index < count && "element outside an owned tensor");
+  char *target = owned->data() + index * elementBytes;
+  if (element.isF64()) {
+    std::memcpy(target, &value, sizeof(value));
+    return;
+  }
+  float single = float(value);
+  if (element.isF32()) {
+    std::memcpy(target, &single, sizeof(single));
+    return;
+  }
+  APFloat narrow(single);
+  bool losesInfo = false;
+  narrow.convert(cast<FloatType>(element).getFloatSemantics(), APFloat::rmNearestTiesToEven,
+                 &losesInfo);
+  APInt bits = narrow.bitcastToAPInt();
+  std::memcpy(target, bits.getRawData(), elementBytes);
+}
+
+void Tensor::setInt(int64_t index, int64_t value) {
+  if (isFloat())
+    return setFloat(index, double(value));
+  assert(owned && index >= 0 && index < count && "element outside an owned tensor");
+  uint64_t bits = element.isInteger(1) ? value != 0 : uint64_t(value);
+  std::memcpy(owned->data() + index * elementBytes, &bits, elementBytes);
+}
+
+Tensor Tensor::reshaped(ArrayRef<int64_t> shape) const {
+  assert(product(shape) == count && "a reshape keeps the number of elements");
+  Tensor result = *this;
+  result.sizes = Shape(shape);
+  return result;
+}
+
+DenseElementsAttr Tensor::toAttr() const {
+  auto type = RankedTensorType::get(sizes, element);
+  if (auto floats = dyn_cast<FloatType>(element)) {
+    SmallVector<APFloat> values;
+    for (int64_t index = 0; index < count; ++index) {
+      uint64_t bits = 0;
+      std::memcpy(&bits, data + index * elementBytes, elementBytes);
+      values.emplace_back(floats.getFloatSemantics(), APInt(floats.getWidth(), bits));
+    }
+    return DenseElementsAttr::get(type, values);
+  }
+  SmallVector<APInt> values;
+  unsigned width = element.getIntOrFloatBitWidth();
+  for (int64_t index = 0; index < count; ++index)
+    values.emplace_back(width, uint64_t(getInt(index)), /*isSigned=*/false,
+                        /*implicitTrunc=*/true);
+  return DenseElementsAttr::get(type, values);
+}
+
+} // namespace llmc::reference
