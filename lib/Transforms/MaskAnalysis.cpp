@@ -1,0 +1,330 @@
+//===- MaskAnalysis.cpp - what an attention mask means --------------------===//
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "MaskAnalysis.h"
+#include "llmc/Dialect/LLM/IR/LLMOps.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/SetVector.h"
+#include <array>
+#include <cmath>
+#include <set>
+
+using namespace mlir;
+using llmc::reference::Tensor;
+
+namespace llmc {
+
+/// What a mask depends on.
+struct MaskAnalysis::Slice {
+  SetVector<Operation *> operations;
+  BlockArgument keyMask;           // the only argument allowed
+  std::set<int64_t> windowCandidates; // integer constants above 1
+};
+
+/// Sizes, and which of the keys are not padding.
+struct MaskAnalysis::Sample {
+  int64_t batch, past, queries;
+  std::vector<bool> keys; // [batch][past + queries]
+  int64_t total() const { return past + queries; }
+  bool isKey(int64_t b, int64_t j) const { return keys[b * total() + j]; }
+};
+
+namespace {
+
+/// Padding patterns that tell the possible uses of a key mask apart.
+enum class Padding { None, Left, Right, Scattered };
+
+std::vector<bool> makeKeys(int64_t batch, int64_t total, Padding padding) {
+  std::vector<bool> keys(batch * total, true);
+  for (int64_t b = 0; b < batch; ++b)
+    for (int64_t j = 0; j < total; ++j) {
+      // Different rows have different padding; the last keeps all its keys.
+      int64_t pad = batch - 1 - b + (batch == 1 && total > 1 ? 1 : 0);
+      bool key = padding == Padding::Left    ? j >= pad
+                 : padding == Padding::Right ? j < total - pad
+                 : padding == Padding::Scattered
+                     ? ((j * 7 + b * 5) % 11) % 3 != 0
+                     : true;
+      keys[b * total + j] = key;
+    }
+  return keys;
+}
+
+bool isVisible(const MaskMeaning &meaning, int64_t position, int64_t j) {
+  return (!meaning.causal || j <= position) &&
+         (meaning.window == 0 || j > position - meaning.window);
+}
+
+/// The index in row-major order of an element of a tensor that broadcasts to the
+/// sizes that `index` is inside of.
+int64_t broadcastOffset(const Tensor &tensor, ArrayRef<int64_t> index) {
+  int64_t offset = 0, lead = index.size() - tensor.rank();
+  for (int64_t axis = 0; axis < tensor.rank(); ++axis)
+    offset = offset * tensor.dim(axis) + (tensor.dim(axis) == 1 ? 0 : index[lead + axis]);
+  return offset;
+}
+
+/// Whether `tensor` broadcasts to [B, any, S, last].
+bool fits(const Tensor &tensor, int64_t batch, int64_t queries, int64_t last) {
+  if (tensor.rank() > 4)
+    return false;
+  auto agrees = [&](int64_t fromEnd, int64_t size) {
+    int64_t axis = tensor.rank() - fromEnd;
+    return axis < 0 || tensor.dim(axis) == 1 || tensor.dim(axis) == size;
+  };
+  return agrees(1, last) && agrees(2, queries) && agrees(4, batch);
+}
+
+/// Integers among the operation's constants that could be a window's size.
+void collectWindowCandidates(Operation *op, std::set<int64_t> &candidates) {
+  auto add = [&](double value) {
+    constexpr double kMaxWindow = 1 << 20;
+    value = std::abs(value);
+    if (value > 1 && value <= kMaxWindow && value == std::floor(value))
+      candidates.insert(int64_t(value));
+  };
+  auto addText = [&](StringRef text) {
+    if (std::optional<DimExpr> expr = DimExpr::parse(text))
+      for (const DimExpr::Term &term : expr->terms())
+        if (term.factors.empty())
+          add(double(term.coefficient));
+  };
+  DenseElementsAttr elements;
+  if (matchPattern(op, m_Constant(&elements)) && elements.getNumElements() <= 16) {
+    if (isa<FloatType>(elements.getElementType()))
+      for (const APFloat &element : elements.getValues<APFloat>())
+        add(element.convertToDouble());
+    else if (elements.getElementType().getIntOrFloatBitWidth() >= 32)
+      for (const APInt &element : elements.getValues<APInt>())
+        add(double(element.getSExtValue()));
+  } else if (auto sizes = dyn_cast<llm::DimValuesOp>(op)) {
+    for (StringAttr text : sizes.getExprs().getAsRange<StringAttr>())
+      addText(text.getValue());
+  } else if (auto iota = dyn_cast<llm::IotaOp>(op)) {
+    addText(iota.getStart());
+  }
+}
+
+/// "Not visible" for an additive mask of this element type. f16 holds nothing
+/// below -65504; in f32 scores of real models stay far above -1e9.
+double hiddenThreshold(Type element) { return element.isF16() ? -65000.0 : -1e9; }
+
+} // namespace
+
+bool MaskAnalysis::fail(const llvm::Twine &text) {
+  reasonText = text.str();
+  return false;
+}
+
+std::optional<MaskAnalysis::Slice> MaskAnalysis::collect(Value root) {
+  constexpr size_t kMaxOperations = 1000; // a mask is a few dozen
+  Slice slice;
+  SmallVector<Value> work{root};
+  while (!work.empty()) {
+    Value value = work.pop_back_val();
+    if (auto argument = dyn_cast<BlockArgument>(value)) {
+      auto type = dyn_cast<RankedTensorType>(argument.getType());
+      if (!type || type.getRank() != 2 || !type.getElementType().isInteger()) {
+        fail("the mask depends on argument " + llvm::Twine(argument.getArgNumber()) +
+             ", which is not a 2-D integer mask");
+        return std::nullopt;
+      }
+      if (slice.keyMask && slice.keyMask != argument) {
+        fail("the mask depends on two arguments");
+        return std::nullopt;
+      }
+      slice.keyMask = argument;
+      continue;
+    }
+    Operation *op = value.getDefiningOp();
+    if (!slice.operations.insert(op))
+      continue;
+    if (slice.operations.size() > kMaxOperations || op->getNumRegions() != 0) {
+      fail("the mask depends on too much");
+      return std::nullopt;
+    }
+    collectWindowCandidates(op, slice.windowCandidates);
+    work.append(op->operand_begin(), op->operand_end());
+  }
+  return slice;
+}
+
+FailureOr<Tensor> MaskAnalysis::evaluate(Value root, const Slice &slice,
+                                         const AttentionSizes &sizes, const Sample &sample) {
+  reference::Evaluator evaluator;
+  std::set<std::string> bound;
+  auto setSymbol = [&](const std::string &name, int64_t value) {
+    evaluator.setSymbol(name, value);
+    bound.insert(name);
+  };
+  auto bindTo = [&](const DimExpr &expr, int64_t value) {
+    std::optional<int64_t> known = evaluator.evaluate(expr);
+    if (known)
+      return *known == value;
+    std::optional<std::string> name = expr.asSymbol();
+    if (name)
+      setSymbol(*name, value);
+    return name.has_value();
+  };
+  // T of its own symbol comes before T - S, which is then known already.
+  if (!bindTo(sizes.batch, sample.batch) || !bindTo(sizes.queries, sample.queries))
+    return failure();
+  if (!bindTo(sizes.keys, sample.total()) && !bindTo(sizes.past(), sample.past))
+    return failure();
+  if (slice.keyMask) {
+    llm::Dims dims = llm::getDims(slice.keyMask);
+    if (!bindTo(dims[0], sample.batch) || !bindTo(dims[1], sample.total()))
+      return failure();
+    std::vector<int64_t> elements(sample.keys.begin(), sample.keys.end());
+    Type element = cast<RankedTensorType>(slice.keyMask.getType()).getElementType();
+    evaluator.bind(slice.keyMask,
+                   Tensor::fromInts(element, {sample.batch, sample.total()}, elements));
+  }
+  FailureOr<Tensor> result = evaluator.evaluate(root);
+  if (failed(result))
+    fail("the reference evaluator could not evaluate the mask: " + evaluator.message());
+  return result;
+}
+
+/// Sizes that distinguish queries, keys and past, restricted to what the types
+/// allow: a constant size has one value only.
+static SmallVector<std::array<int64_t, 3>> sampleSizes(const AttentionSizes &sizes) {
+  SmallVector<std::array<int64_t, 3>> result;
+  constexpr std::array<int64_t, 3> kAll[] = {
+      {1, 0, 1}, {1, 0, 5}, {2, 3, 4}, {3, 4, 1}, {2, 0, 6}, {1, 9, 2}, {3, 1, 3}};
+  for (auto [batch, past, queries] : kAll) {
+    std::array<int64_t, 3> sample = {sizes.batch.constant().value_or(batch),
+                                     sizes.past().constant().value_or(past),
+                                     sizes.queries.constant().value_or(queries)};
+    if (std::optional<int64_t> keys = sizes.keys.constant())
+      sample[1] = *keys - sample[2];
+    if (sample[0] > 0 && sample[1] >= 0 && sample[2] > 0 && !llvm::is_contained(result, sample))
+      result.push_back(sample);
+  }
+  return result;
+}
+
+std::optional<MaskMeaning> MaskAnalysis::analyze(Value bias, const AttentionSizes &sizes) {
+  auto [entry, isNew] = answers.try_emplace(bias);
+  if (!isNew)
+    return entry->second;
+  std::optional<MaskMeaning> answer = analyzeUncached(bias, sizes);
+  return answers[bias] = answer;
+}
+
+std::optional<MaskMeaning> MaskAnalysis::analyzeUncached(Value bias, const AttentionSizes &sizes) {
+  reasonText.clear();
+  std::optional<Slice> slice = collect(bias);
+  if (!slice)
+    return std::nullopt;
+
+  // Samples: every size with every padding, and one long row per window candidate.
+  SmallVector<Sample> samples;
+  for (auto [batch, past, queries] : sampleSizes(sizes))
+    for (Padding padding : {Padding::None, Padding::Left, Padding::Right, Padding::Scattered})
+      if (slice->keyMask || padding == Padding::None)
+        samples.push_back({batch, past, queries, makeKeys(batch, past + queries, padding)});
+  for (int64_t window : slice->windowCandidates) {
+    std::optional<int64_t> fixedPast = sizes.past().constant(),
+                           fixedQueries = sizes.queries.constant();
+    if (sizes.keys.constant() || (fixedPast && fixedQueries))
+      break; // the samples above are all there can be
+    // Without a past the sample has to be square, and evaluation is slow.
+    constexpr int64_t kMaxSquare = 512;
+    if (fixedPast && window > kMaxSquare) {
+      fail("a constant of " + llvm::Twine(window) + " might be a window");
+      return std::nullopt;
+    }
+    int64_t past = fixedPast.value_or(window + 2);
+    int64_t queries = fixedQueries.value_or(fixedPast ? window + 3 : 3);
+    int64_t batch = sizes.batch.constant().value_or(1);
+    samples.push_back({batch, past, queries, makeKeys(batch, past + queries, Padding::None)});
+  }
+
+  SmallVector<MaskMeaning> hypotheses;
+  auto add = [&](bool causal, int64_t window) {
+    hypotheses.push_back({causal, window, {}});
+    if (slice->keyMask)
+      hypotheses.push_back({causal, window, slice->keyMask});
+  };
+  for (bool causal : {true, false}) {
+    add(causal, 0);
+    for (int64_t candidate : slice->windowCandidates)
+      for (int64_t window : {candidate, candidate + 1, candidate - 1})
+        add(causal, window);
+  }
+
+  for (const Sample &sample : samples) {
+    FailureOr<Tensor> mask = evaluate(bias, *slice, sizes, sample);
+    if (failed(mask)) {
+      if (reasonText.empty())
+        fail("the sizes of the mask are not those of the attention");
+      return std::nullopt;
+    }
+    if (!fits(*mask, sample.batch, sample.queries, sample.total())) {
+      fail("the mask does not broadcast to the scores");
+      return std::nullopt;
+    }
+    int64_t heads = mask->rank() >= 3 ? mask->dim(mask->rank() - 3) : 1;
+    double hidden = hiddenThreshold(mask->elementType());
+    auto contradicts = [&](const MaskMeaning &meaning) {
+      for (int64_t b = 0; b < sample.batch; ++b)
+        for (int64_t i = 0; i < sample.queries; ++i) {
+          int64_t position = sample.past + i;
+          auto sees = [&](int64_t j) {
+            return isVisible(meaning, position, j) && (!meaning.keyMask || sample.isKey(b, j));
+          };
+          bool seesAny = false;
+          for (int64_t j = 0; j < sample.total() && !seesAny; ++j)
+            seesAny = sees(j);
+          if (!seesAny && meaning.keyMask)
+            continue; // padding, see MaskAnalysis.h
+          for (int64_t h = 0; h < heads; ++h)
+            for (int64_t j = 0; j < sample.total(); ++j) {
+              double value = mask->getFloat(broadcastOffset(*mask, {b, h, i, j}));
+              if (sees(j) ? value != 0 : !(value <= hidden))
+                return true;
+            }
+        }
+      return false;
+    };
+    llvm::erase_if(hypotheses, contradicts);
+    if (hypotheses.empty()) {
+      fail("the mask is neither causal, windowed nor a padding mask");
+      return std::nullopt;
+    }
+  }
+  // The simplest of those left: they agree wherever the samples can tell.
+  return hypotheses.front();
+}
+
+bool MaskAnalysis::isOnlyTrueWithoutKeys(Value condition, const MaskMeaning &meaning,
+                                         const AttentionSizes &sizes) {
+  std::optional<Slice> slice = collect(condition);
+  if (!slice || (slice->keyMask && slice->keyMask != meaning.keyMask))
+    return false;
+  slice->keyMask = meaning.keyMask;
+  for (auto [batch, past, queries] : sampleSizes(sizes))
+    for (Padding padding : {Padding::None, Padding::Left, Padding::Right, Padding::Scattered}) {
+      Sample sample{batch, past, queries, makeKeys(batch, past + queries, padding)};
+      FailureOr<Tensor> holds = evaluate(condition, *slice, sizes, sample);
+      if (failed(holds) || !fits(*holds, batch, queries, /*last=*/1))
+        return false;
+      int64_t heads = holds->rank() >= 3 ? holds->dim(holds->rank() - 3) : 1;
+      for (int64_t b = 0; b < batch; ++b)
+        for (int64_t i = 0; i < queries; ++i) {
+          bool seesAny = false;
+          for (int64_t j = 0; j < sample.total(); ++j)
+            seesAny |= isVisible(meaning, past + i, j) && (!meaning.keyMask || sample.isKey(b, j));
+          for (int64_t h = 0; seesAny && h < heads; ++h)
+            if (holds->getBool(broadcastOffset(*holds, {b, h, i, 0})))
+              return false;
+        }
+    }
+  return true;
+}
+
+} // namespace llmc

@@ -1,0 +1,216 @@
+//===- PhaseRoles.cpp - what a decoder's inputs and outputs are for -------===//
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "PhaseRoles.h"
+#include "llmc/Dialect/LLM/IR/LLMOps.h"
+
+using namespace mlir;
+
+namespace llmc {
+
+using llm::Dims;
+using llm::getDims;
+
+static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+static bool isIntOfRank(Value value, int64_t rank) {
+  return tensorType(value).getElementType().isInteger() && tensorType(value).getRank() == rank;
+}
+
+static StringRef argumentName(func::FuncOp func, unsigned argument) {
+  auto name = func.getArgAttrOfType<StringAttr>(argument, "llm.name");
+  return name ? name.getValue() : "";
+}
+
+std::string describeArgument(func::FuncOp func, unsigned argument) {
+  StringRef name = argumentName(func, argument);
+  return name.empty() ? "argument " + std::to_string(argument) : "'" + name.str() + "'";
+}
+
+/// A weight, perhaps one that is shared with the head and transposed.
+static bool isTable(Value value) {
+  if (auto transpose = value.getDefiningOp<llm::TransposeOp>())
+    value = transpose.getInput();
+  return value.getDefiningOp<llm::ConstantOp>() != nullptr;
+}
+
+/// Elements of the largest table that `ids` choose rows of.
+static int64_t largestTable(Value ids) {
+  int64_t largest = 0;
+  auto consider = [&](Value table) {
+    auto type = tensorType(table);
+    if (type.hasStaticShape() && type.getRank() == 2)
+      largest = std::max(largest, type.getNumElements());
+  };
+  for (Operation *user : ids.getUsers()) {
+    if (isa<llm::ReshapeOp, llm::CastOp>(user))
+      largest = std::max(largest, largestTable(user->getResult(0)));
+    else if (auto embedding = dyn_cast<llm::EmbeddingOp>(user); embedding && embedding.getIds() == ids)
+      consider(embedding.getTable());
+    else if (auto gather = dyn_cast<llm::GatherOp>(user);
+             gather && gather.getIndices() == ids && gather.getAxis() == 0 &&
+             isTable(gather.getInput()))
+      consider(gather.getInput());
+  }
+  return largest;
+}
+
+std::optional<unsigned> findTokens(func::FuncOp func) {
+  std::optional<unsigned> best;
+  std::pair<bool, int64_t> bestScore;
+  for (BlockArgument argument : func.getArguments()) {
+    if (!isIntOfRank(argument, 2))
+      continue;
+    unsigned index = argument.getArgNumber();
+    // Learned positions are a table, too, and may be the larger one.
+    std::pair score(argumentName(func, index).contains("input_ids"), largestTable(argument));
+    if (score.second > 0 && (!best || score > bestScore)) {
+      best = index;
+      bestScore = score;
+    }
+  }
+  return best;
+}
+
+/// Whether `append` only feeds attention, as key or value, and the return.
+static bool feedsAttentionOnly(Operation *append, std::string &reason) {
+  Value result = append->getResult(0);
+  for (OpOperand &use : result.getUses()) {
+    Operation *user = use.getOwner();
+    if (isa<func::ReturnOp>(user))
+      continue;
+    auto attention = dyn_cast<llm::AttentionOp>(user);
+    if (attention && (attention.getKey() == result || attention.getValue() == result) &&
+        attention.getQuery() != result)
+      continue;
+    reason = (" grows by an operation that '" + user->getName().getStringRef() +
+              "' reads, not only attention").str();
+    return false;
+  }
+  return true;
+}
+
+/// The pair of `argument`, nullopt where it is no cache (reason empty) or one
+/// that cannot be written in place.
+static std::optional<StatePair> findStatePair(BlockArgument argument, std::string &reason) {
+  auto type = tensorType(argument);
+  if (type.getRank() != 4 || !isa<FloatType>(type.getElementType()) || argument.use_empty())
+    return std::nullopt;
+  if (!argument.hasOneUse()) {
+    reason = " is read by more than one operation";
+    return std::nullopt;
+  }
+  Operation *append = *argument.user_begin();
+  auto concat = dyn_cast<llm::ConcatOp>(append);
+  auto kvAppend = dyn_cast<llm::KVAppendOp>(append);
+  bool appends = concat ? concat.getAxis() == 2 && concat.getInputs().size() == 2 &&
+                              concat.getInputs()[0] == argument
+                        : kvAppend && kvAppend.getPast() == argument;
+  if (!appends) {
+    reason = (" is read by '" + append->getName().getStringRef() + "', which does not append").str();
+    return std::nullopt;
+  }
+  if (!feedsAttentionOnly(append, reason))
+    return std::nullopt;
+  for (OpOperand &use : append->getResult(0).getUses())
+    if (isa<func::ReturnOp>(use.getOwner()))
+      return StatePair{argument.getArgNumber(), use.getOperandNumber(), append};
+  reason = " grows to no output";
+  return std::nullopt;
+}
+
+/// The floating-point result [batch, seq or 1, vocabulary] that is no state.
+static std::optional<unsigned> findLogits(func::FuncOp func, const PhaseRoles &roles) {
+  std::optional<unsigned> best;
+  std::pair<bool, int64_t> bestScore;
+  for (auto [index, value] : llvm::enumerate(func.front().getTerminator()->getOperands())) {
+    unsigned number = index;
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    if (!type || type.getRank() != 3 || !isa<FloatType>(type.getElementType()) ||
+        type.isDynamicDim(2) ||
+        llvm::any_of(roles.states, [&](const StatePair &pair) { return pair.result == number; }))
+      continue;
+    Dims dims = getDims(type);
+    if (dims[0] != DimExpr::symbol(roles.batch) ||
+        (dims[1] != DimExpr::symbol(roles.seq) && !dims[1].isConstant(1)))
+      continue;
+    auto name = func.getResultAttrOfType<StringAttr>(number, "llm.name");
+    std::pair score(name && name.getValue().contains("logits"), type.getDimSize(2));
+    if (!best || score > bestScore) {
+      best = number;
+      bestScore = score;
+    }
+  }
+  return best;
+}
+
+std::optional<PhaseRoles> findPhaseRoles(func::FuncOp func, std::string &reason) {
+  PhaseRoles roles;
+  auto fail = [&](const std::string &text) {
+    reason = text;
+    return std::nullopt;
+  };
+
+  std::optional<unsigned> tokens = findTokens(func);
+  if (!tokens)
+    return fail("no 2-D integer input selects rows of an embedding table");
+  roles.tokens = *tokens;
+  Dims tokenDims = getDims(func.getArgument(*tokens));
+  std::optional<std::string> batch = tokenDims[0].asSymbol(), seq = tokenDims[1].asSymbol();
+  if (!batch || !seq)
+    return fail("the token input " + describeArgument(func, *tokens) + " has fixed sizes");
+  roles.batch = *batch;
+  roles.seq = *seq;
+
+  for (BlockArgument argument : func.getArguments()) {
+    std::string why;
+    if (std::optional<StatePair> pair = findStatePair(argument, why))
+      roles.states.push_back(*pair);
+    else if (!why.empty())
+      return fail("the input " + describeArgument(func, argument.getArgNumber()) + why);
+  }
+  if (roles.states.empty())
+    return fail("no input is a past of keys or values that grows to an output");
+  for (const StatePair &pair : roles.states) {
+    // Exporters may give every layer's past a symbol of its own.
+    Dims dims = getDims(func.getArgument(pair.argument));
+    std::optional<std::string> past = dims[2].asSymbol();
+    if (!past || past == batch || past == seq || dims[0] != tokenDims[0] || !dims[1].constant() ||
+        !dims[3].constant())
+      return fail("the past " + describeArgument(func, pair.argument) + " has the sizes " +
+                  llm::formatDims(dims) + ", expected [" + roles.batch +
+                  ", heads, past, head_dim] with a past of any length");
+    if (!llvm::is_contained(roles.pasts, *past))
+      roles.pasts.push_back(*past);
+  }
+
+  auto isState = [&](unsigned index) {
+    return llvm::any_of(roles.states, [&](const StatePair &pair) { return pair.argument == index; });
+  };
+  for (BlockArgument argument : func.getArguments()) {
+    unsigned index = argument.getArgNumber();
+    if (index == roles.tokens || isState(index))
+      continue;
+    bool isInt2D = isIntOfRank(argument, 2);
+    if (isInt2D && getDims(argument) == tokenDims &&
+        !argumentName(func, index).contains("mask"))
+      roles.positions.push_back(index);
+    else if (isInt2D)
+      roles.masks.push_back(index);
+    else if (llvm::any_of(argument.getUsers(),
+                          [](Operation *user) { return !isa<func::ReturnOp>(user); }))
+      return fail("the input " + describeArgument(func, index) +
+                  " is neither tokens, a mask, positions nor a past of keys or values");
+  }
+
+  std::optional<unsigned> logits = findLogits(func, roles);
+  if (!logits)
+    return fail("no output has the sizes [" + roles.batch + ", " + roles.seq + ", vocabulary]");
+  roles.logits = *logits;
+  return roles;
+}
+
+} // namespace llmc

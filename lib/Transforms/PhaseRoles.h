@@ -1,0 +1,51 @@
+//===- PhaseRoles.h - what a decoder's inputs and outputs are for ---------===//
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Roles of a functional decoder's arguments and results, found by structure;
+// names only break ties.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_TRANSFORMS_PHASEROLES_H
+#define LLMC_TRANSFORMS_PHASEROLES_H
+
+#include "llmc/Dialect/LLM/IR/Dims.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/SmallVector.h"
+#include <string>
+
+namespace llmc {
+
+/// A past argument and the present result that it grows to.
+struct StatePair {
+  unsigned argument;
+  unsigned result;
+  /// The llm.concat or llm.kv_append between them.
+  mlir::Operation *append;
+};
+
+struct PhaseRoles {
+  unsigned tokens;
+  unsigned logits;                        ///< result
+  llvm::SmallVector<unsigned> masks;      ///< [batch, past + seq], 1 where a token is
+  llvm::SmallVector<unsigned> positions;  ///< [batch, seq]
+  llvm::SmallVector<StatePair> states;    ///< in argument order
+  std::string batch, seq;                 ///< symbols
+  llvm::SmallVector<std::string> pasts;   ///< symbols, all the same length
+};
+
+/// "'attention_mask'", or the argument's number where it has no name.
+std::string describeArgument(mlir::func::FuncOp func, unsigned argument);
+
+/// The argument that holds token ids, as [batch, seq].
+std::optional<unsigned> findTokens(mlir::func::FuncOp func);
+
+/// nullopt where something is missing, with the reason.
+std::optional<PhaseRoles> findPhaseRoles(mlir::func::FuncOp func, std::string &reason);
+
+} // namespace llmc
+
+#endif // LLMC_TRANSFORMS_PHASEROLES_H

@@ -1,0 +1,235 @@
+//===- RecognizeAttention.cpp - decomposed attention, and what masks mean -===//
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Three steps, of which the last two also serve attention that was imported as
+// one operation:
+//
+//   matmul(softmax(q k^T * s + m), v)     => attention(q, k, v) bias m {scale}
+//   attention(..) bias m                  => {causal, window}, bias of padding only
+//   where(row sees no key, 0, attention)  => attention
+//
+//===----------------------------------------------------------------------===//
+#include "AttentionPattern.h"
+#include "MaskAnalysis.h"
+#include "SymbolSubstitution.h"
+#include "llmc/Transforms/Passes.h"
+#include "mlir/IR/PatternMatch.h"
+#include "mlir/Transforms/RegionUtils.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/Support/Debug.h"
+
+#define DEBUG_TYPE "llmc-recognize-attention"
+
+using namespace mlir;
+
+namespace llmc {
+#define GEN_PASS_DEF_RECOGNIZEATTENTION
+#include "llmc/Transforms/Passes.h.inc"
+
+namespace {
+
+using llm::AttentionOp;
+
+Value makeScalar(OpBuilder &builder, Location loc, Type element, double number) {
+  auto type = RankedTensorType::get({}, element);
+  return llm::ConstantOp::create(
+      builder, loc,
+      DenseElementsAttr::get(type, builder.getFloatAttr(element, number).getValue()));
+}
+
+/// The sum of all mask terms, or null.
+Value buildBias(OpBuilder &builder, Location loc, const AttentionPattern &pattern) {
+  Value bias;
+  for (const MaskTerm &term : pattern.mask) {
+    Value value = term.value;
+    if (!term.additive) {
+      // where(c, s, -big) and s + where(c, 0, -big) differ by less than the
+      // rounding of -big.
+      Type element = cast<RankedTensorType>(term.replacement.getType()).getElementType();
+      Value zero = makeScalar(builder, loc, element, 0.0);
+      value = llm::SelectOp::create(builder, loc, term.value,
+                                    term.keepWhere ? zero : term.replacement,
+                                    term.keepWhere ? term.replacement : zero);
+    }
+    bias = bias ? llm::BinaryOp::create(builder, loc, llm::BinaryKind::add, bias, value) : value;
+  }
+  return bias;
+}
+
+/// A value in `element` as its type.
+Value convert(OpBuilder &builder, Location loc, Value value, Type element) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (type.getElementType() == element)
+    return value;
+  return llm::CastOp::create(builder, loc, llm::makeTensorType(llm::getDims(type), element), value);
+}
+
+void replaceByAttention(llm::MatmulOp product, const AttentionPattern &pattern) {
+  OpBuilder builder(product);
+  Location loc = builder.getFusedLoc(pattern.locations);
+  auto resultType = cast<RankedTensorType>(product.getType());
+  Type element = resultType.getElementType();
+  Value key = pattern.key.source;
+  if (!llvm::is_sorted(pattern.key.permutation))
+    key = llm::TransposeOp::create(builder, loc, key, pattern.key.permutation);
+  Value query = convert(builder, loc, pattern.query, element);
+  llm::Dims dims = llm::getDims(query);
+  dims.back() = llm::getDims(pattern.value).back();
+  auto attention = AttentionOp::create(
+      builder, loc, llm::makeTensorType(dims, element), query, convert(builder, loc, key, element),
+      convert(builder, loc, pattern.value, element), buildBias(builder, loc, pattern),
+      /*past_lens=*/Value(), pattern.sinks, builder.getF64FloatAttr(pattern.scale),
+      /*causal=*/UnitAttr(), builder.getI64IntegerAttr(0),
+      builder.getF64FloatAttr(pattern.softcap));
+  product.replaceAllUsesWith(attention.getResult());
+  product.erase();
+}
+
+struct RecognizeAttention : impl::RecognizeAttentionBase<RecognizeAttention> {
+  void runOnOperation() override {
+    func::FuncOp func = getOperation();
+    if (func.isExternal())
+      return;
+    SmallVector<llm::MatmulOp> products;
+    func.walk([&](llm::MatmulOp op) { products.push_back(op); });
+    for (llm::MatmulOp product : products) {
+      std::string reason;
+      if (std::optional<AttentionPattern> pattern = matchAttention(product, reason))
+        replaceByAttention(product, *pattern);
+      else
+        LLVM_DEBUG(llvm::dbgs() << product.getLoc() << ": no attention: " << reason << "\n");
+    }
+    keyMaskBiases.clear();
+    analysis = MaskAnalysis();
+    SmallVector<AttentionOp> attentions;
+    func.walk([&](AttentionOp op) { attentions.push_back(op); });
+    for (AttentionOp attention : attentions) {
+      stripImportedHeads(attention);
+      simplifyMask(attention);
+    }
+    IRRewriter rewriter(func.getContext());
+    (void)runRegionDCE(rewriter, func.getBody());
+    if (failed(unifyMaskSizes(func)))
+      return signalPassFailure();
+  }
+
+  /// Attention that was imported as one operation may still read repeated heads.
+  void stripImportedHeads(AttentionOp attention) {
+    if (isa<llm::StateType>(attention.getKey().getType()))
+      return;
+    Value key = stripRepeatedHeads(attention.getKey());
+    Value value = stripRepeatedHeads(attention.getValue());
+    if (llm::getDims(key)[1] != llm::getDims(value)[1])
+      return;
+    attention.getKeyMutable().assign(key);
+    attention.getValueMutable().assign(value);
+  }
+
+  void simplifyMask(AttentionOp attention) {
+    if (isa<llm::StateType>(attention.getKey().getType()) || attention.getPastLens())
+      return;
+    llm::Dims query = llm::getDims(attention.getQuery()), key = llm::getDims(attention.getKey());
+    AttentionSizes sizes{query[0], query[2], key[2]};
+    MaskMeaning meaning;
+    if (Value bias = attention.getBias()) {
+      std::optional<MaskMeaning> found = analysis.analyze(bias, sizes);
+      if (!found) {
+        LLVM_DEBUG(llvm::dbgs() << attention.getLoc() << ": bias kept: " << analysis.reason() << "\n");
+        return;
+      }
+      meaning = *found;
+      attention.getBiasMutable().clear();
+      if (meaning.keyMask)
+        attention.getBiasMutable().assign(keyMaskBias(meaning.keyMask, attention, sizes));
+    }
+    meaning.causal |= attention.getCausal();
+    attention.setCausal(meaning.causal);
+    int64_t window = attention.getWindow();
+    if (meaning.window && (!window || meaning.window < window))
+      attention.setWindow(window = meaning.window);
+    meaning.window = window;
+    removeGuards(attention, meaning, sizes);
+  }
+
+  /// where(mask, 0, -inf) as [B, 1, 1, T], one per function.
+  Value keyMaskBias(BlockArgument mask, AttentionOp attention, const AttentionSizes &sizes) {
+    Type element = cast<RankedTensorType>(attention.getQuery().getType()).getElementType();
+    maskSizes.insert({mask, sizes});
+    Value &bias = keyMaskBiases[{mask, element}];
+    if (bias)
+      return bias;
+    OpBuilder builder = OpBuilder::atBlockBegin(mask.getOwner());
+    Location loc = mask.getLoc();
+    llm::Dims dims = llm::getDims(mask);
+    Type maskElement = cast<RankedTensorType>(mask.getType()).getElementType();
+    Value condition = mask;
+    if (!maskElement.isInteger(1)) {
+      Value zero = llm::ConstantOp::create(
+          builder, loc,
+          DenseElementsAttr::get(RankedTensorType::get({}, maskElement),
+                                 builder.getIntegerAttr(maskElement, 0).getValue()));
+      condition = llm::CompareOp::create(builder, loc, llm::ComparePredicate::ne, mask, zero);
+    }
+    condition = llm::ReshapeOp::create(
+        builder, loc, llm::makeTensorType({dims[0], 1, 1, dims[1]}, builder.getI1Type()),
+        condition);
+    Value zero = makeScalar(builder, loc, element, 0.0);
+    Value hidden = makeScalar(builder, loc, element, -std::numeric_limits<double>::infinity());
+    return bias = llm::SelectOp::create(builder, loc, condition, zero, hidden);
+  }
+
+  /// where(c, 0, attention) where c holds only for rows that are 0 already.
+  void removeGuards(AttentionOp attention, const MaskMeaning &meaning,
+                    const AttentionSizes &sizes) {
+    for (Operation *user : llvm::make_early_inc_range(attention->getUsers())) {
+      auto guard = dyn_cast<llm::SelectOp>(user);
+      if (!guard || guard.getType() != attention.getType())
+        continue;
+      if (guard.getRhs() == attention.getResult() && splatNumber(guard.getLhs()) == 0.0 &&
+          analysis.isOnlyTrueWithoutKeys(guard.getCondition(), meaning, sizes)) {
+        guard.replaceAllUsesWith(attention.getResult());
+        guard.erase();
+      }
+    }
+  }
+
+  /// Some exporters give the mask's dimensions symbols of their own. A mask that
+  /// was found to hold one number per key has the sizes of the keys.
+  LogicalResult unifyMaskSizes(func::FuncOp func) {
+    llvm::StringMap<DimExpr> known;
+    for (auto &[mask, sizes] : maskSizes) {
+      llm::Dims dims = llm::getDims(mask);
+      for (auto [dim, size] : {std::pair(dims[0], sizes.batch), std::pair(dims[1], sizes.keys)})
+        if (std::optional<std::string> name = dim.asSymbol(); name && dim != size)
+          known.insert({*name, size});
+    }
+    maskSizes.clear();
+    // A symbol that another argument also has is not the mask's alone.
+    for (BlockArgument argument : func.getArguments())
+      if (!keyMaskBiases.empty() && !isKeyMask(argument))
+        for (const DimExpr &dim : llm::getDims(argument))
+          dim.forEachSymbol([&](const std::string &name) { known.erase(name); });
+    if (known.empty())
+      return success();
+    return substituteSymbols(func, [&](const std::string &name) -> std::optional<DimExpr> {
+      auto found = known.find(name);
+      return found == known.end() ? std::nullopt : std::optional(found->second);
+    });
+  }
+
+  bool isKeyMask(BlockArgument argument) const {
+    return llvm::any_of(keyMaskBiases, [&](const auto &entry) { return entry.first.first == argument; });
+  }
+
+  MaskAnalysis analysis;
+  llvm::MapVector<std::pair<BlockArgument, Type>, Value> keyMaskBiases;
+  llvm::MapVector<Value, AttentionSizes> maskSizes;
+};
+
+} // namespace
+} // namespace llmc

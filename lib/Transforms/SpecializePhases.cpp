@@ -1,0 +1,133 @@
+//===- SpecializePhases.cpp - run, prefill and decode ---------------------===//
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Describes every functional phase, and derives the two stateful ones from the
+// functional one that has a past. A module whose past is not understood keeps
+// its functional phases only and says why in `llm.stateless_reason`.
+//
+//===----------------------------------------------------------------------===//
+#include "PhaseRoles.h"
+#include "StatefulFunction.h"
+#include "llmc/Transforms/Passes.h"
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/StringMap.h"
+
+using namespace mlir;
+
+namespace llmc {
+#define GEN_PASS_DEF_SPECIALIZEPHASES
+#include "llmc/Transforms/Passes.h.inc"
+
+namespace {
+
+struct SymbolBounds {
+  int64_t min, max;
+};
+using SymbolTable = llvm::MapVector<StringAttr, SymbolBounds>;
+
+struct SpecializePhases : impl::SpecializePhasesBase<SpecializePhases> {
+  using SpecializePhasesBase::SpecializePhasesBase;
+
+  void runOnOperation() override {
+    SmallVector<func::FuncOp> functions;
+    for (auto func : getOperation().getOps<func::FuncOp>())
+      if (!func.isExternal() && !func->hasAttr("llm.phase"))
+        functions.push_back(func);
+    for (func::FuncOp func : functions)
+      describe(func, "run", runSymbols(func));
+    makeStateful(functions);
+  }
+
+private:
+  void describe(func::FuncOp func, StringRef phase, const SymbolTable &symbols) {
+    Builder builder(func.getContext());
+    SmallVector<Attribute> entries;
+    for (const auto &[name, bounds] : symbols)
+      entries.push_back(builder.getDictionaryAttr(
+          {builder.getNamedAttr("name", name),
+           builder.getNamedAttr("min", builder.getI64IntegerAttr(bounds.min)),
+           builder.getNamedAttr("max", builder.getI64IntegerAttr(bounds.max))}));
+    func->setAttr("llm.phase", builder.getStringAttr(phase));
+    func->setAttr("llm.symbols", builder.getArrayAttr(entries));
+  }
+
+  /// The symbols of the argument types, in argument order. A sequence may be as
+  /// long as a session's, and a past may be empty.
+  SymbolTable runSymbols(func::FuncOp func) {
+    std::optional<unsigned> tokens = findTokens(func);
+    std::optional<std::string> batch, seq;
+    if (tokens) {
+      llm::Dims dims = llm::getDims(func.getArgument(*tokens));
+      batch = dims[0].asSymbol();
+      seq = dims[1].asSymbol();
+    }
+    SymbolTable symbols;
+    for (BlockArgument argument : func.getArguments()) {
+      auto type = dyn_cast<RankedTensorType>(argument.getType());
+      if (!type)
+        continue;
+      bool isIds = type.getElementType().isInteger();
+      for (auto [axis, dim] : llvm::enumerate(llm::getDims(type))) {
+        bool isBatch = axis == 0 && type.getRank() > 1;
+        dim.forEachSymbol([&](const std::string &name) {
+          SymbolBounds bounds{0, maxSeq};
+          if (name == batch || (isBatch && name != seq && dim.asSymbol()))
+            bounds = {1, maxBatch};
+          else if (name == seq || (isIds && dim.asSymbol()))
+            bounds = {1, maxSeq};
+          symbols.insert({StringAttr::get(&getContext(), name), bounds});
+        });
+      }
+    }
+    return symbols;
+  }
+
+  /// In the order that the module ABI fixes.
+  SymbolTable statefulSymbols(int64_t maxTokens) {
+    SymbolTable symbols;
+    auto add = [&](StringRef name, SymbolBounds bounds) {
+      symbols.insert({StringAttr::get(&getContext(), name), bounds});
+    };
+    add("batch", {1, maxBatch});
+    add("seq", {1, maxTokens});
+    add("past", {0, maxSeq});
+    return symbols;
+  }
+
+  void makeStateful(ArrayRef<func::FuncOp> functions) {
+    std::string reason;
+    for (func::FuncOp func : functions) {
+      std::string why;
+      std::optional<PhaseRoles> roles = findPhaseRoles(func, why);
+      if (roles && succeeded(addPhases(func, *roles, why)))
+        return;
+      if (reason.empty())
+        reason = why;
+    }
+    if (functions.empty())
+      return;
+    getOperation()->setAttr("llm.stateless_reason",
+                            StringAttr::get(&getContext(), reason));
+    getOperation().emitRemark("no prefill and decode phases: ") << reason;
+  }
+
+  LogicalResult addPhases(func::FuncOp func, const PhaseRoles &roles, std::string &why) {
+    OwningOpRef<func::FuncOp> prefill = buildStatefulFunction(func, roles, "prefill", false, why);
+    OwningOpRef<func::FuncOp> decode =
+        prefill ? buildStatefulFunction(func, roles, "decode", true, why) : nullptr;
+    if (!decode)
+      return failure();
+    describe(*prefill, "prefill", statefulSymbols(std::min<int64_t>(prefillChunk, maxSeq)));
+    describe(*decode, "decode", statefulSymbols(1));
+    getOperation().push_back(prefill.release());
+    getOperation().push_back(decode.release());
+    return success();
+  }
+};
+
+} // namespace
+} // namespace llmc
