@@ -1,0 +1,45 @@
+//===- Passes.td - passes from exec to exec -*- tablegen -*-===//
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_TRANSFORMS_EXEC_PASSES_TD
+#define LLMC_TRANSFORMS_EXEC_PASSES_TD
+
+include "mlir/Pass/PassBase.td"
+
+class LLMC_ExecPass<string flag, string op> : Pass<flag, op> {
+  let dependentDialects = ["::llmc::exec::ExecDialect"];
+}
+
+def InsertBarriers : LLMC_ExecPass<"llmc-insert-barriers", "::llmc::exec::ProgramOp"> {
+  let summary = "a barrier before each dispatch that needs an earlier one's result";
+  let description = [{
+    Dispatches between two barriers run at the same time. A barrier is inserted
+    exactly where a dispatch reads what was written since the last one.
+  }];
+}
+
+def PlanArena : LLMC_ExecPass<"llmc-plan-arena", "::llmc::exec::ProgramOp"> {
+  let summary = "offsets for the buffers of a program";
+  let description = [{
+    Sizes are upper bounds over the program's symbols; lifetimes are counted in
+    barrier groups, since dispatches of one group run at the same time.
+
+    **Requires** `llmc-insert-barriers`. **Ensures** `offsets` on every dispatch,
+    `arena_bytes` and `lower_bound` on the program.
+  }];
+}
+
+def PlanWeights : LLMC_ExecPass<"llmc-plan-weights", "::mlir::ModuleOp"> {
+  let summary = "offsets for the weights in the artifact";
+  let description = [{
+    Sizes follow from the layout and the panel width of the target's microkernels.
+    **Ensures** `offset` and `bytes` on every `exec.weight`.
+  }];
+  let options = [Option<"panelWidth", "panel-width", "int64_t", "32",
+                        "Outputs per f32 panel">];
+}
+
+#endif // LLMC_TRANSFORMS_EXEC_PASSES_TD

@@ -1,0 +1,54 @@
+//===- FusionPlan.h - which values a function keeps in memory
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Decides for every value of a function whether it is written to memory or
+// computed inside the kernels that use it.
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_LIB_CONVERSION_LLMTOEXEC_FUSIONPLAN_H
+#define LLMC_LIB_CONVERSION_LLMTOEXEC_FUSIONPLAN_H
+
+#include "llmc/Dialect/LLM/IR/LLMOps.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
+
+namespace llmc {
+
+class FusionPlan {
+public:
+  explicit FusionPlan(mlir::func::FuncOp func);
+
+  /// True for values that a kernel writes, arguments and constants that are
+  /// weights. A reshape of such a value is a view and not itself in memory.
+  bool inMemory(mlir::Value value) const;
+  /// True where the value is a reshape (or a chain of them) of a value in memory.
+  static bool isView(mlir::Value value);
+
+private:
+  void visit(mlir::Operation *op);
+  void store(mlir::Value value);
+  /// The root of a strided or row-matrix view must be stored; the value itself
+  /// where it is neither.
+  void storeForRows(mlir::Value value);
+  void storeForStrides(mlir::Value value, bool needsUnitLast);
+  bool canInline(mlir::Operation *user, mlir::Value operand);
+
+  llvm::DenseSet<mlir::Value> stored;
+  /// For values that are not stored: the anchor whose epilogue they extend.
+  llvm::DenseMap<mlir::Value, mlir::Operation *> carried;
+};
+
+/// True for operations that partitioning knows how to put into kernels.
+bool hasKernel(mlir::Operation *op);
+
+/// Constants that kernels contain rather than read: splats.
+bool isInlineConstant(mlir::Value value);
+
+} // namespace llmc
+
+#endif // LLMC_LIB_CONVERSION_LLMTOEXEC_FUSIONPLAN_H

@@ -1,0 +1,338 @@
+//===- LLMToExec.cpp - partition functions into kernels and programs
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "FusionPlan.h"
+#include "llmc/Conversion/Passes.h"
+#include "llmc/Dialect/LLM/IR/Dims.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
+#include "mlir/IR/IRMapping.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace llmc {
+#define GEN_PASS_DEF_CONVERTLLMTOEXEC
+#include "llmc/Conversion/Passes.h.inc"
+} // namespace llmc
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::llm;
+
+namespace {
+
+/// Kernels and weights of a module, each one once.
+class ModuleTables {
+public:
+  explicit ModuleTables(ModuleOp module)
+      : builder(OpBuilder::atBlockEnd(module.getBody())), symbols(module) {}
+
+  /// The weight for a constant in the layout that `use` reads it in.
+  StringAttr weight(ConstantOp constant, OpOperand *use);
+  /// `kernel` itself, or an equal one that is there already (then it is erased).
+  StringAttr unique(exec::KernelOp kernel);
+  exec::KernelOp makeKernel(Location loc, StringRef kind) {
+    return exec::KernelOp::create(builder, loc, "kernel", kind);
+  }
+
+private:
+  OpBuilder builder;
+  SymbolTable symbols;
+  llvm::MapVector<Attribute, StringAttr> weights;
+  llvm::StringMap<StringAttr> kernels; ///< by printed body
+};
+
+/// The name under which a constant goes into the artifact.
+std::string weightName(ConstantOp constant) {
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(constant.getValue()))
+    return resource.getRawHandle().getKey().str();
+  if (auto name = dyn_cast<NameLoc>(constant.getLoc()))
+    return name.getName().str();
+  return "constant";
+}
+
+StringAttr ModuleTables::weight(ConstantOp constant, OpOperand *use) {
+  auto linear = dyn_cast<LinearOp>(use->getOwner());
+  bool isMatrix = linear && use->get() == linear.getWeight();
+  NamedAttrList attributes;
+  exec::WeightLayout layout = exec::WeightLayout::dense;
+  auto value = [](Value v) { return v.getDefiningOp<ConstantOp>().getValue(); };
+  auto number = [&](int64_t n) { return builder.getI64IntegerAttr(n); };
+  if (isMatrix && linear.getBits()) {
+    layout = exec::WeightLayout::row_blocks;
+    attributes.set("scales", value(linear.getScales()));
+    if (linear.getZeroPoints())
+      attributes.set("zero_points", value(linear.getZeroPoints()));
+    attributes.set("columns", number(*linear.getColumns()));
+    attributes.set("outputs", number(*getDims(linear.getResult()).back().constant()));
+    attributes.set("group_size", number(*linear.getGroupSize()));
+  } else if (isMatrix) {
+    layout = exec::WeightLayout::panels;
+    attributes.set("columns", number(*getDims(linear.getInput()).back().constant()));
+    attributes.set("outputs", number(*getDims(linear.getResult()).back().constant()));
+    if (linear.getTransposed())
+      attributes.set("transposed", builder.getUnitAttr());
+  }
+  attributes.set("layout", exec::WeightLayoutAttr::get(builder.getContext(), layout));
+  attributes.set("value", constant.getValue());
+  Attribute key = attributes.getDictionary(builder.getContext());
+  auto [it, inserted] = weights.insert({key, StringAttr()});
+  if (inserted) {
+    attributes.set("sym_name", builder.getStringAttr(weightName(constant)));
+    OperationState state(constant.getLoc(), exec::WeightOp::getOperationName());
+    state.addAttributes(attributes);
+    it->second = symbols.insert(builder.create(state));
+  }
+  return it->second;
+}
+
+StringAttr ModuleTables::unique(exec::KernelOp kernel) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  kernel->print(stream, OpPrintingFlags().useLocalScope().printGenericOpForm());
+  auto [it, inserted] = kernels.try_emplace(text);
+  if (!inserted) {
+    kernel->erase();
+    return it->second;
+  }
+  kernel.setSymName((kernel.getKind() + "_" + Twine(kernels.size() - 1)).str());
+  return it->second = symbols.insert(kernel);
+}
+
+/// What a kernel is named after: its anchor, or pointwise.
+StringRef kernelKind(ArrayRef<Operation *> body) {
+  for (Operation *op : body) {
+    if (isa<LinearOp, MatmulOp, AttentionOp, QuantizeInputOp, StateAppendOp, SoftmaxOp,
+            RMSNormOp, LayerNormOp, ReduceOp>(op))
+      return op->getName().stripDialect();
+  }
+  for (Operation *op : body)
+    if (isa<EmbeddingOp, RotaryOp, KVAppendOp>(op))
+      return op->getName().stripDialect();
+  return "pointwise";
+}
+
+/// Scales and zero points of n-bit weights lie inside the packed weight.
+bool isPackedAway(OpOperand &operand) {
+  auto linear = dyn_cast<LinearOp>(operand.getOwner());
+  if (!linear || !linear.getBits())
+    return false;
+  Value value = operand.get();
+  return (value == linear.getScales() || value == linear.getZeroPoints()) &&
+         value != linear.getWeight() && value != linear.getInput();
+}
+
+void cloneIntoKernel(Operation *op, OpBuilder &builder, IRMapping &mapping) {
+  auto linear = dyn_cast<LinearOp>(op);
+  if (!linear || !linear.getBits()) {
+    builder.clone(*op, mapping);
+    return;
+  }
+  auto packed = LinearOp::create(
+      builder, op->getLoc(), mapping.lookup(linear.getInput()),
+      mapping.lookup(linear.getWeight()), Value(), Value(),
+      linear.getBias() ? mapping.lookup(linear.getBias()) : Value(), linear.getTransposedAttr(),
+      linear.getBitsAttr(), linear.getGroupSizeAttr(), linear.getColumnsAttr(),
+      builder.getBoolAttr(bool(linear.getZeroPoints())), linear.getActivationsAttr());
+  mapping.map(linear.getResult(), packed.getResult());
+}
+
+/// Turns one function into a program.
+class ProgramBuilder {
+public:
+  ProgramBuilder(func::FuncOp func, ModuleTables &tables)
+      : func(func), tables(tables), plan(func), builder(func) {}
+  LogicalResult build();
+
+private:
+  void dispatch(Value root);
+  /// The program's value for a function's value in memory, made on first use.
+  Value lookup(Value value);
+  void collect(Value value, Value root, llvm::SetVector<Operation *> &body,
+               llvm::SetVector<OpOperand *> &inputs);
+  Value copy(Value value);
+
+  func::FuncOp func;
+  ModuleTables &tables;
+  FusionPlan plan;
+  OpBuilder builder;
+  IRMapping mapping;
+  llvm::StringMap<Value> loadedWeights;
+};
+
+Value ProgramBuilder::lookup(Value value) {
+  if (Value known = mapping.lookupOrNull(value))
+    return known;
+  auto reshape = value.getDefiningOp<ReshapeOp>();
+  assert(reshape && "only reshapes are views");
+  Value view = exec::ViewOp::create(builder, value.getLoc(), value.getType(),
+                                    lookup(reshape.getInput()));
+  mapping.map(value, view);
+  return view;
+}
+
+/// Operations that `value` needs inside the kernel, operands first, and the uses
+/// of values that come from outside.
+void ProgramBuilder::collect(Value value, Value root, llvm::SetVector<Operation *> &body,
+                             llvm::SetVector<OpOperand *> &inputs) {
+  Operation *op = value.getDefiningOp();
+  for (OpOperand &operand : op->getOpOperands()) {
+    Value source = operand.get();
+    if (isPackedAway(operand))
+      continue;
+    if (plan.inMemory(source))
+      inputs.insert(&operand);
+    else
+      collect(source, root, body, inputs);
+  }
+  body.insert(op);
+}
+
+void ProgramBuilder::dispatch(Value root) {
+  llvm::SetVector<Operation *> body;
+  llvm::SetVector<OpOperand *> uses;
+  collect(root, root, body, uses);
+
+  Location loc = root.getLoc();
+  exec::KernelOp kernel = tables.makeKernel(loc, kernelKind(body.getArrayRef()));
+  Block *block = &kernel.getBody().emplaceBlock();
+  OpBuilder inside = OpBuilder::atBlockBegin(block);
+  IRMapping local;
+  SmallVector<Value> inputs;
+  for (OpOperand *use : uses) {
+    Value source = use->get();
+    if (local.contains(source))
+      continue;
+    local.map(source, block->addArgument(source.getType(), source.getLoc()));
+    if (auto constant = source.getDefiningOp<ConstantOp>()) {
+      StringAttr name = tables.weight(constant, use);
+      Value &loaded = loadedWeights[name];
+      if (!loaded)
+        loaded = exec::LoadWeightOp::create(builder, loc, source.getType(), name);
+      inputs.push_back(loaded);
+    } else {
+      inputs.push_back(lookup(source));
+    }
+  }
+  for (Operation *op : body)
+    cloneIntoKernel(op, inside, local);
+  exec::YieldOp::create(inside, loc, local.lookup(root));
+  kernel.walk([](Operation *op) { op->setLoc(UnknownLoc::get(op->getContext())); });
+
+  StringAttr name = tables.unique(kernel);
+  auto dispatched = exec::DispatchOp::create(builder, loc, root.getType(),
+                                             FlatSymbolRefAttr::get(name), inputs, nullptr);
+  mapping.map(root, dispatched.getResult(0));
+}
+
+/// A dispatch that writes `value` to memory of its own.
+Value ProgramBuilder::copy(Value value) {
+  Location loc = value.getLoc();
+  exec::KernelOp kernel = tables.makeKernel(loc, "pointwise");
+  Block *block = &kernel.getBody().emplaceBlock();
+  Value argument = block->addArgument(value.getType(), loc);
+  OpBuilder inside = OpBuilder::atBlockBegin(block);
+  Value result = ReshapeOp::create(inside, loc, value.getType(), argument);
+  exec::YieldOp::create(inside, loc, result);
+  kernel.walk([](Operation *op) { op->setLoc(UnknownLoc::get(op->getContext())); });
+  return exec::DispatchOp::create(builder, loc, value.getType(),
+                                  FlatSymbolRefAttr::get(tables.unique(kernel)), value, nullptr)
+      .getResult(0);
+}
+
+LogicalResult ProgramBuilder::build() {
+  auto phase = func->getAttrOfType<StringAttr>("llm.phase");
+  auto symbols = func->getAttrOfType<ArrayAttr>("llm.symbols");
+  if (!phase || !symbols)
+    return func.emitError("has no llm.phase and llm.symbols; run llmc-specialize-phases first");
+  auto names = [&](unsigned count, auto get) {
+    SmallVector<Attribute> result;
+    for (unsigned i = 0; i < count; ++i) {
+      auto name = dyn_cast_or_null<StringAttr>(get(i));
+      result.push_back(name ? name : builder.getStringAttr(""));
+    }
+    return builder.getArrayAttr(result);
+  };
+  auto program = exec::ProgramOp::create(
+      builder, func.getLoc(), func.getSymName(), phase, symbols,
+      names(func.getNumArguments(), [&](unsigned i) { return func.getArgAttr(i, "llm.name"); }),
+      names(func.getNumResults(), [&](unsigned i) { return func.getResultAttr(i, "llm.name"); }),
+      func->getAttrOfType<DictionaryAttr>("llm.guard"), nullptr, nullptr);
+  Block *block = &program.getBody().emplaceBlock();
+  for (BlockArgument argument : func.getArguments())
+    mapping.map(argument, block->addArgument(argument.getType(), argument.getLoc()));
+  builder.setInsertionPointToStart(block);
+
+  for (Operation &op : func.front()) {
+    if (isa<ConstantOp, func::ReturnOp>(op))
+      continue;
+    for (Value result : op.getResults())
+      if (plan.inMemory(result))
+        dispatch(result);
+  }
+
+  // Every output is a buffer of its own that some dispatch writes.
+  SmallVector<Value> results;
+  DenseSet<Value> returned;
+  for (Value value : func.front().getTerminator()->getOperands()) {
+    Value root = value;
+    while (auto reshape = root.getDefiningOp<ReshapeOp>())
+      root = reshape.getInput();
+    if (auto constant = root.getDefiningOp<ConstantOp>()) {
+      OpOperand &use = *root.use_begin();
+      Value loaded = exec::LoadWeightOp::create(builder, value.getLoc(), root.getType(),
+                                                tables.weight(constant, &use));
+      mapping.map(root, loaded);
+    }
+    Value result = lookup(value);
+    bool isState = isa<StateType>(value.getType());
+    if (!isState && (isa<BlockArgument>(root) || root.getDefiningOp<ConstantOp>() ||
+                     !returned.insert(root).second))
+      result = copy(result);
+    results.push_back(result);
+  }
+  exec::ReturnOp::create(builder, func.getLoc(), results);
+  return success();
+}
+
+/// Gives each n-bit linear with int8 activations the rounded input, made once for
+/// all linears that share it.
+void quantizeInputs(func::FuncOp func) {
+  DenseMap<Value, Value> quantized;
+  for (auto linear : llvm::make_early_inc_range(func.getOps<LinearOp>())) {
+    auto type = cast<RankedTensorType>(linear.getInput().getType());
+    if (!linear.getBits() || *linear.getBits() != 4 || linear.getActivations() != Activations::int8 ||
+        !type.getElementType().isF32())
+      continue;
+    Value &input = quantized[linear.getInput()];
+    if (!input) {
+      OpBuilder builder(linear);
+      input = QuantizeInputOp::create(builder, linear.getLoc(), linear.getInput());
+    }
+    linear.getInputMutable().assign(input);
+  }
+}
+
+struct ConvertLLMToExec : llmc::impl::ConvertLLMToExecBase<ConvertLLMToExec> {
+  void runOnOperation() override {
+    ModuleTables tables(getOperation());
+    SmallVector<func::FuncOp> functions(getOperation().getOps<func::FuncOp>());
+    for (func::FuncOp func : functions) {
+      for (Operation &op : func.front())
+        if (!hasKernel(&op)) {
+          op.emitError("there is no kernel for ") << op.getName().getStringRef();
+          return signalPassFailure();
+        }
+      quantizeInputs(func);
+      if (failed(ProgramBuilder(func, tables).build()))
+        return signalPassFailure();
+      func.erase();
+    }
+  }
+};
+
+} // namespace

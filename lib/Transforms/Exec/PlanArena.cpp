@@ -1,0 +1,82 @@
+//===- PlanArena.cpp - offsets for the buffers of a program
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Analysis/ArenaPlanner.h"
+#include "llmc/Dialect/Exec/IR/ProgramSymbols.h"
+#include "llmc/Dialect/LLM/IR/Dims.h"
+#include "llmc/Transforms/Exec/Passes.h"
+#include "llvm/ADT/DenseMap.h"
+
+namespace llmc {
+#define GEN_PASS_DEF_PLANARENA
+#include "llmc/Transforms/Exec/Passes.h.inc"
+} // namespace llmc
+
+using namespace mlir;
+using namespace llmc;
+
+namespace {
+
+constexpr int64_t kAlignment = 64; // a cache line, and a 512-bit vector
+
+Value rootOf(Value value) {
+  while (auto view = value.getDefiningOp<exec::ViewOp>())
+    value = view.getInput();
+  return value;
+}
+
+struct PlanArena : llmc::impl::PlanArenaBase<PlanArena> {
+  void runOnOperation() override {
+    exec::ProgramOp program = getOperation();
+    Block &block = program.getBody().front();
+    DenseSet<Value> outputs;
+    for (Value value : block.getTerminator()->getOperands())
+      outputs.insert(rootOf(value));
+
+    std::vector<PlannedBuffer> buffers;
+    DenseMap<Value, size_t> indices;
+    int64_t group = 0;
+    for (Operation &op : block) {
+      if (isa<exec::BarrierOp>(op))
+        ++group;
+      auto dispatch = dyn_cast<exec::DispatchOp>(op);
+      if (!dispatch)
+        continue;
+      for (Value input : dispatch.getInputs())
+        if (auto it = indices.find(rootOf(input)); it != indices.end())
+          buffers[it->second].end = group + 1;
+      for (Value output : dispatch.getOutputs()) {
+        auto type = dyn_cast<RankedTensorType>(output.getType());
+        if (!type || outputs.contains(output))
+          continue;
+        DimExpr elements = llm::product(llm::getDims(type));
+        int64_t count = exec::upperBound(program, elements);
+        if (count == DimExpr::kInfinity) {
+          dispatch.emitError("cannot bound the size ") << elements.str() << " of a buffer";
+          return signalPassFailure();
+        }
+        indices[output] = buffers.size();
+        buffers.push_back(
+            {count * exec::elementBytes(type.getElementType()), group, group + 1, 0});
+      }
+    }
+    ArenaPlan plan = planArena(buffers, kAlignment);
+
+    Builder builder(&getContext());
+    program.walk([&](exec::DispatchOp dispatch) {
+      SmallVector<int64_t> offsets;
+      for (Value output : dispatch.getOutputs()) {
+        auto it = indices.find(output);
+        offsets.push_back(it == indices.end() ? -1 : buffers[it->second].offset);
+      }
+      dispatch.setOffsets(offsets);
+    });
+    program.setArenaBytes(plan.peakBytes);
+    program.setLowerBound(plan.lowerBoundBytes);
+  }
+};
+
+} // namespace
