@@ -1,0 +1,172 @@
+//===- Contraction.cpp - linear and matmul kernels
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "KernelBuilder.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::cpu;
+using namespace llmc::llm;
+
+/// Rows of one tile: the input block stays in L2 while weight panels stream.
+static constexpr int64_t kTileRows = 128;
+/// Tiles along the outputs: enough for every core to take some, few enough that
+/// taking one costs nothing against its work.
+static constexpr int64_t kColumnTiles = 16;
+static constexpr int64_t kMaxUnitsPerTile = 8;
+
+static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+void KernelBuilder::emitEpilogue(Value anchor, Value root, Value bias, Value row0, Value rows,
+                                 Value column0, Value columns) {
+  if (root == anchor && !bias)
+    return;
+  Dims dims = getDims(root);
+  Type type = cast<RankedTensorType>(root.getType()).getElementType();
+  Value width = index.size(dims.back());
+  Value position;
+  emitter.loop(row0, index.add(row0, rows), [&](Value row) {
+    Indices indices = index.delinearize(row, ArrayRef(dims).drop_back());
+    indices.push_back(Value());
+    Value base = index.mul(row, width);
+    emitter.loop(column0, index.add(column0, columns), [&](Value column) {
+      indices.back() = column;
+      position = index.add(base, column);
+      // The microkernel left its result where the output goes.
+      emitter.bindSource(anchor, [&](ArrayRef<Value>) {
+        Value raw = emitter.load(output, position, type);
+        if (!bias)
+          return raw;
+        return Value(arith::AddFOp::create(builder, loc, raw, emitter.element(bias, {column})));
+      });
+      emitter.store(output, position, type, emitter.element(root, indices));
+    });
+  });
+}
+
+LogicalResult KernelBuilder::lowerLinear(LinearOp linear, Value root) {
+  std::optional<RowMatrix> matrix = getRowMatrix(linear.getInput());
+  if (!matrix)
+    return linear.emitError("input is not a matrix in memory");
+  if (failed(requireF32(linear, {linear.getResult(), root})))
+    return failure();
+  bool isPacked = linear.getBits().has_value();
+  bool isInt8 = isPacked && cast<RankedTensorType>(linear.getInput().getType())
+                                .getElementType()
+                                .isUnsignedInteger(8);
+  if (isPacked && *linear.getBits() != 4)
+    return linear.emitError("the CPU back end has no kernel for ")
+           << *linear.getBits() << "-bit weights";
+  int64_t n = *getDims(linear.getResult()).back().constant();
+  int64_t k = isPacked ? int64_t(*linear.getColumns()) : *matrix->columns.constant();
+
+  int64_t panel = isPacked ? rowBlockI4 : panelWidthF32(target.level);
+  // Four row blocks are one unit: the microkernel streams as many at once.
+  int64_t unit = isPacked ? 4 * panel : panel;
+  int64_t units = std::clamp<int64_t>(ceilDiv(ceilDiv(n, unit), kColumnTiles), 1, kMaxUnitsPerTile);
+  int64_t tileColumns = units * unit;
+  int64_t columnTiles = ceilDiv(n, tileColumns);
+  DimExpr rowTiles = DimExpr::ceilDiv(matrix->rows, kTileRows);
+  tiles = rowTiles * columnTiles;
+
+  // Neighbouring tiles share their weights.
+  Value rowTile = index.remainder(tile, index.size(rowTiles));
+  Value columnTile = index.divide(tile, index.size(rowTiles));
+  Value row0 = index.mul(rowTile, index.constant(kTileRows));
+  Value rows = clipped(row0, kTileRows, index.size(matrix->rows));
+  Value column0 = index.mul(columnTile, index.constant(tileColumns));
+  Value columns = clipped(column0, tileColumns, index.constant(n));
+
+  Value width = index.constant(n);
+  Value c = offsetPointer(output, index.add(index.mul(row0, width), column0),
+                          builder.getF32Type());
+  Value input = pointers[matrix->root], weight = pointers[linear.getWeight()];
+  Value depth = index.constant(k);
+  Value stride = index.size(matrix->rowStride);
+  Value start = index.add(index.size(matrix->offset), index.mul(row0, stride));
+  if (!isPacked) {
+    Value panels = offsetPointer(weight, index.mul(column0, depth), builder.getF32Type());
+    Value a = offsetPointer(input, start, builder.getF32Type());
+    emitter.call(symbolOf(Microkernel::LinearF32F32F32), Type(),
+                 {a, stride, panels, c, width, rows, depth, columns});
+  } else {
+    int64_t group = *linear.getGroupSize();
+    bool hasZeroPoints = *linear.getPacked();
+    Value block = index.divide(column0, index.constant(panel));
+    Value packed = offsetBytes(
+        weight, index.mul(block, index.constant(rowBlockBytesI4(k, group, hasZeroPoints))));
+    Value groupSize = index.constant(group), zeroPoints = index.constant(hasZeroPoints);
+    if (isInt8) {
+      // One row of llm.quantize_input: q, scales, sums.
+      int64_t blocks = ceilDiv(k, 32);
+      Value q = offsetBytes(input, start);
+      Value scales = offsetBytes(q, index.constant(32 * blocks));
+      Value sums = offsetBytes(q, index.constant(36 * blocks));
+      Value words = index.divide(stride, index.constant(4));
+      emitter.call(symbolOf(Microkernel::LinearI8I4F32), Type(),
+                   {q, stride, scales, sums, words, packed, c, width, rows, depth, columns,
+                    groupSize, zeroPoints});
+    } else {
+      Value a = offsetPointer(input, start, builder.getF32Type());
+      emitter.call(symbolOf(Microkernel::LinearF32I4F32), Type(),
+                   {a, stride, packed, c, width, rows, depth, columns, groupSize, zeroPoints});
+    }
+  }
+  emitEpilogue(linear.getResult(), root, linear.getBias(), row0, rows, column0, columns);
+  return success();
+}
+
+LogicalResult KernelBuilder::lowerMatmul(MatmulOp matmul, Value root) {
+  if (failed(requireF32(matmul, {matmul.getLhs(), matmul.getRhs(), root})))
+    return failure();
+  std::optional<StridedView> lhs = getStridedView(matmul.getLhs());
+  std::optional<StridedView> rhs = getStridedView(matmul.getRhs());
+  if (!lhs || !rhs || !pointers.contains(lhs->root) || !pointers.contains(rhs->root))
+    return matmul.emitError("operands are not in memory");
+  constexpr int64_t tileRows = 64, tileColumns = 256;
+  Dims dims = getDims(matmul.getResult());
+  size_t rank = dims.size();
+  ArrayRef<DimExpr> batch = ArrayRef(dims).drop_back(2);
+  const DimExpr &m = dims[rank - 2], &n = dims[rank - 1];
+  DimExpr rowTiles = DimExpr::ceilDiv(m, tileRows), columnTiles = DimExpr::ceilDiv(n, tileColumns);
+  Dims grid(batch.begin(), batch.end());
+  grid.append({columnTiles, rowTiles});
+  tiles = product(grid);
+
+  Indices at = index.delinearize(tile, grid);
+  Value row0 = index.mul(at[rank - 1], index.constant(tileRows));
+  Value column0 = index.mul(at[rank - 2], index.constant(tileColumns));
+  Value rows = clipped(row0, tileRows, index.size(m));
+  Value columns = clipped(column0, tileColumns, index.size(n));
+  auto base = [&](const StridedView &view) {
+    Value offset = index.size(view.offset);
+    size_t skip = rank - view.dims.size();
+    for (size_t d = 0; d + 2 < view.dims.size(); ++d)
+      if (!view.dims[d].isConstant(1))
+        offset = index.add(offset, index.mul(at[skip + d], index.size(view.strides[d])));
+    return offset;
+  };
+  auto stride = [&](const StridedView &view, size_t fromEnd) {
+    return index.size(view.strides[view.strides.size() - fromEnd]);
+  };
+  Type f32 = builder.getF32Type();
+  Value lda = stride(*lhs, 2);
+  Value a = offsetPointer(pointers[lhs->root], index.add(base(*lhs), index.mul(row0, lda)), f32);
+  Value bks = stride(*rhs, 2), bns = stride(*rhs, 1);
+  Value b = offsetPointer(pointers[rhs->root], index.add(base(*rhs), index.mul(column0, bns)), f32);
+  Value width = index.size(n);
+  Value matrixRow = index.add(index.mul(index.linearize(ArrayRef(at).take_front(rank - 2), batch),
+                                        index.size(m)),
+                              row0);
+  Value c = offsetPointer(output, index.add(index.mul(matrixRow, width), column0), f32);
+  Value depth = index.size(getDims(matmul.getLhs()).back());
+  emitter.call(symbolOf(Microkernel::MatmulF32F32F32), Type(),
+               {a, lda, b, bks, bns, c, width, rows, depth, columns});
+  emitEpilogue(matmul.getResult(), root, Value(), matrixRow, rows, column0, columns);
+  return success();
+}

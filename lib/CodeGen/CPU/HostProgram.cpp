@@ -1,0 +1,219 @@
+//===- HostProgram.cpp - exec.program as code that every worker runs
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "HostProgram.h"
+#include "ElementEmitter.h"
+#include "llmc-c/ModuleABI.h"
+#include "llmc/Dialect/Exec/IR/ProgramSymbols.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/SCF/IR/SCF.h"
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::cpu;
+
+std::string cpu::entryName(exec::ProgramOp program) {
+  return ("llmc_phase_" + program.getSymName()).str();
+}
+std::string cpu::shapesName(exec::ProgramOp program) {
+  return ("llmc_shapes_" + program.getSymName()).str();
+}
+
+namespace {
+
+class EntryBuilder {
+public:
+  EntryBuilder(exec::ProgramOp program, ModuleOp module,
+               const llvm::StringMap<LoweredKernel> &kernels)
+      : program(program), module(module), kernels(kernels),
+        builder(OpBuilder::atBlockEnd(module.getBody())), loc(program.getLoc()),
+        index(builder, loc, symbols) {}
+
+  LogicalResult buildEntry();
+  LogicalResult buildShapes();
+
+private:
+  Type pointerType() { return LLVM::LLVMPointerType::get(builder.getContext()); }
+  Value loadField(Value base, size_t byteOffset, Type type);
+  Value loadAt(Value array, int64_t position, Type type);
+  Value byteOffset(Value base, int64_t bytes);
+  func::FuncOp startFunction(StringRef name, unsigned numPointers);
+  void bindSymbols(Value values);
+  void bindPlaces();
+  void emitDispatch(exec::DispatchOp dispatch);
+
+  exec::ProgramOp program;
+  ModuleOp module;
+  const llvm::StringMap<LoweredKernel> &kernels;
+  OpBuilder builder;
+  Location loc;
+  llvm::StringMap<Value> symbols;
+  IndexEmitter index;
+  Value step, worker, weights, arena, blockTable, blockStride, next, sync;
+  DenseMap<Value, Value> places; ///< value of the program -> pointer
+};
+
+Value EntryBuilder::byteOffset(Value base, int64_t bytes) {
+  if (bytes == 0)
+    return base;
+  return LLVM::GEPOp::create(builder, loc, pointerType(), builder.getI8Type(), base,
+                             ArrayRef<LLVM::GEPArg>{index.constant(bytes)});
+}
+
+Value EntryBuilder::loadField(Value base, size_t offset, Type type) {
+  return LLVM::LoadOp::create(builder, loc, type, byteOffset(base, int64_t(offset)));
+}
+
+Value EntryBuilder::loadAt(Value array, int64_t position, Type type) {
+  return loadField(array, size_t(position) * 8, type);
+}
+
+func::FuncOp EntryBuilder::startFunction(StringRef name, unsigned numPointers) {
+  SmallVector<Type> types(numPointers, pointerType());
+  auto function = func::FuncOp::create(builder, loc, name, builder.getFunctionType(types, {}));
+  builder.setInsertionPointToStart(function.addEntryBlock());
+  return function;
+}
+
+void EntryBuilder::bindSymbols(Value values) {
+  for (auto [i, symbol] : llvm::enumerate(exec::getSymbols(program)))
+    symbols[symbol.name] = loadAt(values, i, builder.getI64Type());
+}
+
+/// Where inputs, states, outputs, weights and arena buffers lie.
+void EntryBuilder::bindPlaces() {
+  Block &block = program.getBody().front();
+  Value inputs = loadField(step, offsetof(llmc_step_t, inputs), pointerType());
+  Value outputs = loadField(step, offsetof(llmc_step_t, outputs), pointerType());
+  Value states = loadField(step, offsetof(llmc_step_t, states), pointerType());
+  int64_t nextInput = 0, nextState = 0, nextOutput = 0;
+  for (BlockArgument argument : block.getArguments())
+    places[argument] = isa<llm::StateType>(argument.getType())
+                           ? loadAt(states, nextState++, pointerType())
+                           : loadAt(inputs, nextInput++, pointerType());
+  for (Value value : block.getTerminator()->getOperands()) {
+    if (isa<llm::StateType>(value.getType()))
+      continue;
+    while (auto view = value.getDefiningOp<exec::ViewOp>())
+      value = view.getInput();
+    places[value] = loadAt(outputs, nextOutput++, pointerType());
+  }
+  for (Operation &op : block) {
+    if (auto load = dyn_cast<exec::LoadWeightOp>(op)) {
+      auto weight = SymbolTable::lookupNearestSymbolFrom<exec::WeightOp>(program,
+                                                                         load.getWeightAttr());
+      places[load.getResult()] = byteOffset(weights, *weight.getOffset());
+    } else if (auto view = dyn_cast<exec::ViewOp>(op)) {
+      places[view.getResult()] = places[view.getInput()];
+    } else if (auto dispatch = dyn_cast<exec::DispatchOp>(op)) {
+      for (auto [output, offset] : llvm::zip(dispatch.getOutputs(), *dispatch.getOffsets())) {
+        if (isa<llm::StateType>(output.getType())) {
+          // The same storage as the state that came in.
+          for (Value input : dispatch.getInputs())
+            if (isa<llm::StateType>(input.getType()))
+              places[output] = places[input];
+        } else if (offset >= 0) {
+          places[output] = byteOffset(arena, offset);
+        }
+      }
+    }
+  }
+}
+
+void EntryBuilder::emitDispatch(exec::DispatchOp dispatch) {
+  const LoweredKernel &kernel = kernels.find(dispatch.getKernel())->second;
+  SmallVector<Value> arguments;
+  for (Value input : dispatch.getInputs())
+    arguments.push_back(places[input]);
+  for (Value output : dispatch.getOutputs())
+    if (!isa<llm::StateType>(output.getType()))
+      arguments.push_back(places[output]);
+  if (kernel.usesStates)
+    arguments.append({blockTable, blockStride});
+  for (const std::string &symbol : kernel.symbols)
+    arguments.push_back(symbols.lookup(symbol));
+
+  // while ((tile = next(worker, tiles)) >= 0) kernel(..., tile);
+  Type i64 = builder.getI64Type();
+  Value tiles = index.size(kernel.tiles);
+  auto nextType = LLVM::LLVMFunctionType::get(i64, {pointerType(), i64});
+  auto loop = scf::WhileOp::create(builder, loc, i64, ValueRange{});
+  OpBuilder::InsertionGuard guard(builder);
+  builder.createBlock(&loop.getBefore());
+  Value tile =
+      LLVM::CallOp::create(builder, loc, nextType, ValueRange{next, worker, tiles}).getResult();
+  Value more = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, tile,
+                                     index.constant(0));
+  scf::ConditionOp::create(builder, loc, more, tile);
+  Block *body = builder.createBlock(&loop.getAfter(), {}, i64, loc);
+  arguments.push_back(body->getArgument(0));
+  func::CallOp::create(builder, loc, dispatch.getKernel(), TypeRange{}, arguments);
+  scf::YieldOp::create(builder, loc);
+}
+
+LogicalResult EntryBuilder::buildEntry() {
+  func::FuncOp function = startFunction(entryName(program), 2);
+  step = function.getArgument(0);
+  worker = function.getArgument(1);
+  weights = loadField(step, offsetof(llmc_step_t, weights), pointerType());
+  arena = loadField(step, offsetof(llmc_step_t, arena), pointerType());
+  blockTable = loadField(step, offsetof(llmc_step_t, block_table), pointerType());
+  blockStride = loadField(step, offsetof(llmc_step_t, block_table_stride), builder.getI64Type());
+  Value team = loadField(step, offsetof(llmc_step_t, team), pointerType());
+  next = loadField(team, offsetof(llmc_team_api_t, next), pointerType());
+  sync = loadField(team, offsetof(llmc_team_api_t, sync), pointerType());
+  bindSymbols(loadField(step, offsetof(llmc_step_t, symbols), pointerType()));
+  bindPlaces();
+  auto syncType = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(builder.getContext()),
+                                              pointerType());
+  for (Operation &op : program.getBody().front()) {
+    if (isa<exec::BarrierOp>(op))
+      LLVM::CallOp::create(builder, loc, syncType, ValueRange{sync, worker});
+    else if (auto dispatch = dyn_cast<exec::DispatchOp>(op))
+      emitDispatch(dispatch);
+  }
+  func::ReturnOp::create(builder, loc);
+  return success();
+}
+
+LogicalResult EntryBuilder::buildShapes() {
+  builder.setInsertionPointToEnd(module.getBody());
+  symbols.clear();
+  func::FuncOp function = startFunction(shapesName(program), 2);
+  bindSymbols(function.getArgument(0));
+  int64_t position = 0;
+  auto write = [&](Value value) {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    if (!type)
+      return;
+    for (const DimExpr &dim : llm::getDims(type))
+      LLVM::StoreOp::create(builder, loc, index.size(dim),
+                            byteOffset(function.getArgument(1), 8 * position++));
+  };
+  Block &block = program.getBody().front();
+  llvm::for_each(block.getArguments(), write);
+  llvm::for_each(block.getTerminator()->getOperands(), write);
+  func::ReturnOp::create(builder, loc);
+  return success();
+}
+
+} // namespace
+
+LogicalResult cpu::lowerProgram(exec::ProgramOp program, ModuleOp module,
+                                const llvm::StringMap<LoweredKernel> &kernels) {
+  // A size that no symbol of the phase determines has no value at run time.
+  llvm::StringSet<> known;
+  for (const exec::ProgramSymbol &symbol : exec::getSymbols(program))
+    known.insert(symbol.name);
+  for (auto dispatch : program.getBody().front().getOps<exec::DispatchOp>())
+    for (const std::string &symbol : kernels.find(dispatch.getKernel())->second.symbols)
+      if (!known.contains(symbol))
+        return dispatch.emitError("the size '")
+               << symbol << "' follows from no input of phase " << program.getSymName();
+  EntryBuilder builder(program, module, kernels);
+  return failure(failed(builder.buildEntry()) || failed(builder.buildShapes()));
+}

@@ -1,0 +1,65 @@
+//===- KernelBuilder.h - state shared by the lowerings of one kernel
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_LIB_CODEGEN_CPU_KERNELBUILDER_H
+#define LLMC_LIB_CODEGEN_CPU_KERNELBUILDER_H
+
+#include "ElementEmitter.h"
+#include "KernelLowering.h"
+#include "llmc/Analysis/Layout.h"
+
+namespace llmc::cpu {
+
+/// Lowers one kernel; the families are in files of their own.
+class KernelBuilder {
+public:
+  KernelBuilder(exec::KernelOp kernel, mlir::OpBuilder &builder, const KernelTarget &target,
+                const llvm::StringMap<mlir::Value> &symbols)
+      : kernel(kernel), builder(builder), loc(kernel.getLoc()), target(target),
+        index(builder, loc, symbols), emitter(index) {}
+
+  mlir::LogicalResult lower();
+
+  // Bound by lowerKernel before lower().
+  llvm::DenseMap<mlir::Value, mlir::Value> pointers; ///< block argument -> ptr
+  mlir::Value output, blockTable, blockStride, tile;
+  DimExpr tiles = 1; ///< result
+
+private:
+  // Pointwise.cpp
+  mlir::LogicalResult lowerPointwise(mlir::Value root);
+  mlir::LogicalResult lowerStateAppend(llm::StateAppendOp append);
+  // Rows.cpp
+  mlir::LogicalResult lowerRows(mlir::Operation *op);
+  mlir::LogicalResult lowerQuantize(llm::QuantizeInputOp op);
+  // Contraction.cpp
+  mlir::LogicalResult lowerLinear(llm::LinearOp linear, mlir::Value root);
+  mlir::LogicalResult lowerMatmul(llm::MatmulOp matmul, mlir::Value root);
+  /// Applies bias and the operations between `anchor` and `root` to the tile
+  /// [row0, row0 + rows) x [column0, column0 + columns) of the output matrix.
+  void emitEpilogue(mlir::Value anchor, mlir::Value root, mlir::Value bias, mlir::Value row0,
+                    mlir::Value rows, mlir::Value column0, mlir::Value columns);
+  // Attention.cpp
+  mlir::LogicalResult lowerAttention(llm::AttentionOp attention, mlir::Value root);
+
+  mlir::Value offsetPointer(mlir::Value pointer, mlir::Value elements, mlir::Type type);
+  mlir::Value offsetBytes(mlir::Value pointer, mlir::Value bytes);
+  mlir::LogicalResult requireF32(mlir::Operation *op, mlir::ValueRange values);
+  /// min(count, total - begin) where begin < total.
+  mlir::Value clipped(mlir::Value begin, int64_t count, mlir::Value total);
+  llvm::StringRef symbolOf(Microkernel microkernel) const;
+
+  exec::KernelOp kernel;
+  mlir::OpBuilder &builder;
+  mlir::Location loc;
+  const KernelTarget &target;
+  IndexEmitter index;
+  ElementEmitter emitter;
+};
+
+} // namespace llmc::cpu
+
+#endif // LLMC_LIB_CODEGEN_CPU_KERNELBUILDER_H

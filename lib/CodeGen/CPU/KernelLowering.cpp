@@ -1,0 +1,155 @@
+//===- KernelLowering.cpp - an exec.kernel as a function over pointers
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "KernelLowering.h"
+#include "KernelBuilder.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "llvm/ADT/SetVector.h"
+#include <set>
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::cpu;
+using namespace llmc::llm;
+
+/// Every symbol in the kernel's types and expressions, in order of appearance.
+static std::vector<std::string> collectSymbols(exec::KernelOp kernel) {
+  llvm::SetVector<std::string, std::vector<std::string>, std::set<std::string>> symbols;
+  auto add = [&](const DimExpr &expr) {
+    expr.forEachSymbol([&](const std::string &name) { symbols.insert(name); });
+  };
+  auto addType = [&](Type type) {
+    if (auto tensor = dyn_cast<RankedTensorType>(type))
+      for (const DimExpr &dim : getDims(tensor))
+        add(dim);
+  };
+  Block &block = kernel.getBody().front();
+  for (BlockArgument argument : block.getArguments())
+    addType(argument.getType());
+  for (Operation &op : block) {
+    for (Type type : op.getResultTypes())
+      addType(type);
+    if (auto slice = dyn_cast<SliceOp>(op))
+      for (const DimExpr &start : parseExprs(slice.getStarts()))
+        add(start);
+    if (auto sizes = dyn_cast<DimValuesOp>(op))
+      for (const DimExpr &expr : parseExprs(sizes.getExprs()))
+        add(expr);
+    if (auto iota = dyn_cast<IotaOp>(op)) {
+      add(*DimExpr::parse(iota.getStart()));
+      add(*DimExpr::parse(iota.getStep()));
+    }
+  }
+  return symbols.takeVector();
+}
+
+FailureOr<LoweredKernel> cpu::lowerKernel(exec::KernelOp kernel, ModuleOp module,
+                                          const KernelTarget &target) {
+  LoweredKernel lowered;
+  lowered.symbols = collectSymbols(kernel);
+  Block &body = kernel.getBody().front();
+  auto yield = cast<exec::YieldOp>(body.getTerminator());
+  lowered.usesStates = llvm::any_of(body.getArgumentTypes(), llvm::IsaPred<StateType>);
+
+  OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
+  Location loc = kernel.getLoc();
+  Type pointer = LLVM::LLVMPointerType::get(builder.getContext());
+  Type i64 = builder.getI64Type();
+  // A state is read and written through one pointer: its append has no output.
+  bool writesState = isa<StateType>(yield.getValues().front().getType());
+  unsigned numPointers = body.getNumArguments() + (writesState ? 0 : 1);
+  SmallVector<Type> types(numPointers, pointer);
+  if (lowered.usesStates)
+    types.append({pointer, i64});
+  types.append(lowered.symbols.size(), i64);
+  types.push_back(i64);
+  auto function = func::FuncOp::create(builder, loc, kernel.getSymName(),
+                                       builder.getFunctionType(types, {}));
+  function.setPrivate();
+  for (unsigned i = 0; i < numPointers; ++i)
+    function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), builder.getUnitAttr());
+  Block *entry = function.addEntryBlock();
+  builder.setInsertionPointToStart(entry);
+
+  unsigned next = body.getNumArguments();
+  Value output = writesState ? Value() : entry->getArgument(next++);
+  Value blockTable, blockStride;
+  if (lowered.usesStates) {
+    blockTable = entry->getArgument(next++);
+    blockStride = entry->getArgument(next++);
+  }
+  llvm::StringMap<Value> symbols;
+  for (const std::string &name : lowered.symbols)
+    symbols[name] = entry->getArgument(next++);
+
+  KernelBuilder lowering(kernel, builder, target, symbols);
+  for (BlockArgument argument : body.getArguments())
+    lowering.pointers[argument] = entry->getArgument(argument.getArgNumber());
+  lowering.output = output;
+  lowering.blockTable = blockTable;
+  lowering.blockStride = blockStride;
+  lowering.tile = entry->getArgument(next);
+  if (failed(lowering.lower()))
+    return failure();
+  func::ReturnOp::create(builder, loc);
+  lowered.function = function;
+  lowered.tiles = lowering.tiles;
+  return lowered;
+}
+
+LogicalResult KernelBuilder::lower() {
+  for (auto [value, pointer] : pointers)
+    if (isa<RankedTensorType>(value.getType()))
+      emitter.bindBuffer(value, pointer);
+  Block &body = kernel.getBody().front();
+  Value root = cast<exec::YieldOp>(body.getTerminator()).getValues().front();
+  for (Operation &op : body) {
+    if (auto linear = dyn_cast<LinearOp>(op))
+      return lowerLinear(linear, root);
+    if (auto matmul = dyn_cast<MatmulOp>(op))
+      return lowerMatmul(matmul, root);
+    if (auto attention = dyn_cast<AttentionOp>(op))
+      return lowerAttention(attention, root);
+    if (auto quantize = dyn_cast<QuantizeInputOp>(op))
+      return lowerQuantize(quantize);
+    if (auto append = dyn_cast<StateAppendOp>(op))
+      return lowerStateAppend(append);
+  }
+  Operation *op = root.getDefiningOp();
+  if (isa<RMSNormOp, LayerNormOp, SoftmaxOp>(op))
+    return lowerRows(op);
+  return lowerPointwise(root);
+}
+
+Value KernelBuilder::offsetPointer(Value pointer, Value elements, Type type) {
+  if (IndexEmitter::known(elements) == 0)
+    return pointer;
+  return LLVM::GEPOp::create(builder, loc, pointer.getType(), type, pointer,
+                             ArrayRef<LLVM::GEPArg>{elements}, LLVM::GEPNoWrapFlags::inbounds);
+}
+
+Value KernelBuilder::offsetBytes(Value pointer, Value bytes) {
+  return offsetPointer(pointer, bytes, builder.getI8Type());
+}
+
+LogicalResult KernelBuilder::requireF32(Operation *op, ValueRange values) {
+  for (Value value : values) {
+    auto type = dyn_cast_or_null<RankedTensorType>(value ? value.getType() : Type());
+    if (type && !type.getElementType().isF32())
+      return op->emitError("the CPU back end computes ")
+             << op->getName().getStringRef() << " in f32 only, found " << type;
+  }
+  return success();
+}
+
+Value KernelBuilder::clipped(Value begin, int64_t count, Value total) {
+  return index.min(index.constant(count), index.sub(total, begin));
+}
+
+StringRef KernelBuilder::symbolOf(Microkernel microkernel) const {
+  std::string_view name = symbol(microkernel, target.level);
+  return StringRef(name.data(), name.size());
+}

@@ -1,0 +1,130 @@
+//===- Rows.cpp - normalisations, softmax and input quantisation
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "KernelBuilder.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::cpu;
+using namespace llmc::llm;
+
+static constexpr int64_t kTileElements = 8192;
+static constexpr auto kContract = arith::FastMathFlags::contract;
+// Sums of a row may be split into partial sums that the compiler fixes.
+static constexpr auto kReassociate = arith::FastMathFlags::contract | arith::FastMathFlags::reassoc;
+
+LogicalResult KernelBuilder::lowerRows(Operation *op) {
+  Value input = op->getOperand(0), result = op->getResult(0);
+  Dims dims = getDims(result);
+  if (auto softmax = dyn_cast<SoftmaxOp>(op); softmax && softmax.getAxis() + 1 != dims.size())
+    return op->emitError("the CPU back end computes softmax along the last dimension only");
+  Type type = cast<RankedTensorType>(result.getType()).getElementType();
+  Type reg = ElementEmitter::registerType(type);
+  DimExpr rows = product(ArrayRef(dims).drop_back());
+  std::optional<int64_t> width = dims.back().constant();
+  int64_t tileRows = width ? std::max<int64_t>(1, kTileElements / std::max<int64_t>(1, *width)) : 1;
+  tiles = DimExpr::ceilDiv(rows, tileRows);
+  Value columns = index.size(dims.back());
+
+  auto f = [&](double value) { return emitter.floatConstant(reg, value); };
+  auto mul = [&](Value a, Value b) {
+    return Value(arith::MulFOp::create(builder, loc, a, b, kContract));
+  };
+  auto add = [&](Value a, Value b, arith::FastMathFlags flags = kContract) {
+    return Value(arith::AddFOp::create(builder, loc, a, b, flags));
+  };
+  auto sub = [&](Value a, Value b) {
+    return Value(arith::SubFOp::create(builder, loc, a, b, kContract));
+  };
+  auto div = [&](Value a, Value b) {
+    return Value(arith::DivFOp::create(builder, loc, a, b));
+  };
+
+  Value begin = index.mul(tile, index.constant(tileRows));
+  Value end = index.add(begin, clipped(begin, tileRows, index.size(rows)));
+  emitter.loop(begin, end, [&](Value row) {
+    Indices indices = index.delinearize(row, ArrayRef(dims).drop_back());
+    indices.push_back(Value());
+    auto x = [&](Value column) {
+      indices.back() = column;
+      return emitter.element(input, indices);
+    };
+    auto sum = [&](llvm::function_ref<Value(Value)> term) {
+      return emitter.reduceLoop(columns, f(0.0), [&](Value column, Value partial) {
+        return add(partial, term(column), kReassociate);
+      });
+    };
+    Value count = arith::SIToFPOp::create(builder, loc, reg, columns);
+    std::function<Value(Value)> element;
+    if (auto norm = dyn_cast<RMSNormOp>(op)) {
+      Value squares = sum([&](Value column) {
+        Value value = x(column);
+        return mul(value, value);
+      });
+      Value variance = add(div(squares, count), f(norm.getEpsilon().convertToDouble()));
+      Value scale = div(f(1.0), LLVM::SqrtOp::create(builder, loc, variance));
+      Value weight = norm.getWeight();
+      element = [=, this](Value column) {
+        return mul(mul(x(column), scale), emitter.element(weight, {column}));
+      };
+    } else if (auto norm = dyn_cast<LayerNormOp>(op)) {
+      Value mean = div(sum(x), count);
+      Value squares = sum([&](Value column) {
+        Value centred = sub(x(column), mean);
+        return mul(centred, centred);
+      });
+      Value variance = add(div(squares, count), f(norm.getEpsilon().convertToDouble()));
+      Value scale = div(f(1.0), LLVM::SqrtOp::create(builder, loc, variance));
+      Value weight = norm.getWeight(), bias = norm.getBias();
+      element = [=, this](Value column) {
+        Value weighted =
+            mul(mul(sub(x(column), mean), scale), emitter.element(weight, {column}));
+        return bias ? add(weighted, emitter.element(bias, {column})) : weighted;
+      };
+    } else {
+      double infinity = std::numeric_limits<double>::infinity();
+      Value largest =
+          emitter.reduceLoop(columns, f(-infinity), [&](Value column, Value partial) {
+            return emitter.binary(BinaryKind::max, partial, x(column), false);
+          });
+      Value total = sum([&](Value column) { return emitter.math("exp", sub(x(column), largest)); });
+      Value scale = div(f(1.0), total);
+      element = [=, this](Value column) {
+        return mul(emitter.math("exp", sub(x(column), largest)), scale);
+      };
+    }
+    Value base = index.mul(row, columns);
+    emitter.loop(index.constant(0), columns, [&](Value column) {
+      Value value = element(column);
+      emitter.store(output, index.add(base, column), type, value);
+    });
+  });
+  return success();
+}
+
+LogicalResult KernelBuilder::lowerQuantize(QuantizeInputOp op) {
+  std::optional<RowMatrix> matrix = getRowMatrix(op.getInput());
+  if (!matrix || failed(requireF32(op, op.getInput())))
+    return op.emitError("input is not a matrix in memory");
+  int64_t k = *matrix->columns.constant(), blocks = (k + 31) / 32;
+  int64_t tileRows = std::max<int64_t>(1, kTileElements / k);
+  tiles = DimExpr::ceilDiv(matrix->rows, tileRows);
+  Value begin = index.mul(tile, index.constant(tileRows));
+  Value rows = clipped(begin, tileRows, index.size(matrix->rows));
+  Value stride = index.size(matrix->rowStride);
+  Value source = offsetPointer(pointers[matrix->root],
+                               index.add(index.size(matrix->offset), index.mul(begin, stride)),
+                               builder.getF32Type());
+  Value row = offsetBytes(output, index.mul(begin, index.constant(40 * blocks)));
+  Value scales = offsetBytes(row, index.constant(32 * blocks));
+  Value sums = offsetBytes(row, index.constant(36 * blocks));
+  emitter.call(symbolOf(Microkernel::QuantizeF32I8), Type(),
+               {source, stride, row, index.constant(40 * blocks), scales, sums,
+                index.constant(10 * blocks), rows, index.constant(k)});
+  return success();
+}
