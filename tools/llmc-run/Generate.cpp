@@ -1,0 +1,271 @@
+//===- Generate.cpp - llmc-run generate -----------------------------------===//
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Prompt in, text out, token by token.
+//
+//===----------------------------------------------------------------------===//
+#include "CommandLine.h"
+#include "Commands.h"
+#include "FileIO.h"
+#include "LoadedModel.h"
+#include "Sampler.h"
+
+#include "llmc/Tokenizer/Tokenizer.h"
+
+#include <CLI/CLI.hpp>
+
+#include <chrono>
+#include <cstdio>
+#include <memory>
+
+namespace llmc::run {
+namespace {
+
+using tokenizer::StreamDecoder;
+using tokenizer::Tokenizer;
+using Clock = std::chrono::steady_clock;
+
+struct GenerateOptions {
+  std::string modelPath, tokenizerFolder, prompt, promptFile;
+  int64_t maxNewTokens = 0;
+  int64_t context = 0; // 0: the module's
+  SamplerOptions sampling;
+  uint32_t threads = 0;
+  bool printIds = false, hidePrompt = false, printStats = false;
+};
+
+struct Statistics {
+  Clock::time_point start = Clock::now();
+  double loadSeconds = 0, prefillSeconds = 0, decodeSeconds = 0;
+  double firstTokenSeconds = 0; // from start
+  size_t numPromptTokens = 0, numNewTokens = 0, numDecodeSteps = 0;
+};
+
+double secondsSince(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
+
+/// Where new tokens go: text as it becomes certain, or ids on one line.
+class TokenPrinter {
+public:
+  TokenPrinter(const Tokenizer &tokenizer, bool printIds)
+      : decoder(tokenizer, /*skipSpecial=*/true), printIds(printIds) {}
+
+  /// The prompt goes through the decoder in any case: how a token reads may
+  /// depend on the one before it.
+  void startWith(const std::vector<int32_t> &prompt, bool hidePrompt) {
+    for (int32_t id : prompt) {
+      std::string text = decoder.push(id);
+      if (!printIds && !hidePrompt)
+        write(text);
+    }
+    std::fflush(stdout);
+  }
+
+  void push(int32_t id) {
+    if (printIds) {
+      std::printf("%s%d", isFirst ? "" : " ", id);
+      isFirst = false;
+    } else {
+      write(decoder.push(id));
+    }
+    std::fflush(stdout);
+  }
+
+  /// Ends the line; a second call does nothing.
+  void finish() {
+    if (!printIds)
+      write(decoder.finish());
+    if (last != '\n')
+      write("\n");
+    std::fflush(stdout);
+  }
+
+private:
+  void write(const std::string &text) {
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    if (!text.empty())
+      last = text.back();
+  }
+
+  StreamDecoder decoder;
+  bool printIds;
+  bool isFirst = true;
+  char last = 0;
+};
+
+bool readPrompt(GenerateOptions &options, std::string &error) {
+  if (!options.promptFile.empty() || options.prompt == "-") {
+    std::optional<std::string> text = readFile(
+        options.promptFile.empty() ? "/dev/stdin" : options.promptFile, error);
+    if (!text)
+      return false;
+    options.prompt = std::move(*text);
+  }
+  return true;
+}
+
+bool encodePrompt(const Tokenizer &tokenizer, const std::string &prompt,
+                  std::vector<int32_t> &ids, std::string &error) {
+  auto encoded = tokenizer.encode(prompt, /*addSpecialTokens=*/true);
+  if (!encoded) {
+    error = encoded.error().message;
+    return false;
+  }
+  ids = *encoded;
+  if (ids.empty() && tokenizer.bosId())
+    ids.push_back(*tokenizer.bosId());
+  if (ids.empty())
+    error = "the prompt is empty, and the tokenizer names no beginning token";
+  return !ids.empty();
+}
+
+/// Generates until the count, an end token or the context's end. False with
+/// `error` set where a step fails.
+bool generateTokens(Session &session, const Tokenizer &tokenizer,
+                    const std::vector<int32_t> &prompt,
+                    const GenerateOptions &options, TokenPrinter &printer,
+                    Statistics &statistics, std::string &error) {
+  std::vector<int64_t> tokens(prompt.begin(), prompt.end());
+  Clock::time_point begin = Clock::now();
+  if (!session.prefill(tokens, error))
+    return false;
+  statistics.prefillSeconds = secondsSince(begin);
+  Sampler sampler(options.sampling);
+  for (int64_t i = 0;; ++i) {
+    int32_t id = sampler.sample(session.logits());
+    printer.push(id);
+    if (i == 0)
+      statistics.firstTokenSeconds = secondsSince(statistics.start);
+    ++statistics.numNewTokens;
+    if (i + 1 == options.maxNewTokens || tokenizer.isEos(id))
+      return true;
+    if (tokens.size() + static_cast<size_t>(i) >= session.maxSeq()) {
+      printer.finish();
+      std::fprintf(stderr,
+                   "llmc-run: stopped after %lld new tokens: the context of "
+                   "%u tokens is full\n",
+                   static_cast<long long>(i + 1), session.maxSeq());
+      return true;
+    }
+    begin = Clock::now();
+    if (!session.decode(id, error))
+      return false;
+    statistics.decodeSeconds += secondsSince(begin);
+    ++statistics.numDecodeSteps;
+  }
+}
+
+void printStatistics(const Statistics &statistics, uint32_t threads) {
+  auto rate = [](size_t count, double seconds) {
+    return seconds > 0 ? static_cast<double>(count) / seconds : 0.0;
+  };
+  std::fprintf(
+      stderr,
+      "llmc-run: %u threads; load %.1f ms, first token after %.1f ms; prefill "
+      "%zu tokens, %.1f tokens/s; decode %zu steps, %.1f tokens/s\n",
+      threads, statistics.loadSeconds * 1e3, statistics.firstTokenSeconds * 1e3,
+      statistics.numPromptTokens,
+      rate(statistics.numPromptTokens, statistics.prefillSeconds),
+      statistics.numDecodeSteps,
+      rate(statistics.numDecodeSteps, statistics.decodeSeconds));
+}
+
+int runGenerate(GenerateOptions options) {
+  Statistics statistics;
+  std::string error;
+  if (!readPrompt(options, error))
+    return reportError(error);
+  std::optional<Model> model = Model::load(options.modelPath, false, error);
+  if (!model)
+    return reportError(error);
+  if (!model->info().can_generate)
+    return reportError(options.modelPath +
+                       ": has no prefill and decode phases to generate with");
+  if (options.context > model->info().max_seq)
+    return reportError("--context " + std::to_string(options.context) +
+                       " exceeds the " + std::to_string(model->info().max_seq) +
+                       " tokens that the model was compiled for");
+  auto tokenizer = Tokenizer::loadFromDirectory(options.tokenizerFolder);
+  if (!tokenizer)
+    return reportError(tokenizer.error().message);
+  std::vector<int32_t> prompt;
+  if (!encodePrompt(**tokenizer, options.prompt, prompt, error))
+    return reportError(error);
+  std::optional<Session> session = Session::create(
+      *model, {options.threads, static_cast<uint32_t>(options.context)}, error);
+  if (!session)
+    return reportError(error);
+  if (prompt.size() > session->maxSeq())
+    return reportError("the prompt has " + std::to_string(prompt.size()) +
+                       " tokens, but the context holds " +
+                       std::to_string(session->maxSeq()));
+  statistics.loadSeconds = secondsSince(statistics.start);
+  statistics.numPromptTokens = prompt.size();
+
+  TokenPrinter printer(**tokenizer, options.printIds);
+  printer.startWith(prompt, options.hidePrompt);
+  bool isDone = generateTokens(*session, **tokenizer, prompt, options, printer,
+                               statistics, error);
+  printer.finish();
+  if (!isDone)
+    return reportError(error);
+  if (options.printStats)
+    printStatistics(statistics, session->threads());
+  return 0;
+}
+
+} // namespace
+
+void addGenerateCommand(CLI::App &app, int &exitCode) {
+  auto options = std::make_shared<GenerateOptions>();
+  CLI::App *command =
+      app.add_subcommand("generate", "continue a prompt, and print the text");
+  addModelArgument(*command, options->modelPath);
+  command
+      ->add_option("--tokenizer", options->tokenizerFolder,
+                   "folder with tokenizer.json")
+      ->required()
+      ->type_name("DIR");
+  CLI::Option_group *prompt = command->add_option_group("prompt");
+  prompt
+      ->add_option("--prompt", options->prompt,
+                   "text to continue; - reads it from standard input")
+      ->type_name("TEXT");
+  prompt->add_option("--prompt-file", options->promptFile, "file to continue")
+      ->type_name("FILE");
+  prompt->require_option(1);
+  addCountOption(*command, "--max-new-tokens", options->maxNewTokens, 1,
+                 "stop after so many tokens")
+      ->default_str("")
+      ->required();
+  addRealOption(*command, "--temperature", options->sampling.temperature, 0,
+                1e6, "0: always the most likely token");
+  addCountOption(*command, "--top-k", options->sampling.topK, 0,
+                 "sample from the K most likely tokens; 0: from all");
+  addRealOption(*command, "--top-p", options->sampling.topP, 0, 1,
+                "sample from the most likely tokens that have this probability "
+                "together");
+  command
+      ->add_option("--seed", options->sampling.seed,
+                   "the same seed gives the same text")
+      ->type_name("S")
+      ->capture_default_str();
+  addThreadsOption(*command, options->threads);
+  addCountOption(*command, "--context", options->context, 0,
+                 "tokens to make room for, prompt included; 0: the model's "
+                 "--max-seq");
+  command->add_flag("--ids", options->printIds,
+                    "print the new tokens' ids on one line instead of text");
+  command->add_flag("--no-echo", options->hidePrompt,
+                    "print the new text without the prompt");
+  command->add_flag("--stats", options->printStats,
+                    "print times on standard error at the end");
+  command->callback([options, &exitCode] { exitCode = runGenerate(*options); });
+}
+
+} // namespace llmc::run
