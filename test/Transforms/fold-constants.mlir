@@ -1,0 +1,99 @@
+// RUN: llmc-opt %s --llmc-fold-constants | FileCheck %s
+
+// CHECK-LABEL: @evaluates
+func.func @evaluates() -> tensor<2xf32> {
+  %a = llm.constant dense<[1.0, 2.0]> : tensor<2xf32>
+  %b = llm.constant dense<1.0> : tensor<f32>
+  // CHECK: llm.constant dense<[2.000000e+00, 3.000000e+00]> : tensor<2xf32>
+  %0 = llm.binary add %a, %b : tensor<2xf32>, tensor<f32>
+  return %0 : tensor<2xf32>
+}
+
+// 300 * 300 elements are more than the limit.
+// CHECK-LABEL: @keeps_large
+func.func @keeps_large() -> tensor<300x300xi64> {
+  // CHECK: llm.binary mul
+  %a = llm.constant dense<2> : tensor<300x1xi64>
+  %b = llm.constant dense<3> : tensor<1x300xi64>
+  %0 = llm.binary mul %a, %b : tensor<300x1xi64>, tensor<1x300xi64>
+  return %0 : tensor<300x300xi64>
+}
+
+// CHECK-LABEL: @symbolic_sizes
+func.func @symbolic_sizes() -> tensor<2xi64> {
+  %s = llm.dim_values ["seq", "past"] : tensor<2xi64>
+  %c = llm.constant dense<[1, 2]> : tensor<2xi64>
+  // CHECK: llm.dim_values ["seq + 1", "past + 2"]
+  %0 = llm.binary add %s, %c : tensor<2xi64>, tensor<2xi64>
+  return %0 : tensor<2xi64>
+}
+
+// CHECK-LABEL: @outer_product
+func.func @outer_product(%a: tensor<2x4x1xf32>, %b: tensor<2x1x3xf32>) -> tensor<2x4x3xf32> {
+  // CHECK: llm.binary mul %{{.*}}, %{{.*}} : tensor<2x4x1xf32>, tensor<2x1x3xf32>
+  %0 = llm.matmul %a, %b : tensor<2x4x1xf32>, tensor<2x1x3xf32>
+  return %0 : tensor<2x4x3xf32>
+}
+
+// CHECK-LABEL: @casts
+func.func @casts(%a: tensor<4xf16>, %b: tensor<4xf32>) -> (tensor<4xf16>, tensor<4xf32>) {
+  // f16 -> f32 -> f16 is nothing; f32 -> f16 -> f32 rounds.
+  // CHECK: %[[N:.*]] = llm.cast %arg1 : tensor<4xf32> to tensor<4xf16>
+  // CHECK: %[[W:.*]] = llm.cast %[[N]]
+  // CHECK: return %arg0, %[[W]]
+  %0 = llm.cast %a : tensor<4xf16> to tensor<4xf32>
+  %1 = llm.cast %0 : tensor<4xf32> to tensor<4xf16>
+  %2 = llm.cast %b : tensor<4xf32> to tensor<4xf16>
+  %3 = llm.cast %2 : tensor<4xf16> to tensor<4xf32>
+  return %1, %3 : tensor<4xf16>, tensor<4xf32>
+}
+
+// CHECK-LABEL: @operand_broadcast
+func.func @operand_broadcast(%a: tensor<1x8xf32>, %b: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  // CHECK: llm.binary add %arg0, %arg1 : tensor<1x8xf32>, tensor<4x8xf32>
+  %0 = llm.broadcast %a : tensor<1x8xf32> to tensor<4x8xf32>
+  %1 = llm.binary add %0, %b : tensor<4x8xf32>, tensor<4x8xf32>
+  return %1 : tensor<4x8xf32>
+}
+
+// CHECK-LABEL: @sink_broadcast
+func.func @sink_broadcast(%a: tensor<1x8xf32>) -> tensor<4x8xf32> {
+  // CHECK: %[[S:.*]] = llm.binary mul %arg0, %{{.*}} : tensor<1x8xf32>, tensor<f32>
+  // CHECK: llm.broadcast %[[S]] : tensor<1x8xf32> to tensor<4x8xf32>
+  %c = llm.constant dense<2.0> : tensor<f32>
+  %0 = llm.broadcast %a : tensor<1x8xf32> to tensor<4x8xf32>
+  %1 = llm.binary mul %0, %c : tensor<4x8xf32>, tensor<f32>
+  return %1 : tensor<4x8xf32>
+}
+
+// CHECK-LABEL: @slices
+func.func @slices(%a: tensor<4x8xf32>, %b: tensor<4x2xf32>) -> (tensor<4x2xf32>, tensor<4x2xf32>, tensor<4x2xf32>) {
+  // CHECK: %[[A:.*]] = llm.slice %arg0 ["0", "4"] [1, 2] : tensor<4x8xf32> to tensor<4x2xf32>
+  %0 = llm.slice %a ["0", "2"] [1, 1] : tensor<4x8xf32> to tensor<4x6xf32>
+  %1 = llm.slice %0 ["0", "2"] [1, 2] : tensor<4x6xf32> to tensor<4x2xf32>
+  // The first slice of the concat hits its second piece, the other both.
+  // CHECK: %[[C:.*]] = llm.concat
+  // CHECK: %[[B:.*]] = llm.slice %[[C]] ["0", "7"]
+  // CHECK: return %[[A]], %arg1, %[[B]]
+  %2 = llm.concat 1 (%a, %b) : tensor<4x8xf32>, tensor<4x2xf32>
+  %3 = llm.slice %2 ["0", "8"] [1, 1] : tensor<4x10xf32> to tensor<4x2xf32>
+  %4 = llm.slice %2 ["0", "7"] [1, 1] : tensor<4x10xf32> to tensor<4x2xf32>
+  return %1, %3, %4 : tensor<4x2xf32>, tensor<4x2xf32>, tensor<4x2xf32>
+}
+
+// CHECK-LABEL: @transposes
+func.func @transposes(%a: tensor<4x1x8xf32>) -> (tensor<1x4x8xf32>, tensor<8x1x4xf32>) {
+  // CHECK: llm.reshape %arg0 : tensor<4x1x8xf32> to tensor<1x4x8xf32>
+  // CHECK: llm.transpose %arg0 [2, 1, 0]
+  %0 = llm.transpose %a [1, 0, 2] : tensor<4x1x8xf32>
+  %1 = llm.transpose %a [2, 1, 0] : tensor<4x1x8xf32>
+  return %0, %1 : tensor<1x4x8xf32>, tensor<8x1x4xf32>
+}
+
+// CHECK-LABEL: @select_by_constant
+func.func @select_by_constant(%a: tensor<4xf32>, %b: tensor<4xf32>) -> tensor<4xf32> {
+  // CHECK: return %arg1
+  %c = llm.constant dense<false> : tensor<4xi1>
+  %0 = llm.select %c, %a, %b : tensor<4xi1>, tensor<4xf32>, tensor<4xf32>
+  return %0 : tensor<4xf32>
+}

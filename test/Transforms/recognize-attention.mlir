@@ -1,0 +1,119 @@
+// RUN: llmc-opt %s -llmc-recognize-attention -split-input-file | FileCheck %s
+
+!q = tensor<?x4x?x8xf32, #llm.dims<"b", "4", "s", "8">>
+!kv = tensor<?x2x?x8xf32, #llm.dims<"b", "2", "p + s", "8">>
+!scores = tensor<?x4x?x?xf32, #llm.dims<"b", "4", "s", "p + s">>
+
+// The scale on both sides, repeated heads, a causal mask with padding of -inf,
+// and a guard against rows without keys.
+// CHECK-LABEL: func.func @decomposed(
+// CHECK-SAME: %[[Q:[a-z0-9]+]]: {{[^)]*}} %[[K:[a-z0-9]+]]: {{[^)]*}} %[[V:[a-z0-9]+]]: {{[^)]*}} %[[MASK:[a-z0-9]+]]: tensor<?x?xi64
+// CHECK: %[[IS_KEY:.+]] = llm.compare ne %[[MASK]]
+// CHECK: %[[KEYS:.+]] = llm.reshape %[[IS_KEY]] : {{.*}} to tensor<?x1x1x?xi1, #llm.dims<"b", "1", "1", "p + s">>
+// CHECK: %[[BIAS:.+]] = llm.select %[[KEYS]]
+// CHECK: llm.attention %[[Q]], %[[K]], %[[V]] bias %[[BIAS]] {causal, scale = 2.500000e-01 : f64}
+// CHECK-NOT: llm.softmax
+func.func @decomposed(%q: !q, %k: !kv, %v: !kv,
+    %mask: tensor<?x?xi64, #llm.dims<"m0", "m1">>) -> !q {
+  %half = llm.constant dense<0.5> : tensor<f32>
+  %zero = llm.constant dense<0.0> : tensor<f32>
+  %inf = llm.constant dense<0xFF800000> : tensor<f32>
+  %rows = llm.iota {start = "p", step = "1", dim = 0} : tensor<?x1xi64, #llm.dims<"s", "1">>
+  %cols = llm.iota {start = "0", step = "1", dim = 1} : tensor<1x?xi64, #llm.dims<"1", "p + s">>
+  %le = llm.compare le %cols, %rows : tensor<1x?xi64, #llm.dims<"1", "p + s">>, tensor<?x1xi64, #llm.dims<"s", "1">>
+  %bool = llm.cast %mask : tensor<?x?xi64, #llm.dims<"m0", "m1">> to tensor<?x?xi1, #llm.dims<"m0", "m1">>
+  %key = llm.reshape %bool : tensor<?x?xi1, #llm.dims<"m0", "m1">> to tensor<?x1x1x?xi1, #llm.dims<"b", "1", "1", "p + s">>
+  %both = llm.binary logical_and %le, %key : tensor<?x?xi1, #llm.dims<"s", "p + s">>, tensor<?x1x1x?xi1, #llm.dims<"b", "1", "1", "p + s">>
+  %add = llm.select %both, %zero, %inf : tensor<?x1x?x?xi1, #llm.dims<"b", "1", "s", "p + s">>, tensor<f32>, tensor<f32>
+  %k5 = llm.reshape %k : !kv to tensor<?x2x1x?x8xf32, #llm.dims<"b", "2", "1", "p + s", "8">>
+  %kb = llm.broadcast %k5 : tensor<?x2x1x?x8xf32, #llm.dims<"b", "2", "1", "p + s", "8">> to tensor<?x2x2x?x8xf32, #llm.dims<"b", "2", "2", "p + s", "8">>
+  %k4 = llm.reshape %kb : tensor<?x2x2x?x8xf32, #llm.dims<"b", "2", "2", "p + s", "8">> to tensor<?x4x?x8xf32, #llm.dims<"b", "4", "p + s", "8">>
+  %v5 = llm.reshape %v : !kv to tensor<?x2x1x?x8xf32, #llm.dims<"b", "2", "1", "p + s", "8">>
+  %vb = llm.broadcast %v5 : tensor<?x2x1x?x8xf32, #llm.dims<"b", "2", "1", "p + s", "8">> to tensor<?x2x2x?x8xf32, #llm.dims<"b", "2", "2", "p + s", "8">>
+  %v4 = llm.reshape %vb : tensor<?x2x2x?x8xf32, #llm.dims<"b", "2", "2", "p + s", "8">> to tensor<?x4x?x8xf32, #llm.dims<"b", "4", "p + s", "8">>
+  %kt = llm.transpose %k4 [0, 1, 3, 2] : tensor<?x4x?x8xf32, #llm.dims<"b", "4", "p + s", "8">>
+  %qs = llm.binary mul %q, %half : !q, tensor<f32>
+  %ks = llm.binary mul %kt, %half : tensor<?x4x8x?xf32, #llm.dims<"b", "4", "8", "p + s">>, tensor<f32>
+  %qk = llm.matmul %qs, %ks : !q, tensor<?x4x8x?xf32, #llm.dims<"b", "4", "8", "p + s">>
+  %masked = llm.binary add %qk, %add : !scores, tensor<?x1x?x?xf32, #llm.dims<"b", "1", "s", "p + s">>
+  %p = llm.softmax 3 %masked : !scores
+  %nan = llm.unary is_nan %p : !scores
+  %guarded = llm.select %nan, %zero, %p : tensor<?x4x?x?xi1, #llm.dims<"b", "4", "s", "p + s">>, tensor<f32>, !scores
+  %out = llm.matmul %guarded, %v4 : !scores, tensor<?x4x?x8xf32, #llm.dims<"b", "4", "p + s", "8">>
+  return %out : !q
+}
+
+// -----
+
+!q = tensor<?x4x?x8xf32, #llm.dims<"b", "4", "s", "8">>
+!scores = tensor<?x4x?x?xf32, #llm.dims<"b", "4", "s", "s">>
+
+// A window of 3 with a replaced score, a softcap, and a division.
+// CHECK-LABEL: func.func @window(
+// CHECK: llm.attention %{{[a-z0-9]+}}, %{{[a-z0-9]+}}, %{{[a-z0-9]+}} {causal, scale = 5.000000e-01 : f64, softcap = 3.000000e+01 : f64, window = 3 : i64}
+func.func @window(%q: !q, %k: !q, %v: !q) -> !q {
+  %two = llm.constant dense<2.0> : tensor<f32>
+  %cap = llm.constant dense<30.0> : tensor<f32>
+  %big = llm.constant dense<-3.4028234663852886e+38> : tensor<f32>
+  %w = llm.constant dense<3> : tensor<i64>
+  %rows = llm.iota {start = "0", step = "1", dim = 0} : tensor<?x1xi64, #llm.dims<"s", "1">>
+  %cols = llm.iota {start = "0", step = "1", dim = 1} : tensor<1x?xi64, #llm.dims<"1", "s">>
+  %le = llm.compare le %cols, %rows : tensor<1x?xi64, #llm.dims<"1", "s">>, tensor<?x1xi64, #llm.dims<"s", "1">>
+  %first = llm.binary sub %rows, %w : tensor<?x1xi64, #llm.dims<"s", "1">>, tensor<i64>
+  %gt = llm.compare gt %cols, %first : tensor<1x?xi64, #llm.dims<"1", "s">>, tensor<?x1xi64, #llm.dims<"s", "1">>
+  %both = llm.binary logical_and %le, %gt : tensor<?x?xi1, #llm.dims<"s", "s">>, tensor<?x?xi1, #llm.dims<"s", "s">>
+  %kt = llm.transpose %k [0, 1, 3, 2] : !q
+  %qk = llm.matmul %q, %kt : !q, tensor<?x4x8x?xf32, #llm.dims<"b", "4", "8", "s">>
+  %scaled = llm.binary div %qk, %two : !scores, tensor<f32>
+  %d = llm.binary div %scaled, %cap : !scores, tensor<f32>
+  %t = llm.unary tanh %d : !scores
+  %capped = llm.binary mul %t, %cap : !scores, tensor<f32>
+  %masked = llm.select %both, %capped, %big : tensor<?x?xi1, #llm.dims<"s", "s">>, !scores, tensor<f32>
+  %p = llm.softmax 3 %masked : !scores
+  %out = llm.matmul %p, %v : !scores, !q
+  return %out : !q
+}
+
+// -----
+
+!q = tensor<1x4x?x8xf32, #llm.dims<"1", "4", "s", "8">>
+
+// Attention that was imported as one operation; the guard holds for rows whose
+// keys are all masked.
+// CHECK-LABEL: func.func @imported(
+// CHECK: %[[OUT:.+]] = llm.attention {{.*}} bias %{{.*}} {causal, scale = 1.000000e+00 : f64}
+// CHECK-NEXT: return %[[OUT]]
+func.func @imported(%q: !q, %k: !q, %v: !q, %mask: tensor<1x?xi1, #llm.dims<"1", "s">>) -> !q {
+  %zero = llm.constant dense<0.0> : tensor<f32>
+  %one = llm.constant dense<1.0> : tensor<f32>
+  %big = llm.constant dense<-3.4028234663852886e+38> : tensor<f32>
+  %rows = llm.iota {start = "0", step = "1", dim = 0} : tensor<?x1xi64, #llm.dims<"s", "1">>
+  %cols = llm.iota {start = "0", step = "1", dim = 1} : tensor<1x?xi64, #llm.dims<"1", "s">>
+  %le = llm.compare le %cols, %rows : tensor<1x?xi64, #llm.dims<"1", "s">>, tensor<?x1xi64, #llm.dims<"s", "1">>
+  %both = llm.binary logical_and %le, %mask : tensor<?x?xi1, #llm.dims<"s", "s">>, tensor<1x?xi1, #llm.dims<"1", "s">>
+  %bias = llm.select %both, %zero, %big : tensor<?x?xi1, #llm.dims<"s", "s">>, tensor<f32>, tensor<f32>
+  %ones = llm.cast %both : tensor<?x?xi1, #llm.dims<"s", "s">> to tensor<?x?xf32, #llm.dims<"s", "s">>
+  %count = llm.reduce sum %ones [1] {keepdims = true} : tensor<?x?xf32, #llm.dims<"s", "s">>
+  %none = llm.compare lt %count, %one : tensor<?x1xf32, #llm.dims<"s", "1">>, tensor<f32>
+  %a = llm.attention %q, %k, %v bias %bias {scale = 1.0 : f64} : (!q, !q, !q, tensor<?x?xf32, #llm.dims<"s", "s">>) -> !q
+  %out = llm.select %none, %zero, %a : tensor<?x1xi1, #llm.dims<"s", "1">>, tensor<f32>, !q
+  return %out : !q
+}
+
+// -----
+
+!q = tensor<1x4x?x8xf32, #llm.dims<"1", "4", "s", "8">>
+
+// A bias that depends on a float input, or that no attribute can say, stays.
+// CHECK-LABEL: func.func @kept(
+// CHECK-SAME: %[[FLOATS:[a-z0-9]+]]: tensor<1x1x?x?xf32
+// CHECK: llm.attention {{.*}} bias %[[FLOATS]] {scale
+// CHECK: %[[DISTANCE:.+]] = llm.cast
+// CHECK: llm.attention {{.*}} bias %[[DISTANCE]] {scale
+func.func @kept(%q: !q, %floats: tensor<1x1x?x?xf32, #llm.dims<"1", "1", "s", "s">>) -> (!q, !q) {
+  %a = llm.attention %q, %q, %q bias %floats {scale = 1.0 : f64} : (!q, !q, !q, tensor<1x1x?x?xf32, #llm.dims<"1", "1", "s", "s">>) -> !q
+  %cols = llm.iota {start = "0", step = "1", dim = 1} : tensor<1x?xi64, #llm.dims<"1", "s">>
+  %distance = llm.cast %cols : tensor<1x?xi64, #llm.dims<"1", "s">> to tensor<1x?xf32, #llm.dims<"1", "s">>
+  %b = llm.attention %q, %q, %q bias %distance {scale = 1.0 : f64} : (!q, !q, !q, tensor<1x?xf32, #llm.dims<"1", "s">>) -> !q
+  return %a, %b : !q, !q
+}

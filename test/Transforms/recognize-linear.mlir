@@ -1,0 +1,72 @@
+// RUN: llmc-opt %s --llmc-recognize-linear | FileCheck %s
+
+// CHECK-LABEL: @with_bias
+func.func @with_bias(%x: tensor<2x3x2xf32>) -> tensor<2x3x4xf32> {
+  // CHECK: llm.linear %arg0, %{{.*}} bias %{{.*}} : (tensor<2x3x2xf32>, tensor<2x4xf32>, tensor<4xf32>)
+  // CHECK-NOT: llm.binary
+  %w = llm.constant dense<1.0> : tensor<2x4xf32>
+  %0 = llm.matmul %x, %w : tensor<2x3x2xf32>, tensor<2x4xf32>
+  %b = llm.constant dense<2.0> : tensor<4xf32>
+  %1 = llm.binary add %b, %0 : tensor<4xf32>, tensor<2x3x4xf32>
+  return %1 : tensor<2x3x4xf32>
+}
+
+// CHECK-LABEL: @transposed
+func.func @transposed(%x: tensor<3x2xf16>) -> tensor<3x4xf16> {
+  // CHECK-NOT: llm.transpose
+  // CHECK: llm.linear %arg0, %{{.*}} {transposed} : (tensor<3x2xf16>, tensor<4x2xf16>)
+  %w = llm.constant dense<1.0> : tensor<4x2xf16>
+  %t = llm.transpose %w [1, 0] : tensor<4x2xf16>
+  %0 = llm.matmul %x, %t : tensor<3x2xf16>, tensor<2x4xf16>
+  return %0 : tensor<3x4xf16>
+}
+
+// GPT-2: rows flattened for Gemm and split again.
+// CHECK-LABEL: @flattened_rows
+func.func @flattened_rows(%x: tensor<?x?x2xf32, #llm.dims<"batch", "seq", "2">>) -> tensor<?x?x4xf32, #llm.dims<"batch", "seq", "4">> {
+  // CHECK-NOT: llm.reshape
+  // CHECK: llm.linear %arg0, %{{.*}} bias
+  // CHECK-NOT: llm.reshape
+  %w = llm.constant dense<1.0> : tensor<2x4xf32>
+  %b = llm.constant dense<2.0> : tensor<4xf32>
+  %f = llm.reshape %x : tensor<?x?x2xf32, #llm.dims<"batch", "seq", "2">> to tensor<?x2xf32, #llm.dims<"batch * seq", "2">>
+  %0 = llm.matmul %f, %w : tensor<?x2xf32, #llm.dims<"batch * seq", "2">>, tensor<2x4xf32>
+  %1 = llm.binary add %0, %b : tensor<?x4xf32, #llm.dims<"batch * seq", "4">>, tensor<4xf32>
+  %2 = llm.reshape %1 : tensor<?x4xf32, #llm.dims<"batch * seq", "4">> to tensor<?x?x4xf32, #llm.dims<"batch", "seq", "4">>
+  return %2 : tensor<?x?x4xf32, #llm.dims<"batch", "seq", "4">>
+}
+
+// CHECK-LABEL: @leading_one
+func.func @leading_one(%x: tensor<5x3x2xf32>, %y: tensor<3x2xf32>) -> (tensor<5x3x4xf32>, tensor<1x3x4xf32>) {
+  // The second product has a rank that linear would lose.
+  // CHECK: llm.linear %arg0
+  // CHECK: llm.matmul %arg1
+  %w = llm.constant dense<1.0> : tensor<1x2x4xf32>
+  %0 = llm.matmul %x, %w : tensor<5x3x2xf32>, tensor<1x2x4xf32>
+  %1 = llm.matmul %y, %w : tensor<3x2xf32>, tensor<1x2x4xf32>
+  return %0, %1 : tensor<5x3x4xf32>, tensor<1x3x4xf32>
+}
+
+// CHECK-LABEL: @embedding
+func.func @embedding(%ids: tensor<1x3xi64>) -> (tensor<1x3x4xf32>, tensor<1x3xi64>) {
+  // CHECK: llm.embedding %{{.*}}, %arg0 : (tensor<8x4xf32>, tensor<1x3xi64>)
+  // CHECK: llm.gather
+  %t = llm.constant dense<1.0> : tensor<8x4xf32>
+  %l = llm.constant dense<[1, 2, 3]> : tensor<3xi64>
+  %0 = llm.gather 0 %t, %ids : tensor<8x4xf32>, tensor<1x3xi64>
+  %1 = llm.gather 0 %l, %ids : tensor<3xi64>, tensor<1x3xi64>
+  return %0, %1 : tensor<1x3x4xf32>, tensor<1x3xi64>
+}
+
+// A product of activations and a residual sum stay.
+// CHECK-LABEL: @unknown
+func.func @unknown(%x: tensor<3x2xf32>, %w: tensor<2x4xf32>, %r: tensor<3x4xf32>) -> (tensor<3x4xf32>, tensor<3x4xf32>) {
+  // CHECK: llm.matmul
+  // CHECK: llm.linear
+  // CHECK: llm.binary add
+  %c = llm.constant dense<1.0> : tensor<2x4xf32>
+  %0 = llm.matmul %x, %w : tensor<3x2xf32>, tensor<2x4xf32>
+  %1 = llm.matmul %x, %c : tensor<3x2xf32>, tensor<2x4xf32>
+  %2 = llm.binary add %1, %r : tensor<3x4xf32>, tensor<3x4xf32>
+  return %0, %2 : tensor<3x4xf32>, tensor<3x4xf32>
+}
