@@ -8,6 +8,8 @@
 #include "llmc/Dialect/Exec/IR/ProgramSymbols.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
 
+#include <sys/mman.h>
+
 using namespace mlir;
 using namespace llmc;
 
@@ -42,6 +44,32 @@ static FailureOr<ArrayRef<char>> rawBytes(ElementsAttr value, SmallVectorImpl<ch
   return ArrayRef<char>(storage);
 }
 
+/// Gives back the pages of a weight that were read, where they are mapped from the
+/// model (the importer makes such resources immutable): they come again from the page
+/// cache, and compiling needs no memory for them.
+static void releasePages(ElementsAttr value) {
+  auto resource = dyn_cast<DenseResourceElementsAttr>(value);
+  AsmResourceBlob *blob = resource ? resource.getRawHandle().getBlob() : nullptr;
+  if (!blob || blob->isMutable())
+    return;
+  ArrayRef<char> bytes = blob->getData();
+  uintptr_t page = 4096;
+  uintptr_t begin = (reinterpret_cast<uintptr_t>(bytes.data()) + page - 1) / page * page;
+  uintptr_t end = reinterpret_cast<uintptr_t>(bytes.data() + bytes.size()) / page * page;
+  if (begin < end)
+    madvise(reinterpret_cast<void *>(begin), end - begin, MADV_DONTNEED);
+}
+
+/// As rawBytes, copied where floats would be misaligned.
+static FailureOr<ArrayRef<char>> alignedBytes(ElementsAttr value, SmallVectorImpl<char> &storage) {
+  FailureOr<ArrayRef<char>> bytes = rawBytes(value, storage);
+  if (failed(bytes) || bytes->data() == storage.data() ||
+      reinterpret_cast<uintptr_t>(bytes->data()) % alignof(float) == 0)
+    return bytes;
+  storage.assign(bytes->begin(), bytes->end());
+  return ArrayRef<char>(storage);
+}
+
 LogicalResult llmc::writePackedWeight(exec::WeightOp weight, cpu::IsaLevel level,
                                       raw_ostream &stream) {
   SmallVector<char> storage;
@@ -52,7 +80,11 @@ LogicalResult llmc::writePackedWeight(exec::WeightOp weight, cpu::IsaLevel level
     return weight.emitError("the weight's data has ")
            << (succeeded(bytes) ? bytes->size() : 0) << " bytes, its type needs " << expected;
   if (weight.getLayout() == exec::WeightLayout::dense) {
-    stream.write(bytes->data(), bytes->size());
+    constexpr size_t chunk = size_t(4) << 20;
+    for (size_t begin = 0; begin < bytes->size(); begin += chunk) {
+      stream.write(bytes->data() + begin, std::min(chunk, bytes->size() - begin));
+      releasePages(weight.getValue());
+    }
     return success();
   }
   int64_t k = *weight.getColumns(), n = *weight.getOutputs();
@@ -60,23 +92,32 @@ LogicalResult llmc::writePackedWeight(exec::WeightOp weight, cpu::IsaLevel level
     if (!type.getElementType().isF32())
       return weight.emitError("the CPU back end packs f32 matrices only, found ") << type;
     int64_t width = cpu::panelWidthF32(level), panels = (n + width - 1) / width;
-    const auto *source = reinterpret_cast<const float *>(bytes->data());
-    // A group of panels at a time keeps the copy small.
+    // A group of panels at a time keeps the copies small. The group's columns are
+    // copied first: data inside a model file has any alignment.
     constexpr int64_t group = 64;
-    std::vector<float> packed(size_t(std::min(group, panels)) * k * width);
+    int64_t most = std::min(group, panels) * width;
+    std::vector<float> columns(size_t(most) * k), packed(size_t(most) * k);
     for (int64_t begin = 0; begin < panels; begin += group) {
-      int64_t end = std::min(begin + group, panels);
-      // packF32 addresses from panel 0: hand it a base that begins there.
-      float *base = packed.data() - begin * k * width;
-      cpu::packF32(source, k, n, weight.getTransposed() ? 1 : n, weight.getTransposed() ? k : 1,
-                   width, base, begin, end);
+      int64_t first = begin * width, count = std::min(n - first, group * width);
+      const char *source = bytes->data();
+      if (weight.getTransposed()) {
+        memcpy(columns.data(), source + first * k * sizeof(float), count * k * sizeof(float));
+      } else {
+        for (int64_t row = 0; row < k; ++row)
+          memcpy(columns.data() + row * count, source + (row * n + first) * sizeof(float),
+                 count * sizeof(float));
+      }
+      releasePages(weight.getValue());
+      int64_t packedPanels = (count + width - 1) / width;
+      cpu::packF32(columns.data(), k, count, weight.getTransposed() ? 1 : count,
+                   weight.getTransposed() ? k : 1, width, packed.data(), 0, packedPanels);
       stream.write(reinterpret_cast<const char *>(packed.data()),
-                   size_t(end - begin) * k * width * sizeof(float));
+                   size_t(packedPanels) * k * width * sizeof(float));
     }
     return success();
   }
   SmallVector<char> scaleStorage, zeroStorage;
-  FailureOr<ArrayRef<char>> scales = rawBytes(*weight.getScales(), scaleStorage);
+  FailureOr<ArrayRef<char>> scales = alignedBytes(*weight.getScales(), scaleStorage);
   FailureOr<ArrayRef<char>> zeros = ArrayRef<char>();
   if (weight.getZeroPoints())
     zeros = rawBytes(*weight.getZeroPoints(), zeroStorage);

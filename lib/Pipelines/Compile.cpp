@@ -214,6 +214,8 @@ LogicalResult Compilation::pack() {
   case EmitKind::Artifact:
     break;
   }
+  // Code is done: its memory is better spent on the weights.
+  code.reset();
   SmallVector<char> shared;
   if (failed(linkSharedObject(object, loc, shared)))
     return failure();

@@ -63,7 +63,8 @@ std::map<std::string, std::string> llmc::makeManifest(ModuleOp module,
                                                       cpu::IsaLevel level) {
   llvm::json::Array phases, kernels;
   llvm::StringMap<int64_t> uses;
-  int64_t multiplyAdds = 0;
+  // Per decoded token: every packed matrix is read once, of dense tables one row.
+  int64_t multiplyAdds = 0, bytesPerStep = 0;
   for (auto program : module.getOps<exec::ProgramOp>()) {
     phases.push_back(phaseEntry(program));
     for (auto dispatch : program.getBody().front().getOps<exec::DispatchOp>())
@@ -74,8 +75,10 @@ std::map<std::string, std::string> llmc::makeManifest(ModuleOp module,
                                          {"kind", kernel.getKind()},
                                          {"dispatches", uses.lookup(kernel.getSymName())}});
   for (auto weight : module.getOps<exec::WeightOp>())
-    if (weight.getLayout() != exec::WeightLayout::dense)
+    if (weight.getLayout() != exec::WeightLayout::dense) {
       multiplyAdds += *weight.getColumns() * *weight.getOutputs();
+      bytesPerStep += *weight.getBytes();
+    }
   llvm::json::Object manifest{{"model", llvm::json::fixUTF8(properties.name)},
                               {"cpu", std::string(cpu::isaLevelName(level))},
                               {"max_batch", properties.maxBatch},
@@ -83,10 +86,12 @@ std::map<std::string, std::string> llmc::makeManifest(ModuleOp module,
                               {"prefill_chunk", properties.prefillChunk},
                               {"block_tokens", properties.blockTokens},
                               {"weights_bytes", int64_t(properties.weightsBytes)},
-                              {"linear_multiply_adds_per_token", multiplyAdds},
                               {"phases", std::move(phases)},
                               {"kernels", std::move(kernels)}};
   std::string text;
   llvm::raw_string_ostream(text) << llvm::json::Value(std::move(manifest));
-  return {{"llmc.producer", getProducer()}, {"llmc.manifest", text}};
+  return {{"llmc.producer", getProducer()},
+          {"llmc.manifest", text},
+          {"multiply_adds_per_token", std::to_string(multiplyAdds)},
+          {"weight_bytes_per_step", std::to_string(bytesPerStep)}};
 }

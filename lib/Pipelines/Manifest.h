@@ -13,7 +13,8 @@
 
 namespace llmc {
 
-/// Entries of the safetensors header's `__metadata__`: `llmc.producer` and
+/// Entries of the safetensors header's `__metadata__`: `multiply_adds_per_token` and
+/// `weight_bytes_per_step` of decoding, `llmc.producer` and
 /// `llmc.manifest`, a JSON text with the signature, phases, kernels, weights,
 /// arena and caches that `llmc inspect` shows.
 std::map<std::string, std::string> makeManifest(mlir::ModuleOp module,

@@ -129,7 +129,8 @@ FailureOr<Tensor> evaluateOp(KVAppendOp op, const OpFrame &frame) {
     source[2] = isPast ? position : position - length;
     const Tensor &from = isPast ? past : tokens;
     if (source[2] < from.dim(2))
-      result.setFloat(offsetOf(result.shape(), index), from.getFloat(offsetOf(from.shape(), source)));
+      result.setFloat(offsetOf(result.shape(), index),
+                      from.getFloat(offsetOf(from.shape(), source)));
   });
   return result;
 }

@@ -18,10 +18,14 @@ static double combine(ReduceKind kind, double a, double b) {
   bool hasNaN = std::isnan(a) || std::isnan(b);
   switch (kind) {
   case ReduceKind::sum:
-  case ReduceKind::mean: return a + b;
-  case ReduceKind::prod: return a * b;
-  case ReduceKind::max: return hasNaN ? a + b : std::fmax(a, b);
-  case ReduceKind::min: return hasNaN ? a + b : std::fmin(a, b);
+  case ReduceKind::mean:
+    return a + b;
+  case ReduceKind::prod:
+    return a * b;
+  case ReduceKind::max:
+    return hasNaN ? a + b : std::fmax(a, b);
+  case ReduceKind::min:
+    return hasNaN ? a + b : std::fmin(a, b);
   }
   llvm_unreachable("a reduction without semantics");
 }
@@ -29,10 +33,14 @@ static double combine(ReduceKind kind, double a, double b) {
 static int64_t combine(ReduceKind kind, int64_t a, int64_t b) {
   switch (kind) {
   case ReduceKind::sum:
-  case ReduceKind::mean: return uint64_t(a) + uint64_t(b);
-  case ReduceKind::prod: return uint64_t(a) * uint64_t(b);
-  case ReduceKind::max: return std::max(a, b);
-  case ReduceKind::min: return std::min(a, b);
+  case ReduceKind::mean:
+    return uint64_t(a) + uint64_t(b);
+  case ReduceKind::prod:
+    return uint64_t(a) * uint64_t(b);
+  case ReduceKind::max:
+    return std::max(a, b);
+  case ReduceKind::min:
+    return std::min(a, b);
   }
   llvm_unreachable("a reduction without semantics");
 }

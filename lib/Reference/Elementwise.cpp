@@ -21,32 +21,55 @@ static double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 static double evaluateFloat(UnaryKind kind, double x) {
   switch (kind) {
-  case UnaryKind::abs: return std::fabs(x);
-  case UnaryKind::neg: return -x;
-  case UnaryKind::exp: return std::exp(x);
-  case UnaryKind::log: return std::log(x);
-  case UnaryKind::sqrt: return std::sqrt(x);
-  case UnaryKind::rsqrt: return 1 / std::sqrt(x);
-  case UnaryKind::reciprocal: return 1 / x;
-  case UnaryKind::sin: return std::sin(x);
-  case UnaryKind::cos: return std::cos(x);
-  case UnaryKind::tanh: return std::tanh(x);
-  case UnaryKind::erf: return std::erf(x);
-  case UnaryKind::sigmoid: return sigmoid(x);
-  case UnaryKind::silu: return x * sigmoid(x);
-  case UnaryKind::gelu_erf: return x / 2 * (1 + std::erf(x / std::sqrt(2.0)));
+  case UnaryKind::abs:
+    return std::fabs(x);
+  case UnaryKind::neg:
+    return -x;
+  case UnaryKind::exp:
+    return std::exp(x);
+  case UnaryKind::log:
+    return std::log(x);
+  case UnaryKind::sqrt:
+    return std::sqrt(x);
+  case UnaryKind::rsqrt:
+    return 1 / std::sqrt(x);
+  case UnaryKind::reciprocal:
+    return 1 / x;
+  case UnaryKind::sin:
+    return std::sin(x);
+  case UnaryKind::cos:
+    return std::cos(x);
+  case UnaryKind::tanh:
+    return std::tanh(x);
+  case UnaryKind::erf:
+    return std::erf(x);
+  case UnaryKind::sigmoid:
+    return sigmoid(x);
+  case UnaryKind::silu:
+    return x * sigmoid(x);
+  case UnaryKind::gelu_erf:
+    return x / 2 * (1 + std::erf(x / std::sqrt(2.0)));
   case UnaryKind::gelu_tanh:
     return x / 2 * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
-  case UnaryKind::relu: return x < 0 ? 0 : x; // keeps NaN
-  case UnaryKind::floor: return std::floor(x);
-  case UnaryKind::ceil: return std::ceil(x);
-  case UnaryKind::round: return std::nearbyint(x); // to even in the default mode
-  case UnaryKind::sign: return x > 0 ? 1 : x < 0 ? -1 : x;
-  case UnaryKind::logical_not: return x == 0;
-  case UnaryKind::is_nan: return std::isnan(x);
-  case UnaryKind::is_inf: return std::isinf(x);
+  case UnaryKind::relu:
+    return x < 0 ? 0 : x; // keeps NaN
+  case UnaryKind::floor:
+    return std::floor(x);
+  case UnaryKind::ceil:
+    return std::ceil(x);
+  case UnaryKind::round:
+    return std::nearbyint(x); // to even in the default mode
+  case UnaryKind::sign:
+    return x > 0 ? 1 : x < 0 ? -1 : x;
+  case UnaryKind::logical_not:
+    return x == 0;
+  case UnaryKind::is_nan:
+    return std::isnan(x);
+  case UnaryKind::is_inf:
+    return std::isinf(x);
   // Without overflow for large x: log(1 + e^x) = x + log(1 + e^-x).
-  case UnaryKind::softplus: return std::fmax(x, 0) + std::log1p(std::exp(-std::fabs(x)));
+  case UnaryKind::softplus:
+    return std::fmax(x, 0) + std::log1p(std::exp(-std::fabs(x)));
   }
   llvm_unreachable("a unary kind without semantics");
 }
@@ -54,15 +77,22 @@ static double evaluateFloat(UnaryKind kind, double x) {
 /// Integer kinds that keep all 64 bits; nullopt where the float formula serves.
 static std::optional<int64_t> evaluateInt(UnaryKind kind, int64_t x) {
   switch (kind) {
-  case UnaryKind::abs: return x < 0 ? int64_t(-uint64_t(x)) : x;
-  case UnaryKind::neg: return int64_t(-uint64_t(x));
-  case UnaryKind::relu: return x < 0 ? 0 : x;
-  case UnaryKind::sign: return (x > 0) - (x < 0);
-  case UnaryKind::logical_not: return x == 0;
+  case UnaryKind::abs:
+    return x < 0 ? int64_t(-uint64_t(x)) : x;
+  case UnaryKind::neg:
+    return int64_t(-uint64_t(x));
+  case UnaryKind::relu:
+    return x < 0 ? 0 : x;
+  case UnaryKind::sign:
+    return (x > 0) - (x < 0);
+  case UnaryKind::logical_not:
+    return x == 0;
   case UnaryKind::floor:
   case UnaryKind::ceil:
-  case UnaryKind::round: return x;
-  default: return std::nullopt;
+  case UnaryKind::round:
+    return x;
+  default:
+    return std::nullopt;
   }
 }
 
@@ -84,21 +114,32 @@ FailureOr<Tensor> evaluateOp(UnaryOp op, const OpFrame &frame) {
 static double evaluateFloat(BinaryKind kind, double x, double y) {
   bool hasNaN = std::isnan(x) || std::isnan(y);
   switch (kind) {
-  case BinaryKind::add: return x + y;
-  case BinaryKind::sub: return x - y;
-  case BinaryKind::mul: return x * y;
-  case BinaryKind::div: return x / y;
+  case BinaryKind::add:
+    return x + y;
+  case BinaryKind::sub:
+    return x - y;
+  case BinaryKind::mul:
+    return x * y;
+  case BinaryKind::div:
+    return x / y;
   case BinaryKind::mod: {
     double rest = std::fmod(x, y);
     return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
   }
-  case BinaryKind::fmod: return std::fmod(x, y);
-  case BinaryKind::pow: return std::pow(x, y);
-  case BinaryKind::max: return hasNaN ? x + y : std::fmax(x, y);
-  case BinaryKind::min: return hasNaN ? x + y : std::fmin(x, y);
-  case BinaryKind::logical_and: return x != 0 && y != 0;
-  case BinaryKind::logical_or: return x != 0 || y != 0;
-  case BinaryKind::logical_xor: return (x != 0) != (y != 0);
+  case BinaryKind::fmod:
+    return std::fmod(x, y);
+  case BinaryKind::pow:
+    return std::pow(x, y);
+  case BinaryKind::max:
+    return hasNaN ? x + y : std::fmax(x, y);
+  case BinaryKind::min:
+    return hasNaN ? x + y : std::fmin(x, y);
+  case BinaryKind::logical_and:
+    return x != 0 && y != 0;
+  case BinaryKind::logical_or:
+    return x != 0 || y != 0;
+  case BinaryKind::logical_xor:
+    return (x != 0) != (y != 0);
   }
   llvm_unreachable("a binary kind without semantics");
 }
@@ -117,21 +158,32 @@ static int64_t integerPower(int64_t base, int64_t exponent) {
 /// Wraps around on overflow; a division by zero, open in ONNX, gives 0.
 static int64_t evaluateInt(BinaryKind kind, int64_t x, int64_t y) {
   switch (kind) {
-  case BinaryKind::add: return uint64_t(x) + uint64_t(y);
-  case BinaryKind::sub: return uint64_t(x) - uint64_t(y);
-  case BinaryKind::mul: return uint64_t(x) * uint64_t(y);
-  case BinaryKind::div: return y == 0 ? 0 : y == -1 ? int64_t(-uint64_t(x)) : x / y;
+  case BinaryKind::add:
+    return uint64_t(x) + uint64_t(y);
+  case BinaryKind::sub:
+    return uint64_t(x) - uint64_t(y);
+  case BinaryKind::mul:
+    return uint64_t(x) * uint64_t(y);
+  case BinaryKind::div:
+    return y == 0 ? 0 : y == -1 ? int64_t(-uint64_t(x)) : x / y;
   case BinaryKind::mod: {
     int64_t rest = y == 0 || y == -1 ? 0 : x % y;
     return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
   }
-  case BinaryKind::fmod: return y == 0 || y == -1 ? 0 : x % y;
-  case BinaryKind::pow: return integerPower(x, y);
-  case BinaryKind::max: return std::max(x, y);
-  case BinaryKind::min: return std::min(x, y);
-  case BinaryKind::logical_and: return x && y;
-  case BinaryKind::logical_or: return x || y;
-  case BinaryKind::logical_xor: return !x != !y;
+  case BinaryKind::fmod:
+    return y == 0 || y == -1 ? 0 : x % y;
+  case BinaryKind::pow:
+    return integerPower(x, y);
+  case BinaryKind::max:
+    return std::max(x, y);
+  case BinaryKind::min:
+    return std::min(x, y);
+  case BinaryKind::logical_and:
+    return x && y;
+  case BinaryKind::logical_or:
+    return x || y;
+  case BinaryKind::logical_xor:
+    return !x != !y;
   }
   llvm_unreachable("a binary kind without semantics");
 }
@@ -153,15 +205,20 @@ FailureOr<Tensor> evaluateOp(BinaryOp op, const OpFrame &frame) {
   return result;
 }
 
-template <typename Element>
-static bool holds(ComparePredicate predicate, Element x, Element y) {
+template <typename Element> static bool holds(ComparePredicate predicate, Element x, Element y) {
   switch (predicate) {
-  case ComparePredicate::eq: return x == y;
-  case ComparePredicate::ne: return x != y;
-  case ComparePredicate::lt: return x < y;
-  case ComparePredicate::le: return x <= y;
-  case ComparePredicate::gt: return x > y;
-  case ComparePredicate::ge: return x >= y;
+  case ComparePredicate::eq:
+    return x == y;
+  case ComparePredicate::ne:
+    return x != y;
+  case ComparePredicate::lt:
+    return x < y;
+  case ComparePredicate::le:
+    return x <= y;
+  case ComparePredicate::gt:
+    return x > y;
+  case ComparePredicate::ge:
+    return x >= y;
   }
   llvm_unreachable("a predicate without semantics");
 }

@@ -127,7 +127,8 @@ static FailureOr<Tensor> evaluateOp(IotaOp op, const OpFrame &frame) {
   if (failed(shape))
     return failure();
   if (!start || !step)
-    return frame.fail(Twine("start '") + op.getStart() + "' or step '" + op.getStep() + "' has no value");
+    return frame.fail(Twine("start '") + op.getStart() + "' or step '" + op.getStep() +
+                      "' has no value");
   Tensor result(cast<RankedTensorType>(op.getType()).getElementType(), *shape);
   forEachIndex(*shape, [&](Index index) {
     result.setInt(offsetOf(*shape, index), *start + *step * index[op.getDim()]);
@@ -258,21 +259,22 @@ LogicalResult Evaluator::evaluateOp(Operation *op) {
       llvm::TypeSwitch<Operation *, FailureOr<Tensor>>(op)
           .Case<ConstantOp, DimValuesOp, IotaOp, UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp,
                 ReshapeOp, BroadcastOp, TransposeOp, SliceOp, ConcatOp, GatherOp, GatherNDOp,
-                ReduceOp, SoftmaxOp, MatmulOp, LinearOp, EmbeddingOp, QuantizeInputOp, RMSNormOp, LayerNormOp,
-                RotaryOp, AttentionOp, KVAppendOp>(
+                ReduceOp, SoftmaxOp, MatmulOp, LinearOp, EmbeddingOp, QuantizeInputOp, RMSNormOp,
+                LayerNormOp, RotaryOp, AttentionOp, KVAppendOp>(
               [&](auto typed) { return reference::evaluateOp(typed, frame); })
           .Default([&](Operation *) { return frame.fail("has no reference semantics"); });
   if (failed(result))
     return failure();
   // The type is a promise that later phases rely on: hold it to the values.
   auto type = cast<RankedTensorType>(op->getResult(0).getType());
-  assert(result->elementType() == type.getElementType() && "element type differs from the result's");
+  assert(result->elementType() == type.getElementType() &&
+         "element type differs from the result's");
   bool agrees = type.getRank() == result->rank();
   for (int64_t i = 0; agrees && i < type.getRank(); ++i)
     agrees = evaluate(getDims(type)[i]).value_or(result->dim(i)) == result->dim(i);
   if (!agrees)
-    return frame.fail(Twine("gives shape ") + formatShape(result->shape()) + " where its type says " +
-                      formatDims(getDims(type)));
+    return frame.fail(Twine("gives shape ") + formatShape(result->shape()) +
+                      " where its type says " + formatDims(getDims(type)));
   values[op->getResult(0)] = std::move(*result);
   return success();
 }

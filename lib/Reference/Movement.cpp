@@ -39,7 +39,8 @@ FailureOr<Tensor> evaluateOp(ReshapeOp op, const OpFrame &frame) {
   for (const DimExpr &dim : getDims(op.getResult())) {
     std::optional<int64_t> size = frame.evaluate(dim);
     if (!size && open >= 0)
-      return frame.fail(Twine("two sizes without a value in ") + formatDims(getDims(op.getResult())));
+      return frame.fail(Twine("two sizes without a value in ") +
+                        formatDims(getDims(op.getResult())));
     if (size)
       known *= *size;
     else

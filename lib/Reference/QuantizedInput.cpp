@@ -51,7 +51,8 @@ FailureOr<Tensor> evaluateOp(QuantizeInputOp op, const OpFrame &frame) {
       int32_t sum = 0;
       int64_t target = row * shape.back();
       for (int64_t i = 0; i < size; ++i) {
-        int32_t q = scale == 0 ? 0 : int32_t(std::nearbyint(float(input.getFloat(first + i)) / scale));
+        int32_t q =
+            scale == 0 ? 0 : int32_t(std::nearbyint(float(input.getFloat(first + i)) / scale));
         sum += q;
         result.setInt(target + block * kBlock + i, q);
       }
@@ -71,7 +72,8 @@ Tensor dequantizeInput(const Tensor &bytes, int64_t columns) {
     for (int64_t c = 0; c < columns; ++c) {
       int64_t source = row * rowBytes;
       auto q = int8_t(bytes.getInt(source + c));
-      auto scale = llvm::bit_cast<float>(loadWord(bytes, source + blocks * kBlock + 4 * (c / kBlock)));
+      auto scale =
+          llvm::bit_cast<float>(loadWord(bytes, source + blocks * kBlock + 4 * (c / kBlock)));
       result.setFloat(row * columns + c, q * double(scale));
     }
   return result;

@@ -58,12 +58,13 @@ static FailureOr<GroupedRows> groupedRows(Op op, Value data, int64_t columns,
   rows.rowBytes = packed.dim(0) ? packed.numElements() / packed.dim(0) : 0;
   if (op.getZeroPoints())
     rows.zeroPoints = &frame[op.getZeroPoints()];
-  int64_t zeroPointsPerRow =
-      rows.zeroPoints && !rows.zeroPoints->isFloat() ? (rows.groups * rows.bits + 7) / 8 : rows.groups;
-  bool fits = rows.rowBytes * 8 >= columns * rows.bits && rows.bits * rows.groupSize % 8 == 0 &&
-              scales.numElements() == packed.dim(0) * rows.groups &&
-              (!rows.zeroPoints ||
-               rows.zeroPoints->numElements() >= packed.dim(0) * zeroPointsPerRow);
+  int64_t zeroPointsPerRow = rows.zeroPoints && !rows.zeroPoints->isFloat()
+                                 ? (rows.groups * rows.bits + 7) / 8
+                                 : rows.groups;
+  bool fits =
+      rows.rowBytes * 8 >= columns * rows.bits && rows.bits * rows.groupSize % 8 == 0 &&
+      scales.numElements() == packed.dim(0) * rows.groups &&
+      (!rows.zeroPoints || rows.zeroPoints->numElements() >= packed.dim(0) * zeroPointsPerRow);
   if (!fits)
     return frame.fail("packed weights, scales and zero points do not fit together");
   return rows;

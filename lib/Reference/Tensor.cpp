@@ -25,9 +25,7 @@ static int64_t product(ArrayRef<int64_t> shape) {
 }
 
 /// i1 and narrower types take a byte, as in resource blobs.
-static int64_t bytesOf(Type element) {
-  return (element.getIntOrFloatBitWidth() + 7) / 8;
-}
+static int64_t bytesOf(Type element) { return (element.getIntOrFloatBitWidth() + 7) / 8; }
 
 Tensor::Tensor(Type element, ArrayRef<int64_t> shape)
     : element(element), sizes(shape), count(product(shape)), elementBytes(bytesOf(element)),

@@ -295,29 +295,33 @@ DimExpr DimExpr::floorDiv(const DimExpr &a, const DimExpr &b) {
       return outside + floorDivide(*rest, *divisor);
     return outside + atom(AtomKind::FloorDiv, inside, b);
   }
-  // One term divides: (batch * seq * 4) / (batch * 2) = seq * 2.
-  if (b.termList.size() == 1 && !a.termList.empty() && b.provablyNonNegative()) {
-    const Term &divisor = b.termList[0];
-    DimExpr result;
-    bool exact = true;
-    for (const Term &term : a.termList) {
-      std::vector<AtomRef> rest = term.factors;
-      exact &= term.coefficient % divisor.coefficient == 0;
-      for (const AtomRef &factor : divisor.factors) {
-        auto it = std::find_if(rest.begin(), rest.end(), [&](const AtomRef &r) {
-          return r->key == factor->key;
-        });
-        exact &= it != rest.end();
-        if (exact)
-          rest.erase(it);
-      }
-      if (!exact)
+  // Polynomial long division, kept where nothing remains:
+  // (64 * batch * past + 64 * batch * seq) / (batch * past + batch * seq) = 64.
+  constexpr int kMaxQuotientTerms = 16;
+  DimExpr quotient, rest = a;
+  for (int i = 0; i < kMaxQuotientTerms && !b.termList.empty() && !rest.termList.empty(); ++i) {
+    const Term &divisor = b.termList[0], &dividend = rest.termList[0];
+    if (dividend.coefficient % divisor.coefficient != 0)
+      break;
+    std::vector<AtomRef> factors = dividend.factors;
+    bool divides = true;
+    for (const AtomRef &factor : divisor.factors) {
+      auto it = std::find_if(factors.begin(), factors.end(),
+                             [&](const AtomRef &f) { return f->key == factor->key; });
+      divides &= it != factors.end();
+      if (!divides)
         break;
-      result.addTerm(term.coefficient / divisor.coefficient, std::move(rest));
+      factors.erase(it);
     }
-    if (exact)
-      return result;
+    if (!divides)
+      break;
+    DimExpr term;
+    term.addTerm(dividend.coefficient / divisor.coefficient, std::move(factors));
+    quotient = quotient + term;
+    rest = rest - term * b;
   }
+  if (!a.termList.empty() && rest.termList.empty())
+    return quotient;
   return atom(AtomKind::FloorDiv, a, b);
 }
 

@@ -27,9 +27,8 @@ static bool isSmall(RankedTensorType type, int64_t maxElements) {
 /// A matrix in the mapped model file; folding an operation on it would copy it.
 static bool isStoredMatrix(ConstantOp constant) {
   auto type = cast<RankedTensorType>(constant.getType());
-  return isa<DenseResourceElementsAttr>(constant.getValue()) && llvm::count_if(type.getShape(), [](int64_t size) {
-           return size != 1;
-         }) > 1;
+  return isa<DenseResourceElementsAttr>(constant.getValue()) &&
+         llvm::count_if(type.getShape(), [](int64_t size) { return size != 1; }) > 1;
 }
 
 namespace {
@@ -93,7 +92,8 @@ struct FoldKnownValues : OpRewritePattern<DimValuesOp> {
     Dims elements = parseExprs(op.getExprs());
     if (!llvm::all_of(elements, [](const DimExpr &e) { return e.constant().has_value(); }))
       return rewriter.notifyMatchFailure(op, "an element is symbolic");
-    Value sizes = materializeSizes(rewriter, op.getLoc(), elements, cast<RankedTensorType>(op.getType()));
+    Value sizes =
+        materializeSizes(rewriter, op.getLoc(), elements, cast<RankedTensorType>(op.getType()));
     if (!sizes || sizes.getDefiningOp<DimValuesOp>())
       return rewriter.notifyMatchFailure(op, "the elements do not fit");
     rewriter.replaceOp(op, sizes);
@@ -105,7 +105,8 @@ struct FoldSingleIota : OpRewritePattern<IotaOp> {
   LogicalResult matchAndRewrite(IotaOp op, PatternRewriter &rewriter) const override {
     auto type = cast<RankedTensorType>(op.getType());
     std::optional<DimExpr> start = DimExpr::parse(op.getStart());
-    if (!start || !type.hasStaticShape() || type.getNumElements() != 1 || !type.getElementType().isInteger())
+    if (!start || !type.hasStaticShape() || type.getNumElements() != 1 ||
+        !type.getElementType().isInteger())
       return rewriter.notifyMatchFailure(op, "more than one element");
     Value sizes = materializeSizes(rewriter, op.getLoc(), {*start}, type);
     if (!sizes)

@@ -53,8 +53,7 @@ BinaryOp matchBinary(Value value, BinaryKind kind) {
   return op && op.getKind() == kind ? op : BinaryOp();
 }
 
-bool matchEitherOrder(Value value, BinaryKind kind,
-                      llvm::function_ref<bool(Value, Value)> match) {
+bool matchEitherOrder(Value value, BinaryKind kind, llvm::function_ref<bool(Value, Value)> match) {
   BinaryOp op = matchBinary(value, kind);
   return op && (match(op.getLhs(), op.getRhs()) || match(op.getRhs(), op.getLhs()));
 }
@@ -88,7 +87,8 @@ bool isSquareOf(Value value, Value x) { return matchSquare(value) == x; }
 bool isVectorLike(Value value) {
   Dims dims = getDims(value);
   return !dims.empty() && dims.back().constant() &&
-         llvm::all_of(ArrayRef(dims).drop_back(), [](const DimExpr &dim) { return dim.isConstant(1); });
+         llvm::all_of(ArrayRef(dims).drop_back(),
+                      [](const DimExpr &dim) { return dim.isConstant(1); });
 }
 
 Value asVector(OpBuilder &builder, Value value) {

@@ -80,9 +80,8 @@ struct SliceOfConcat : OpRewritePattern<SliceOp> {
 struct ShrinkConcat : OpRewritePattern<ConcatOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(ConcatOp op, PatternRewriter &rewriter) const override {
-    SmallVector<Value> pieces = llvm::to_vector(llvm::make_filter_range(op.getInputs(), [&](Value piece) {
-      return !getDims(piece)[op.getAxis()].isConstant(0);
-    }));
+    SmallVector<Value> pieces = llvm::to_vector(llvm::make_filter_range(
+        op.getInputs(), [&](Value piece) { return !getDims(piece)[op.getAxis()].isConstant(0); }));
     if (pieces.size() == 1 && pieces[0].getType() == op.getType()) {
       rewriter.replaceOp(op, pieces[0]);
       return success();

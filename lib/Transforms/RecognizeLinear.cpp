@@ -71,11 +71,12 @@ struct MatmulToLinear : OpRewritePattern<MatmulOp> {
     Value weight = asMatrix(rewriter, constant);
     if (!weight)
       return rewriter.notifyMatchFailure(op, "the constant is no matrix");
-    Location loc = transpose ? rewriter.getFusedLoc({op.getLoc(), transpose.getLoc()}) : op.getLoc();
+    Location loc =
+        transpose ? rewriter.getFusedLoc({op.getLoc(), transpose.getLoc()}) : op.getLoc();
     auto linear = LinearOp::create(rewriter, loc, op.getType(), op.getLhs(), weight,
                                    /*scales=*/Value(), /*zero_points=*/Value(), /*bias=*/Value(),
-                                   transpose ? rewriter.getUnitAttr() : UnitAttr(),
-                                   IntegerAttr(), IntegerAttr(), IntegerAttr(), BoolAttr(),
+                                   transpose ? rewriter.getUnitAttr() : UnitAttr(), IntegerAttr(),
+                                   IntegerAttr(), IntegerAttr(), BoolAttr(),
                                    ActivationsAttr::get(getContext(), Activations::f32));
     rewriter.replaceOp(op, linear);
     return success();
@@ -107,16 +108,17 @@ struct AddToBias : OpRewritePattern<BinaryOp> {
     ReshapeOp reshape;
     LinearOp linear;
     Value bias;
-    bool matches = matchEitherOrder(op.getResult(), BinaryKind::add, [&](Value product, Value vector) {
-      reshape = product.getDefiningOp<ReshapeOp>();
-      if (reshape && keepsLastDim(reshape) && reshape->hasOneUse())
-        product = reshape.getInput();
-      else
-        reshape = {};
-      linear = product.getDefiningOp<LinearOp>();
-      bias = vector;
-      return linear && isConstant(vector);
-    });
+    bool matches =
+        matchEitherOrder(op.getResult(), BinaryKind::add, [&](Value product, Value vector) {
+          reshape = product.getDefiningOp<ReshapeOp>();
+          if (reshape && keepsLastDim(reshape) && reshape->hasOneUse())
+            product = reshape.getInput();
+          else
+            reshape = {};
+          linear = product.getDefiningOp<LinearOp>();
+          bias = vector;
+          return linear && isConstant(vector);
+        });
     if (!matches || linear.getBias() || !linear->hasOneUse())
       return rewriter.notifyMatchFailure(op, "no linear of its own plus a constant");
     DimExpr columns = getDims(linear.getResult()).back();

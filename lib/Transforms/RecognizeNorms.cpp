@@ -64,8 +64,9 @@ static Value matchLastMean(Value value) {
   if (reduce.getAxes()[0] + 1 != int64_t(dims.size()) || !dims.back().constant())
     return {};
   double length = double(*dims.back().constant());
-  bool isMean = factor ? reduce.getKind() == ReduceKind::sum && std::abs(*factor * length - 1) < 1e-6
-                       : reduce.getKind() == ReduceKind::mean;
+  bool isMean = factor
+                    ? reduce.getKind() == ReduceKind::sum && std::abs(*factor * length - 1) < 1e-6
+                    : reduce.getKind() == ReduceKind::mean;
   return isMean ? reduce.getInput() : Value();
 }
 
@@ -105,7 +106,8 @@ struct ToRMSNorm : OpRewritePattern<BinaryOp> {
     auto ones = DenseElementsAttr::get(onesType, rewriter.getFloatAttr(type.getElementType(), 1.0));
     Location loc = fuseLocations(op, x);
     Value weight = ConstantOp::create(rewriter, loc, ones);
-    rewriter.replaceOp(op, RMSNormOp::create(rewriter, loc, x, weight, rewriter.getF64FloatAttr(*epsilon)));
+    rewriter.replaceOp(
+        op, RMSNormOp::create(rewriter, loc, x, weight, rewriter.getF64FloatAttr(*epsilon)));
     return success();
   }
 };
@@ -113,23 +115,23 @@ struct ToRMSNorm : OpRewritePattern<BinaryOp> {
 /// rms_norm(x, ones) * w -> rms_norm(x, w), layer_norm alike. Where the norm was
 /// computed on f32 of a half-precision x and cast back, the casts go: the
 /// operation computes in f32 and rounds once where the graph rounded twice.
-template <typename NormOp>
-struct ScaleToWeight : OpRewritePattern<BinaryOp> {
+template <typename NormOp> struct ScaleToWeight : OpRewritePattern<BinaryOp> {
   using OpRewritePattern<BinaryOp>::OpRewritePattern;
   LogicalResult matchAndRewrite(BinaryOp op, PatternRewriter &rewriter) const override {
     CastOp cast;
     NormOp norm;
     Value weight;
-    bool matches = matchEitherOrder(op.getResult(), BinaryKind::mul, [&](Value product, Value vector) {
-      cast = product.getDefiningOp<CastOp>();
-      if (cast && cast->hasOneUse())
-        product = cast.getInput();
-      else
-        cast = {};
-      norm = product.getDefiningOp<NormOp>();
-      weight = vector;
-      return norm && norm->hasOneUse() && isSplatOf(norm.getWeight(), 1) && hasNoBias(norm);
-    });
+    bool matches =
+        matchEitherOrder(op.getResult(), BinaryKind::mul, [&](Value product, Value vector) {
+          cast = product.getDefiningOp<CastOp>();
+          if (cast && cast->hasOneUse())
+            product = cast.getInput();
+          else
+            cast = {};
+          norm = product.getDefiningOp<NormOp>();
+          weight = vector;
+          return norm && norm->hasOneUse() && isSplatOf(norm.getWeight(), 1) && hasNoBias(norm);
+        });
     if (!matches)
       return rewriter.notifyMatchFailure(op, "no norm of its own times a value");
     Value input = norm.getInput();
@@ -156,7 +158,8 @@ private:
     return RMSNormOp::create(builder, loc, x, weight, norm.getEpsilonAttr());
   }
   static Value makeNorm(OpBuilder &builder, Location loc, Value x, Value weight, LayerNormOp norm) {
-    return LayerNormOp::create(builder, loc, x.getType(), x, weight, Value(), norm.getEpsilonAttr());
+    return LayerNormOp::create(builder, loc, x.getType(), x, weight, Value(),
+                               norm.getEpsilonAttr());
   }
 };
 
@@ -168,7 +171,8 @@ struct ToLayerNorm : OpRewritePattern<RMSNormOp> {
     if (!difference || matchLastMean(difference.getRhs()) != difference.getLhs() ||
         difference.getLhs().getType() != op.getType())
       return rewriter.notifyMatchFailure(op, "the input is not x - mean(x)");
-    Location loc = rewriter.getFusedLoc({op.getLoc(), difference.getLoc(), difference.getRhs().getLoc()});
+    Location loc =
+        rewriter.getFusedLoc({op.getLoc(), difference.getLoc(), difference.getRhs().getLoc()});
     rewriter.replaceOp(op, LayerNormOp::create(rewriter, loc, op.getType(), difference.getLhs(),
                                                op.getWeight(), Value(), op.getEpsilonAttr()));
     return success();
@@ -181,12 +185,13 @@ struct AddToNormBias : OpRewritePattern<BinaryOp> {
   LogicalResult matchAndRewrite(BinaryOp op, PatternRewriter &rewriter) const override {
     LayerNormOp norm;
     Value bias;
-    bool matches = matchEitherOrder(op.getResult(), BinaryKind::add, [&](Value product, Value vector) {
-      norm = product.getDefiningOp<LayerNormOp>();
-      bias = vector;
-      // A vector of activations is a residual, not a parameter.
-      return norm && !norm.getBias() && norm->hasOneUse() && isConstant(vector);
-    });
+    bool matches =
+        matchEitherOrder(op.getResult(), BinaryKind::add, [&](Value product, Value vector) {
+          norm = product.getDefiningOp<LayerNormOp>();
+          bias = vector;
+          // A vector of activations is a residual, not a parameter.
+          return norm && !norm.getBias() && norm->hasOneUse() && isConstant(vector);
+        });
     if (!matches || op.getType() != norm.getType() || !isVectorLike(bias) ||
         getDims(bias).back() != getDims(norm.getInput()).back())
       return rewriter.notifyMatchFailure(op, "no layer_norm of its own plus a constant vector");

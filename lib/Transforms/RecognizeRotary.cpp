@@ -128,7 +128,8 @@ std::optional<Rotation> matchSumSpelling(BinaryOp sum) {
         // x is the window, or a value that the members are sliced from.
         bool isWindow = input && input->base == whole->base && input->start == whole->start &&
                         input->size == whole->size && input->step == 1;
-        bool isBase = x == whole->base && whole->start == 0 && getDims(x).back().isConstant(whole->size);
+        bool isBase =
+            x == whole->base && whole->start == 0 && getDims(x).back().isConstant(whole->size);
         if (!isWindow && !isBase)
           return false;
         result = Rotation{*whole, pairs->interleaved, cos, sin,
@@ -223,8 +224,8 @@ private:
     if (!concat || !matchLastConcat(concat.getResult()) || concat.getInputs()[0] != value)
       return {};
     std::optional<Channels> rest = Channels::of(concat.getInputs()[1]);
-    bool passes = rest && rest->base == rotated.base && rest->step == 1 &&
-                  rotated.start == 0 && rest->start == rotated.size &&
+    bool passes = rest && rest->base == rotated.base && rest->step == 1 && rotated.start == 0 &&
+                  rest->start == rotated.size &&
                   getDims(rotated.base).back().isConstant(rotated.size + rest->size);
     return passes ? concat : ConcatOp();
   }
@@ -253,8 +254,8 @@ private:
     if (!passing && !getDims(x).back().isConstant(rotation.input.size)) {
       Dims starts(4, DimExpr(0));
       starts.back() = rotation.input.start;
-      x = SliceOp::create(builder, loc, result.getType(), x, makeExprs(builder.getContext(), starts),
-                          SmallVector<int64_t>(4, 1));
+      x = SliceOp::create(builder, loc, result.getType(), x,
+                          makeExprs(builder.getContext(), starts), SmallVector<int64_t>(4, 1));
     }
     SmallVector<int64_t> swapHeads{0, 2, 1, 3};
     if (*heads == 2)

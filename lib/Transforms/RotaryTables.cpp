@@ -38,7 +38,8 @@ static Value matchStackedTwice(Value value) {
   if (!reshape)
     return {};
   Dims stacked = getDims(reshape.getInput()), flat = getDims(value);
-  if (stacked.size() < 2 || !stacked.back().isConstant(2) || flat.back() != stacked[stacked.size() - 2] * 2)
+  if (stacked.size() < 2 || !stacked.back().isConstant(2) ||
+      flat.back() != stacked[stacked.size() - 2] * 2)
     return {};
   Value column;
   if (auto broadcast = reshape.getInput().getDefiningOp<BroadcastOp>())
@@ -73,7 +74,8 @@ Value RotaryTables::unrepeat(Value value, Repetition repetition) {
     return entry->second;
   OpBuilder::InsertionGuard guard(builder);
   Value result;
-  std::optional<int64_t> size = getDims(value).empty() ? std::nullopt : getDims(value).back().constant();
+  std::optional<int64_t> size =
+      getDims(value).empty() ? std::nullopt : getDims(value).back().constant();
   if (value.getDefiningOp() && size && *size % 2 == 0)
     result = makeUnrepeated(value, repetition);
   return unrepeated[{value, int(repetition)}] = result;
@@ -138,7 +140,8 @@ Value RotaryTables::makeUnrepeated(Value value, Repetition repetition) {
     Dims starts(getDims(operand).size(), DimExpr(0));
     SmallVector<int64_t> steps(starts.size(), 1);
     mapping.map(operand, SliceOp::create(builder, op->getLoc(), halfType(operand), operand,
-                                         makeExprs(builder.getContext(), starts), steps).getResult());
+                                         makeExprs(builder.getContext(), starts), steps)
+                             .getResult());
   }
   Operation *clone = builder.clone(*op, mapping);
   clone->getResult(0).setType(halfType(value));

@@ -54,7 +54,9 @@ public:
   double getFloat(int64_t index) const;
   /// A float element is truncated.
   int64_t getInt(int64_t index) const;
-  bool getBool(int64_t index) const { return isFloat() ? getFloat(index) != 0 : getInt(index) != 0; }
+  bool getBool(int64_t index) const {
+    return isFloat() ? getFloat(index) != 0 : getInt(index) != 0;
+  }
   /// Floats are rounded to nearest even; half types through f32, as generated
   /// code does. Integer types take the truncated value. The elements must be
   /// owned and not yet shared.

@@ -62,8 +62,10 @@ LogicalResult KernelBuilder::lowerLinear(LinearOp linear, Value root) {
   if (isPacked && *linear.getBits() != 4)
     return linear.emitError("the CPU back end has no kernel for ")
            << *linear.getBits() << "-bit weights";
-  int64_t n = *getDims(linear.getResult()).back().constant();
-  int64_t k = isPacked ? int64_t(*linear.getColumns()) : *matrix->columns.constant();
+  auto weightType = cast<RankedTensorType>(linear.getWeight().getType());
+  int64_t n = weightType.getDimSize(isPacked || linear.getTransposed() ? 0 : 1);
+  int64_t k = isPacked ? int64_t(*linear.getColumns())
+                       : weightType.getDimSize(linear.getTransposed() ? 1 : 0);
 
   int64_t panel = isPacked ? rowBlockI4 : panelWidthF32(target.level);
   // Four row blocks are one unit: the microkernel streams as many at once.

@@ -68,12 +68,14 @@ StringAttr ModuleTables::weight(ConstantOp constant, OpOperand *use) {
     if (linear.getZeroPoints())
       attributes.set("zero_points", value(linear.getZeroPoints()));
     attributes.set("columns", number(*linear.getColumns()));
-    attributes.set("outputs", number(*getDims(linear.getResult()).back().constant()));
+    attributes.set("outputs", number(constant.getValue().getShapedType().getDimSize(0)));
     attributes.set("group_size", number(*linear.getGroupSize()));
   } else if (isMatrix) {
     layout = exec::WeightLayout::panels;
-    attributes.set("columns", number(*getDims(linear.getInput()).back().constant()));
-    attributes.set("outputs", number(*getDims(linear.getResult()).back().constant()));
+    ShapedType type = constant.getValue().getShapedType();
+    bool transposed = linear.getTransposed();
+    attributes.set("columns", number(type.getDimSize(transposed ? 1 : 0)));
+    attributes.set("outputs", number(type.getDimSize(transposed ? 0 : 1)));
     if (linear.getTransposed())
       attributes.set("transposed", builder.getUnitAttr());
   }

@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "ModelFile.h"
+#include "InlineData.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/Error.h"
 #include "llvm/Support/FileSystem.h"
@@ -64,20 +65,16 @@ static bool parseText(StringRef path, ModelProto &model, std::string &error) {
   return true;
 }
 
-/// Streamed: weights inside the protobuf are in memory once, not beside a map.
-static bool parseBinary(StringRef path, uint64_t size, ModelProto &model, std::string &error) {
-  if (size > uint64_t(INT32_MAX)) {
+/// Parses the mapped file; large initializers stay in the map.
+static bool parseBinary(StringRef bytes, ModelProto &model, std::string &error) {
+  std::optional<std::string> rest = extractInlineData(bytes);
+  StringRef parsed = rest ? StringRef(*rest) : bytes;
+  if (parsed.size() > uint64_t(INT32_MAX)) {
     error = "larger than protobuf's limit of 2 GiB; such a model needs external data";
     return false;
   }
-  auto file = llvm::sys::fs::openNativeFileForRead(path);
-  if (!file) {
-    error = "cannot open the file: " + llvm::toString(file.takeError());
-    return false;
-  }
-  auto close = llvm::make_scope_exit([&] { (void)llvm::sys::fs::closeFile(*file); });
   try {
-    google::protobuf::io::FileInputStream stream(*file);
+    google::protobuf::io::ArrayInputStream stream(parsed.data(), int(parsed.size()));
     google::protobuf::io::CodedInputStream input(&stream);
     input.SetTotalBytesLimit(INT32_MAX);
     if (model.ParseFromCodedStream(&input) && input.ConsumedEntireMessage())
@@ -106,9 +103,21 @@ std::shared_ptr<ModelFile> ModelFile::load(StringRef path, std::string &error) {
   auto file = std::make_shared<ModelFile>();
   file->filePath = path.str();
   bool isText = path.ends_with(".onnxtxt");
-  if (!(isText ? parseText(path, file->model, error)
-               : parseBinary(path, status.getSize(), file->model, error)))
-    return nullptr;
+  if (isText) {
+    if (!parseText(path, file->model, error))
+      return nullptr;
+  } else {
+    auto mapped = llvm::MemoryBuffer::getFile(path, /*IsText=*/false,
+                                              /*RequiresNullTerminator=*/false);
+    if (!mapped) {
+      error = "cannot open the file: " + mapped.getError().message();
+      return nullptr;
+    }
+    StringRef bytes = (*mapped)->getBuffer();
+    file->dataFiles[kInlineLocation] = std::move(*mapped);
+    if (!parseBinary(bytes, file->model, error))
+      return nullptr;
+  }
   if (!file->model.has_graph()) {
     error = "not an ONNX model: it has no graph";
     return nullptr;

@@ -122,17 +122,15 @@ static DenseElementsAttr makeDense(RankedTensorType type, ArrayRef<char> bytes) 
   return DenseElementsAttr::get(type, values);
 }
 
-/// A resource over bytes that `owner` keeps alive; misaligned ones are copied.
+/// A resource over bytes that `owner` keeps alive. Data inside a model file has any
+/// alignment; who reads it copies elements. Immutable means mapped from a file: its
+/// pages may be given back and read again.
 static ElementsAttr makeResource(RankedTensorType type, StringRef name, ArrayRef<char> bytes,
-                                 int64_t width, std::shared_ptr<const void> owner) {
+                                 bool isMapped, std::shared_ptr<const void> owner) {
   size_t alignment = std::min<size_t>(
       64, size_t(1) << llvm::countr_zero(reinterpret_cast<uintptr_t>(bytes.data())));
-  if (int64_t(alignment) < width) {
-    AsmResourceBlob copy = HeapAsmResourceBlob::allocateAndCopyWithAlign(bytes, 64, false);
-    return DenseResourceElementsAttr::get(type, name, std::move(copy));
-  }
   auto keep = [owner = std::move(owner)](void *, size_t, size_t) {};
-  AsmResourceBlob blob(bytes, alignment, std::move(keep), /*dataIsMutable=*/false);
+  AsmResourceBlob blob(bytes, alignment, std::move(keep), /*dataIsMutable=*/!isMapped);
   return DenseResourceElementsAttr::get(type, name, std::move(blob));
 }
 
@@ -185,11 +183,13 @@ ElementsAttr TensorReader::read(const TensorProto &tensor, std::string &error) c
   auto owned = std::make_shared<std::vector<char>>();
   std::shared_ptr<const void> owner = file;
   ArrayRef<char> bytes;
+  bool isMapped = false;
   if (tensor.data_location() == TensorProto::EXTERNAL) {
     auto external = externalBytes(*file, tensor, error);
     if (!external)
       return {};
     bytes = *external;
+    isMapped = true;
   } else if (tensor.has_raw_data()) {
     bytes = ArrayRef(tensor.raw_data().data(), tensor.raw_data().size());
   } else {
@@ -206,6 +206,6 @@ ElementsAttr TensorReader::read(const TensorProto &tensor, std::string &error) c
   }
   if (type.getNumElements() <= kMaxDenseElements)
     return makeDense(type, bytes);
-  return makeResource(type, tensor.name().empty() ? "constant" : tensor.name(), bytes, width,
-                      std::move(owner));
+  return makeResource(type, tensor.name().empty() ? "constant" : tensor.name(), bytes,
+                      isMapped, std::move(owner));
 }

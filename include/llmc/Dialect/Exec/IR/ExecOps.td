@@ -91,6 +91,29 @@ def Exec_ProgramOp : Exec_Op<"program", [Symbol, IsolatedFromAbove, SingleBlock]
     its outputs. `symbols` are `{name, min, max}` in the order of the module ABI;
     `guard` is `{input, value}`. The plan phase sets `arena_bytes` and `lower_bound`
     (largest sum of bytes that live at once).
+
+    ```mlir
+    exec.weight @w panels {columns = 4 : i64, outputs = 4 : i64, offset = 0 : i64, bytes = 512 : i64} dense<1.0> : tensor<4x4xf32>
+    exec.kernel @linear_0 "linear" {
+    ^bb0(%x: tensor<2x4xf32>, %w: tensor<4x4xf32>):
+      %y = llm.linear %x, %w : (tensor<2x4xf32>, tensor<4x4xf32>) -> tensor<2x4xf32>
+      exec.yield %y : tensor<2x4xf32>
+    }
+    exec.kernel @softmax_1 "softmax" {
+    ^bb0(%x: tensor<2x4xf32>):
+      %y = llm.softmax 1 %x : tensor<2x4xf32>
+      exec.yield %y : tensor<2x4xf32>
+    }
+    exec.program @run "run" attributes {symbols = [], input_names = ["x"], output_names = ["y"], arena_bytes = 64 : i64, lower_bound = 32 : i64} {
+    ^bb0(%x: tensor<2x4xf32>):
+      %w = exec.load_weight @w : tensor<4x4xf32>
+      %0 = exec.dispatch @linear_0(%x, %w) {offsets = array<i64: 0>} : (tensor<2x4xf32>, tensor<4x4xf32>) -> tensor<2x4xf32>
+      exec.barrier
+      %1 = exec.dispatch @softmax_1(%0) {offsets = array<i64: -1>} : (tensor<2x4xf32>) -> tensor<2x4xf32>
+      %2 = exec.view %1 : tensor<2x4xf32> to tensor<8xf32>
+      exec.return %2 : tensor<8xf32>
+    }
+    ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$phase, ArrayAttr:$symbols,
                        ArrayAttr:$input_names, ArrayAttr:$output_names,
