@@ -7,6 +7,7 @@
 #include "llmc/CodeGen/Artifact.h"
 #include "WeightPacking.h"
 #include "llmc-c/ModuleABI.h"
+#include "llmc/CodeGen/CPU/CodeGen.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
@@ -169,6 +170,7 @@ LogicalResult llmc::writeArtifact(ModuleOp module, StringRef path, const Artifac
     trailer.safetensors_size = size;
     trailer.header_checksum = weightsHeaderChecksum(parts.weightsHeader);
     trailer.elf_checksum = fnv1a64(elf);
+    trailer.required_cpu = cpu::requiredCpu(level);
     stream.write(reinterpret_cast<const char *>(&trailer), sizeof(trailer));
     return success();
   });

@@ -252,7 +252,10 @@ LogicalResult Compilation::run() {
        [&] {
          return runPasses(Phase::Plan, [&](OpPassManager &pm) { addPlanPasses(pm, panelWidth); });
        }},
-      {Phase::CodeGen, [&] { return options.emit == EmitKind::MLIR ? success() : codeGen(); }},
+      {Phase::CodeGen, [&] {
+         bool isNeeded = options.emit != EmitKind::MLIR || options.stopAfter == Phase::CodeGen;
+         return isNeeded ? codeGen() : success();
+       }},
       {Phase::Pack, [&] { return pack(); }},
   };
   for (const auto &[which, runPhase] : phases) {

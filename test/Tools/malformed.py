@@ -287,9 +287,8 @@ def check_artifacts(checker, tools, artifact):
         write(path, content)
         if word is None:
             checker.check("artifacts", name, [tools.llmc, "inspect", path], [], sound=True)
-            continue
-        for command in ([tools.llmc_run, "verify", path, tools.calls],):
-            checker.check("artifacts", name, command, ["error", "a.llmc", word])
+        checker.check("artifacts", name, [tools.llmc_run, "verify", path, tools.calls],
+                      ["error", "a.llmc", word or ""], sound=word is None)
     checker.check("artifacts", "missing", [tools.llmc_run, "verify", path + "2", tools.calls],
                   ["error", "a.llmc2"])
 
@@ -307,6 +306,7 @@ def check_tokenizers(checker, tools, artifact):
 
 
 def check_calls(checker, tools, artifact):
+    checker.check("calls", "sound", [tools.llmc_run, "verify", artifact, tools.calls], [], sound=True)
     for name, files, word in call_cases():
         folder = checker.folder("calls")
         if files is None:

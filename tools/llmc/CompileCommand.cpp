@@ -80,7 +80,8 @@ int llmc::runCompileCommand(int argc, char **argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
-    return app.exit(error) == 0 ? 0 : 1;
+    // Help is an exception, too.
+    return error.get_exit_code() == 0 ? app.exit(error) : usageError(error.what());
   }
 
   CompilerOptions options;

@@ -23,7 +23,8 @@ TEST_F(ReferenceTest, IntegerDivisionTruncatesAndModFollowsDivisor) {
   const char *signature = "%a: tensor<4xi64>, %b: tensor<4xi64>";
   Tensor a = ints({4}, {7, -7, 7, -7}), b = ints({4}, {3, 3, -3, -3});
   auto body = [](std::string kind) {
-    return "%0 = llm.binary " + kind + " %a, %b : tensor<4xi64>, tensor<4xi64>\nreturn %0 : tensor<4xi64>";
+    return "%0 = llm.binary " + kind +
+           " %a, %b : tensor<4xi64>, tensor<4xi64>\nreturn %0 : tensor<4xi64>";
   };
   expectInts(run(signature, body("div"), {a, b}), {4}, {2, -2, -2, 2});
   expectInts(run(signature, body("mod"), {a, b}), {4}, {1, 2, -2, -1});
@@ -31,10 +32,11 @@ TEST_F(ReferenceTest, IntegerDivisionTruncatesAndModFollowsDivisor) {
 }
 
 TEST_F(ReferenceTest, DivisionByZeroDoesNotTrap) {
-  expectInts(run("%a: tensor<2xi64>, %b: tensor<2xi64>",
-                 "%0 = llm.binary div %a, %b : tensor<2xi64>, tensor<2xi64>\nreturn %0 : tensor<2xi64>",
-                 {ints({2}, {1, std::numeric_limits<int64_t>::min()}), ints({2}, {0, -1})}),
-             {2}, {0, std::numeric_limits<int64_t>::min()});
+  expectInts(
+      run("%a: tensor<2xi64>, %b: tensor<2xi64>",
+          "%0 = llm.binary div %a, %b : tensor<2xi64>, tensor<2xi64>\nreturn %0 : tensor<2xi64>",
+          {ints({2}, {1, std::numeric_limits<int64_t>::min()}), ints({2}, {0, -1})}),
+      {2}, {0, std::numeric_limits<int64_t>::min()});
 }
 
 TEST_F(ReferenceTest, MaxKeepsNaN) {
@@ -59,29 +61,34 @@ TEST_F(ReferenceTest, Activations) {
 }
 
 TEST_F(ReferenceTest, RoundsToEven) {
-  expectFloats(run("%a: tensor<4xf32>", "%0 = llm.unary round %a : tensor<4xf32>\nreturn %0 : tensor<4xf32>",
+  expectFloats(run("%a: tensor<4xf32>",
+                   "%0 = llm.unary round %a : tensor<4xf32>\nreturn %0 : tensor<4xf32>",
                    {floats({4}, {0.5, 1.5, -2.5, 2.6})}),
                {4}, {0, 2, -2, 3});
 }
 
 TEST_F(ReferenceTest, ComparesAndSelects) {
-  expectFloats(run("%a: tensor<2x1xi64>, %b: tensor<3xi64>, %x: tensor<3xf32>, %y: tensor<f32>",
-                   "%0 = llm.compare le %b, %a : tensor<3xi64>, tensor<2x1xi64>\n"
-                   "%1 = llm.select %0, %x, %y : tensor<2x3xi1>, tensor<3xf32>, tensor<f32>\n"
-                   "return %1 : tensor<2x3xf32>",
-                   {ints({2, 1}, {0, 1}), ints({3}, {0, 1, 2}), floats({3}, {1, 2, 3}), floats({}, {-9})}),
-               {2, 3}, {1, -9, -9, 1, 2, -9});
+  expectFloats(
+      run("%a: tensor<2x1xi64>, %b: tensor<3xi64>, %x: tensor<3xf32>, %y: tensor<f32>",
+          "%0 = llm.compare le %b, %a : tensor<3xi64>, tensor<2x1xi64>\n"
+          "%1 = llm.select %0, %x, %y : tensor<2x3xi1>, tensor<3xf32>, tensor<f32>\n"
+          "return %1 : tensor<2x3xf32>",
+          {ints({2, 1}, {0, 1}), ints({3}, {0, 1, 2}), floats({3}, {1, 2, 3}), floats({}, {-9})}),
+      {2, 3}, {1, -9, -9, 1, 2, -9});
 }
 
 TEST_F(ReferenceTest, CastTruncatesAndRounds) {
-  expectInts(run("%a: tensor<3xf32>", "%0 = llm.cast %a : tensor<3xf32> to tensor<3xi32>\nreturn %0 : tensor<3xi32>",
+  expectInts(run("%a: tensor<3xf32>",
+                 "%0 = llm.cast %a : tensor<3xf32> to tensor<3xi32>\nreturn %0 : tensor<3xi32>",
                  {floats({3}, {1.9, -1.9, 0})}),
              {3}, {1, -1, 0});
-  expectInts(run("%a: tensor<3xf32>", "%0 = llm.cast %a : tensor<3xf32> to tensor<3xi1>\nreturn %0 : tensor<3xi1>",
+  expectInts(run("%a: tensor<3xf32>",
+                 "%0 = llm.cast %a : tensor<3xf32> to tensor<3xi1>\nreturn %0 : tensor<3xi1>",
                  {floats({3}, {0.5, -2, 0})}),
              {3}, {1, 1, 0});
   // 1 + 2^-11 lies between two f16 values, the even one is 1.
-  expectFloats(run("%a: tensor<2xf32>", "%0 = llm.cast %a : tensor<2xf32> to tensor<2xf16>\nreturn %0 : tensor<2xf16>",
+  expectFloats(run("%a: tensor<2xf32>",
+                   "%0 = llm.cast %a : tensor<2xf32> to tensor<2xf16>\nreturn %0 : tensor<2xf16>",
                    {floats({2}, {1.00048828125, 65504})}),
                {2}, {1, 65504});
 }

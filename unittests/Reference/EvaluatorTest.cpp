@@ -29,7 +29,8 @@ TEST_F(ReferenceTest, ContradictingSymbolFails) {
 
 TEST_F(ReferenceTest, IotaCountsFromSymbol) {
   expectInts(run("%a: tensor<?x?xf32, #llm.dims<\"seq\", \"past\">>",
-                 "%0 = llm.iota {start = \"past\", step = \"2\", dim = 1 : i64} : tensor<2x?xi64, #llm.dims<\"2\", \"seq\">>\n"
+                 "%0 = llm.iota {start = \"past\", step = \"2\", dim = 1 : i64} : tensor<2x?xi64, "
+                 "#llm.dims<\"2\", \"seq\">>\n"
                  "return %0 : tensor<2x?xi64, #llm.dims<\"2\", \"seq\">>",
                  {Tensor(f32(), {3, 10})}),
              {2, 3}, {10, 12, 14, 10, 12, 14});
@@ -42,7 +43,8 @@ TEST_F(ReferenceTest, EvaluatesOnlyTheSliceBehindAValue) {
       %1 = llm.unary neg %a : tensor<2xf32>
       %2 = llm.binary add %1, %1 : tensor<2xf32>, tensor<2xf32>
       return %2, %0 : tensor<2xf32>, tensor<2xf32>
-    })", &context);
+    })",
+                                       &context);
   func::FuncOp function = *module->getOps<func::FuncOp>().begin();
   Operation *end = function.front().getTerminator();
   evaluator.bind(function.getArgument(0), floats({2}, {1, 2}));
@@ -57,7 +59,8 @@ TEST_F(ReferenceTest, BoundResultHidesItsOperation) {
       %0 = llm.unary neg %a : tensor<2xf32>
       %1 = llm.unary abs %0 : tensor<2xf32>
       return %1 : tensor<2xf32>
-    })", &context);
+    })",
+                                       &context);
   func::FuncOp function = *module->getOps<func::FuncOp>().begin();
   evaluator.bind(function.front().front().getResult(0), floats({2}, {-3, 4}));
   expectFloats(evaluator.evaluate(function.front().getTerminator()->getOperand(0)), {2}, {3, 4});
@@ -73,8 +76,10 @@ TEST_F(ReferenceTest, IfTakesOneRegion) {
     }
     return %0 : tensor<1xf32>)";
   const char *signature = "%c: tensor<1xi1>, %a: tensor<1xf32>";
-  expectFloats(run(signature, body, {Tensor::fromInts(integer(1), {1}, {1}), floats({1}, {5})}), {1}, {-5});
-  expectFloats(run(signature, body, {Tensor::fromInts(integer(1), {1}, {0}), floats({1}, {5})}), {1}, {5});
+  expectFloats(run(signature, body, {Tensor::fromInts(integer(1), {1}, {1}), floats({1}, {5})}),
+               {1}, {-5});
+  expectFloats(run(signature, body, {Tensor::fromInts(integer(1), {1}, {0}), floats({1}, {5})}),
+               {1}, {5});
 }
 
 TEST_F(ReferenceTest, ReadsWeightsWithoutCopy) {
@@ -92,6 +97,7 @@ TEST_F(ReferenceTest, AttributesRoundTrip) {
   expectInts(Tensor::fromAttr(bools.toAttr()), {3}, {1, 0, 1});
   Tensor halves = Tensor::fromFloats(Float16Type::get(&context), {2}, {0.5, -1.25});
   expectFloats(Tensor::fromAttr(halves.toAttr()), {2}, {0.5, -1.25});
-  Tensor bytes = Tensor::fromInts(IntegerType::get(&context, 8, IntegerType::Unsigned), {2}, {255, 1});
+  Tensor bytes =
+      Tensor::fromInts(IntegerType::get(&context, 8, IntegerType::Unsigned), {2}, {255, 1});
   expectInts(Tensor::fromAttr(bytes.toAttr()), {2}, {255, 1});
 }

@@ -25,7 +25,8 @@ protected:
   mlir::FailureOr<Tensor> run(const std::string &signature, const std::string &body,
                               llvm::ArrayRef<Tensor> arguments) {
     llvm::StringRef types = llvm::StringRef(body).substr(body.rfind("return")).split(" : ").second;
-    std::string text = "func.func @run(" + signature + ") -> (" + types.str() + ") {\n" + body + "\n}";
+    std::string text =
+        "func.func @run(" + signature + ") -> (" + types.str() + ") {\n" + body + "\n}";
     module = mlir::parseSourceString<mlir::ModuleOp>(text, &context);
     if (!module)
       return mlir::failure();
@@ -43,7 +44,8 @@ protected:
     ASSERT_EQ(tensor->numElements(), int64_t(values.size()));
     // The facts are printed with six digits.
     for (size_t i = 0; i < values.size(); ++i)
-      EXPECT_NEAR(tensor->getFloat(i), values[i], 2e-6 + 5e-6 * std::abs(values[i])) << "element " << i;
+      EXPECT_NEAR(tensor->getFloat(i), values[i], 2e-6 + 5e-6 * std::abs(values[i]))
+          << "element " << i;
   }
   void expectInts(const mlir::FailureOr<Tensor> &tensor, llvm::ArrayRef<int64_t> shape,
                   llvm::ArrayRef<int64_t> values) {

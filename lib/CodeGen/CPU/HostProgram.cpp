@@ -108,14 +108,17 @@ void EntryBuilder::bindPlaces() {
                                                                          load.getWeightAttr());
       places[load.getResult()] = byteOffset(weights, *weight.getOffset());
     } else if (auto view = dyn_cast<exec::ViewOp>(op)) {
-      places[view.getResult()] = places[view.getInput()];
+      Value place = places.lookup(view.getInput());
+      places[view.getResult()] = place;
     } else if (auto dispatch = dyn_cast<exec::DispatchOp>(op)) {
       for (auto [output, offset] : llvm::zip(dispatch.getOutputs(), *dispatch.getOffsets())) {
         if (isa<llm::StateType>(output.getType())) {
           // The same storage as the state that came in.
           for (Value input : dispatch.getInputs())
-            if (isa<llm::StateType>(input.getType()))
-              places[output] = places[input];
+            if (isa<llm::StateType>(input.getType())) {
+              Value place = places.lookup(input);
+              places[output] = place;
+            }
         } else if (offset >= 0) {
           places[output] = byteOffset(arena, offset);
         }
@@ -128,10 +131,10 @@ void EntryBuilder::emitDispatch(exec::DispatchOp dispatch) {
   const LoweredKernel &kernel = kernels.find(dispatch.getKernel())->second;
   SmallVector<Value> arguments;
   for (Value input : dispatch.getInputs())
-    arguments.push_back(places[input]);
+    arguments.push_back(places.lookup(input));
   for (Value output : dispatch.getOutputs())
     if (!isa<llm::StateType>(output.getType()))
-      arguments.push_back(places[output]);
+      arguments.push_back(places.lookup(output));
   if (kernel.usesStates)
     arguments.append({blockTable, blockStride});
   for (const std::string &symbol : kernel.symbols)

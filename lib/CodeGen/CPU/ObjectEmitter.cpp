@@ -40,7 +40,7 @@ static constexpr const char *kTriple = "x86_64-unknown-linux-gnu";
 
 static StringRef toRef(std::string_view text) { return StringRef(text.data(), text.size()); }
 
-static uint64_t requiredCpu(cpu::IsaLevel level) {
+uint64_t cpu::requiredCpu(cpu::IsaLevel level) {
   switch (level) {
   case cpu::IsaLevel::X86_64_V3:
     return LLMC_CPU_X86_64_V3;

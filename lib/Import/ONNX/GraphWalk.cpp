@@ -101,16 +101,7 @@ void GraphWalk::setOutputs(const NodeProto &proto, ArrayRef<Value> results, Scop
       scope.values[proto.output(i)] = i < int(results.size()) ? results[i] : Value();
 }
 
-void GraphWalk::importNodes(const NodeList &nodes, Scope &scope) {
-  std::vector<int> cyclic;
-  std::vector<int> order = topologicalOrder(nodes, cyclic);
-  if (!cyclic.empty()) {
-    std::string names;
-    for (int i : cyclic)
-      names += (names.empty() ? "'" : ", '") + nodeName(nodes[i], i, scope.prefix) + "'";
-    return error(locationOf(nodeName(nodes[cyclic[0]], cyclic[0], scope.prefix)),
-                 "the graph has a cycle through the nodes " + names);
-  }
+bool GraphWalk::hasUniqueOutputs(const NodeList &nodes, const Scope &scope) {
   llvm::StringSet<> defined;
   bool unique = true;
   for (int i = 0; i < nodes.size(); ++i)
@@ -123,9 +114,26 @@ void GraphWalk::importNodes(const NodeList &nodes, Scope &scope) {
               "node '" + name + "': its output '" + output + "' is already defined");
         unique = false;
       }
-  if (unique)
+  return unique;
+}
+
+void GraphWalk::importNodes(const NodeList &nodes, Scope &scope) {
+  std::vector<int> cyclic;
+  std::vector<int> order = topologicalOrder(nodes, cyclic);
+  if (!cyclic.empty()) {
+    std::string names;
+    for (int i : cyclic)
+      names += (names.empty() ? "'" : ", '") + nodeName(nodes[i], i, scope.prefix) + "'";
+    error(locationOf(nodeName(nodes[cyclic[0]], cyclic[0], scope.prefix)),
+          "the graph has a cycle through the nodes " + names);
+  }
+  bool isGraph = hasUniqueOutputs(nodes, scope) && cyclic.empty();
+  if (isGraph)
     for (int i : order)
       importNode(nodes[i], i, scope);
+  else // nothing more to say about what depends on these
+    for (const NodeProto &node : nodes)
+      setOutputs(node, {}, scope);
 }
 
 bool GraphWalk::checkArity(const NodeProto &proto, const OpEntry &entry,

@@ -98,6 +98,7 @@ private:
                   mlir::Location loc);
   void preflightNode(const NodeProto &proto, int index, const Scope &scope);
   void setOutputs(const NodeProto &proto, llvm::ArrayRef<Value> results, Scope &scope);
+  bool hasUniqueOutputs(const NodeList &nodes, const Scope &scope);
   bool branchResults(const GraphProto &graph, Scope &scope,
                      llvm::SmallVectorImpl<Value> &results);
 

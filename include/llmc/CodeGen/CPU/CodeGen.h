@@ -30,6 +30,9 @@ struct ModuleProperties {
 
 namespace cpu {
 
+/// LLMC_CPU_* bits (llmc-c/ModuleABI.h) that code of a level needs.
+uint64_t requiredCpu(IsaLevel level);
+
 /// LLVM IR of the module before optimisation: kernels, programs and descriptor.
 /// Emits diagnostics and returns null on failure.
 std::unique_ptr<llvm::Module> lowerToLLVM(mlir::ModuleOp module, IsaLevel level,

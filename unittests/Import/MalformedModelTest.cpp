@@ -1,0 +1,217 @@
+//===- MalformedModelTest.cpp - models that must be refused with a reason
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One entry per mistake: the model's text, and what the message must say. The
+// message's location names the file; the text names the node.
+//
+//===----------------------------------------------------------------------===//
+#include "ImportedModel.h"
+#include <gtest/gtest.h>
+
+using namespace llmc::importer;
+
+namespace {
+
+struct Malformed {
+  const char *name;
+  const char *opset;
+  const char *graph;
+  const char *message;
+};
+
+const Malformed kCases[] = {
+    {"UnknownOp", R"("" : 18)", "g (float[4] x) => (float[4] y) { y = Frobnicate(x) }",
+     "node 'Frobnicate_0' (Frobnicate, opset 18): the operator is not supported"},
+    {"UnknownDomain", R"("" : 18)", "g (float[4] x) => (float[4] y) { y = acme.Add(x, x) }",
+     "the model does not import the domain 'acme'"},
+    {"UnknownMicrosoftOp", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[4] x) => (float[4] y) { y = com.microsoft.Nope(x) }",
+     "(com.microsoft.Nope, opset 1): the operator is not supported"},
+    {"OpsetTooOldForOp", R"("" : 18)",
+     "g (float[4] x, float[4] w) => (float[4] y) { y = RMSNormalization(x, w) }",
+     "the operator exists since opset 23 only, the model imports 18"},
+    {"OpsetTooOld", R"("" : 5)", "g (float[4] x) => (float[4] y) { y = Abs(x) }",
+     "opset 5 is not supported; 7 to 28 are"},
+    {"UnknownAttribute", R"("" : 18)",
+     "g (float[4] x) => (float[4] y) { y = Softmax <sideways = 1> (x) }",
+     "node 'Softmax_0' (Softmax, opset 18): attribute 'sideways' is not supported"},
+    {"AttributeOfWrongKind", R"("" : 18)",
+     "g (float[4] x) => (float[4] y) { y = Softmax <axis = 1.5> (x) }",
+     "attribute 'axis' is not an integer"},
+    {"ListAttributeOfWrongKind", R"("" : 18)",
+     "g (float[4] x) => (float[4] y) { y = Transpose <perm = 0> (x) }",
+     "attribute 'perm' is not a list of integers"},
+    {"MissingValue", R"("" : 18)", "g (float[4] x) => (float[4] y) { y = Add(x, nowhere) }",
+     "node 'Add_0': 'nowhere' is not an input, an initializer or the output of a node"},
+    {"MissingOutput", R"("" : 18)", "g (float[4] x) => (float[4] y) { z = Abs(x) }",
+     "'y' is not an input, an initializer or the output of a node"},
+    {"Cycle", R"("" : 18)",
+     "g (float[4] x) => (float[4] y) { a = Add(x, b) b = Abs(a) y = Neg(b) }",
+     "the graph has a cycle through the nodes 'Add_0', 'Abs_1'"},
+    {"SelfCycle", R"("" : 18)", "g (float[4] x) => (float[4] y) { y = Add(x, y) }",
+     "the graph has a cycle through the nodes 'Add_0'"},
+    {"DefinedTwice", R"("" : 18)",
+     "g (float[4] x) => (float[4] y) { y = Abs(x) y = Neg(x) }",
+     "node 'Neg_1': its output 'y' is already defined"},
+    {"RedefinesInput", R"("" : 18)", "g (float[4] x, float[4] z) => (float[4] y) { x = Abs(z) y = Neg(x) }",
+     "node 'Abs_0': its output 'x' is already defined"},
+    {"InputTwice", R"("" : 18)", "g (float[4] x, float[4] x) => (float[4] y) { y = Abs(x) }",
+     "input 'x' is defined twice"},
+    {"TooFewInputs", R"("" : 18)", "g (float[4] x) => (float[4] y) { y = Add(x) }",
+     "node 'Add_0' (Add): has 1 inputs and 1 outputs; expected 2 inputs"},
+    {"TooManyInputs", R"("" : 18)", "g (float[4] x) => (float[4] y) { y = Abs(x, x) }",
+     "node 'Abs_0' (Abs): has 2 inputs"},
+    {"TooManyOutputs", R"("" : 18)", "g (float[4] x) => (float[4] y) { y, z = Abs(x) }",
+     "at most 1"},
+    {"MixedTypes", R"("" : 18)",
+     "g (float[4] x, int64[4] i) => (float[4] y) { y = Add(x, i) }",
+     "node 'Add_0' (Add, opset 18): llm.binary: C1: element types 'f32' and 'i64' differ"},
+    {"NotBroadcastable", R"("" : 18)",
+     "g (float[4] x, float[3] z) => (float[4] y) { y = Add(x, z) }",
+     "shapes [4] and [3] do not broadcast"},
+    {"ContractedSizes", R"("" : 18)",
+     "g (float[N, 4] x, float[5, 6] w) => (float[N, 6] y) { y = MatMul(x, w) }",
+     "node 'MatMul_0' (MatMul, opset 18): contracts [N, 4] with [5, 6]: 4 is not 5"},
+    {"MatmulOfScalar", R"("" : 18)",
+     "g (float[4] x, float s) => (float[4] y) { y = MatMul(x, s) }", ""},
+    {"AxisOutside", R"("" : 18)",
+     "g (float[N, 4] x) => (float[N, 4] y) { y = Softmax <axis = 2> (x) }",
+     "axis 2 is outside a tensor of rank 2"},
+    {"BadPermutation", R"("" : 18)",
+     "g (float[N, 4] x) => (float[4, N] y) { y = Transpose <perm = [0, 0]> (x) }",
+     "perm is not a permutation"},
+    {"ReshapeElementCount", R"("" : 18)",
+     "g (float[2, 3] x) => (float[4] y) <int64[1] s = {4}> { y = Reshape(x, s) }",
+     "cannot reshape [2, 3] to [4]"},
+    {"ReshapeTwoInferred", R"("" : 18)",
+     "g (float[2, 3] x) => (float[a, b] y) <int64[2] s = {-1, -1}> { y = Reshape(x, s) }",
+     "two dimensions of the new shape are -1"},
+    {"ReshapeNegative", R"("" : 18)",
+     "g (float[2, 3] x) => (float[a, b] y) <int64[2] s = {-2, -3}> { y = Reshape(x, s) }",
+     "negative size"},
+    {"ReshapeByData", R"("" : 18)",
+     "g (float[2, 3] x, int64[1] s) => (float[n] y) { y = Reshape(x, s) }",
+     "not supported: shapes that depend on data"},
+    {"RangeByData", R"("" : 18)",
+     "g (int64 n) => (int64[m] y) <int64 z = {0}, int64 o = {1}> { y = Range(z, n, o) }",
+     "not supported: bounds of a range that depend on data"},
+    {"AbsurdShape", R"("" : 18)",
+     "g (float[1] x) => (float[a, b] y) <int64[2] s = {4611686018427387904, 8}> "
+     "{ y = Expand(x, s) }",
+     "gives dimensions without sense"},
+    {"AbsurdInput", R"("" : 18)",
+     "g (float[2000000, 2000000] x) => (float[a, b] y) { y = Abs(x) }",
+     "input 'x': dimensions without sense"},
+    {"NegativeInitializer", R"("" : 18)",
+     "g (float[4] x) => (float[4] y) <float[-3] w = {1}> { y = Add(x, w) }",
+     "initializer 'w' has dimensions without sense: [-3]"},
+    {"InitializerSize", R"("" : 18)",
+     "g (float[4] x) => (float[4] y) <float[4] w = {1, 2, 3}> { y = Add(x, w) }",
+     "initializer 'w' holds 12 bytes of data where float of this shape needs 16"},
+    {"StringInput", R"("" : 18)", "g (string[4] x) => (string[4] y) { y = Identity(x) }",
+     "input 'x': data type string is not supported"},
+    {"StringInitializer", R"("" : 18)",
+     "g (float[1] x) => (float[1] y) <string[1] w = {\"a\"}> { y = Add(x, w) }",
+     "initializer 'w' data type string is not supported"},
+    {"OutputType", R"("" : 18)", "g (float[4] x) => (int64[4] y) { y = Abs(x) }",
+     "output 'y' is declared as int64 but has another data type"},
+    {"OutputRank", R"("" : 18)", "g (float[4] x) => (float[4, 1] y) { y = Abs(x) }",
+     "output 'y' is declared with rank 2 but has shape [4]"},
+    {"CastToString", R"("" : 18)", "g (float[4] x) => (float[4] y) { y = Cast <to = 8> (x) }",
+     "not supported: casting to data type string"},
+    {"WhereCondition", R"("" : 18)",
+     "g (float[4] x) => (float[4] y) { y = Where(x, x, x) }", "the condition is not boolean"},
+    {"IfCondition", R"("" : 18)",
+     "g (float[1] x) => (float[1] y) { y = If (x) <then_branch = a () => (float[1] p) "
+     "{ p = Abs(x) }, else_branch = b () => (float[1] q) { q = Neg(x) }> }",
+     "the condition is not boolean"},
+    {"IfRanks", R"("" : 18)",
+     "g (float[1] x, bool[1] c) => (float[1] y) <int64[2] s = {1, 1}> { y = If (c) "
+     "<then_branch = a () => (float[1] p) { p = Abs(x) }, else_branch = b () => (float[1, 1] q) "
+     "{ q = Reshape(x, s) }> }",
+     "output 'y' is [1] in one branch and [1, 1] in the other"},
+    {"IfOutputs", R"("" : 18)",
+     "g (float[1] x, bool[1] c) => (float[1] y) { y = If (c) <then_branch = a () => "
+     "(float[1] p, float[1] r) { p = Abs(x) r = Neg(x) }, else_branch = b () => (float[1] q) "
+     "{ q = Neg(x) }> }",
+     "its branches give 2 and 1 values for 1 outputs"},
+    {"UnsupportedInBranch", R"("" : 18)",
+     "g (float[1] x, bool[1] c) => (float[1] y) { y = If (c) <then_branch = a () => (float[1] p) "
+     "{ p = Mystery(x) }, else_branch = b () => (float[1] q) { q = Neg(x) }> }",
+     "(Mystery, opset 18): the operator is not supported"},
+    {"Loop", R"("" : 18)", "g (float[4] x) => (float[4] y) { y = Loop(x) }",
+     "(Loop, opset 18): the operator is not supported"},
+    {"NormStatistics", R"("" : 18)",
+     "g (float[N, 4] x, float[4] w) => (float[N, 4] y, float[N, 1] m) "
+     "{ y, m = LayerNormalization(x, w) }",
+     "not supported: output 1 (statistics of the norm)"},
+    {"NormAxis", R"("" : 18)",
+     "g (float[N, 4, 4] x, float[4, 4] w) => (float[N, 4, 4] y) "
+     "{ y = LayerNormalization <axis = 1> (x, w) }",
+     "not supported: normalisation from axis 1"},
+    {"NBitsWeightSize", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[N, 32] x, uint8[8, 1, 15] w, float[8] s) => (float[N, 8] y) "
+     "{ y = com.microsoft.MatMulNBits <K = 32, N = 8, bits = 4, block_size = 32> (x, w, s) }",
+     "bytes of the weight: 120 is not 128"},
+    {"NBitsWidth", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[N, 32] x, uint8[8, 1, 16] w, float[8] s) => (float[N, 8] y) "
+     "{ y = com.microsoft.MatMulNBits <K = 32, N = 8, bits = 3, block_size = 32> (x, w, s) }",
+     "not supported: 3-bit weights"},
+    {"GroupedHeads", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[B, S, 96] x, float[B, 2, P, 16] k, float[B, 2, P, 16] v, int32[B] l, int32 t) => "
+     "(float[B, S, 64] y) { y = com.microsoft.GroupQueryAttention <num_heads = 3, kv_num_heads = 2> "
+     "(x, , , k, v, l, t) }",
+     "num_heads 3 and kv_num_heads 2"},
+    {"SplitCount", R"("" : 18)",
+     "g (float[4] x) => (float[2] a, float[1] b) <int64[3] s = {2, 1, 1}> { a, b = Split(x, s) }",
+     "splits into 3 parts for 2 outputs"},
+    {"SliceSteps", R"("" : 18)",
+     "g (float[4] x) => (float[n] y) <int64[1] z = {0}, int64[1] e = {4}> "
+     "{ y = Slice(x, z, e, z, z) }",
+     "steps of a slice"},
+    {"ConcatShapes", R"("" : 18)",
+     "g (float[2, 3] x, float[3, 2] z) => (float[5, 3] y) { y = Concat <axis = 0> (x, z) }",
+     "concatenates [2, 3] and [3, 2]: 3 is not 2"},
+    {"SqueezeSize", R"("" : 18)",
+     "g (float[2, 3] x) => (float[3] y) <int64[1] a = {0}> { y = Squeeze(x, a) }",
+     "dimension 0 of [2, 3] is not 1"},
+    {"NoOutputs", R"("" : 18)", "g (float[4] x) => () { y = Abs(x) }", ""},
+};
+
+class MalformedModel : public testing::TestWithParam<Malformed> {};
+
+TEST_P(MalformedModel, IsRefusedWithReason) {
+  const Malformed &bad = GetParam();
+  std::string text = std::string("<ir_version: 8, opset_import: [") + bad.opset + "]>\n" +
+                     bad.graph + "\n";
+  ImportedModel model = ImportedModel::fromText(text);
+  EXPECT_FALSE(model.module);
+  EXPECT_GE(model.errorCount, 1);
+  EXPECT_NE(model.messages.find(bad.message), std::string::npos) << model.messages;
+  EXPECT_NE(model.messages.find("model.onnxtxt"), std::string::npos) << model.messages;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, MalformedModel, testing::ValuesIn(kCases),
+                         [](const auto &info) { return std::string(info.param.name); });
+
+TEST(MalformedModelReport, ListsEveryUnsupportedNode) {
+  ImportedModel model = ImportedModel::fromText(R"(
+<ir_version: 8, opset_import: ["" : 18]>
+g (float[4] x) => (float[4] y) {
+  a = Foo(x)
+  b = Bar(a)
+  c = Softmax <sideways = 1> (x)
+  d = Where(x, x, x)
+  y = Baz(b, c, d)
+})");
+  EXPECT_FALSE(model.module);
+  EXPECT_EQ(model.errorCount, 5) << model.messages;
+  for (const char *node : {"'Foo_0'", "'Bar_1'", "'Softmax_2'", "'Where_3'", "'Baz_4'"})
+    EXPECT_NE(model.messages.find(node), std::string::npos) << node;
+}
+
+} // namespace
