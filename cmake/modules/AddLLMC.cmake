@@ -18,18 +18,6 @@ target_link_libraries(llmc_mlir INTERFACE MLIR LLVM)
 # A static library of the compiler.
 function(add_llmc_library name)
   cmake_parse_arguments(ARG "" "" "DEPENDS;LINK" ${ARGN})
-  # DEV-GUARD begin
-  set(existing)
-  foreach(source ${ARG_UNPARSED_ARGUMENTS})
-    if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${source} OR IS_ABSOLUTE ${source})
-      list(APPEND existing ${source})
-    endif()
-  endforeach()
-  if(NOT existing)
-    return()
-  endif()
-  set(ARG_UNPARSED_ARGUMENTS ${existing})
-  # DEV-GUARD end
   add_library(${name} STATIC ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PUBLIC llmc_options llmc_mlir ${ARG_LINK})
   if(ARG_DEPENDS)
