@@ -131,5 +131,7 @@ LogicalResult llmc::writePackedWeight(exec::WeightOp weight, cpu::IsaLevel level
   std::vector<std::byte> packed(cpu::packedSizeI4(k, n, source.groupSize, source.zeroPoints));
   cpu::packI4(source, packed.data(), 0, (n + cpu::rowBlockI4 - 1) / cpu::rowBlockI4);
   stream.write(reinterpret_cast<const char *>(packed.data()), packed.size());
+  releasePages(weight.getValue());
+  releasePages(*weight.getScales());
   return success();
 }

@@ -56,6 +56,7 @@ void llmc::addRecognizePasses(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createFoldConstants());
   passes.addNestedPass<func::FuncOp>(createCanonicalizerPass());
   passes.addNestedPass<func::FuncOp>(createCSEPass());
+  passes.addPass(createVerifyRecognized());
 }
 
 void llmc::addSpecializePasses(OpPassManager &passes, const CompilerOptions &options) {
@@ -69,12 +70,14 @@ void llmc::addSpecializePasses(OpPassManager &passes, const CompilerOptions &opt
 
 void llmc::addPartitionPasses(OpPassManager &passes) {
   passes.addPass(createConvertLLMToExec());
+  passes.addPass(createVerifyPartition());
 }
 
 void llmc::addPlanPasses(OpPassManager &passes, int64_t panelWidth) {
   passes.addNestedPass<exec::ProgramOp>(createInsertBarriers());
   passes.addNestedPass<exec::ProgramOp>(createPlanArena());
   passes.addPass(createPlanWeights({panelWidth}));
+  passes.addPass(createVerifyPlan());
 }
 
 void llmc::registerPasses() {

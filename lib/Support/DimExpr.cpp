@@ -418,11 +418,11 @@ std::optional<int64_t> DimExpr::evaluate(const Lookup &lookup) const {
       if (!value)
         return std::nullopt;
       product *= *value;
-      if (saturate(product) != product)
+      if (isInfinite(saturate(product)))
         return std::nullopt;
     }
     sum += product;
-    if (saturate(sum) != sum)
+    if (isInfinite(saturate(product)) || isInfinite(saturate(sum)))
       return std::nullopt;
   }
   return int64_t(sum);

@@ -107,9 +107,27 @@ static int inspectArtifact(llvm::StringRef path, llvm::StringRef bytes) {
   if (!manifest || !manifest->getAsObject())
     return fail("'" + path + "' has a broken manifest");
   const llvm::json::Object &object = *manifest->getAsObject();
-  int64_t tensors = 0;
-  for (const auto &entry : *root)
-    tensors += !llvm::StringRef(entry.first).starts_with("__");
+  struct Weight {
+    int64_t begin, end;
+    llvm::StringRef name, type;
+    std::string shape;
+  };
+  std::vector<Weight> weightList;
+  for (const auto &entry : *root) {
+    const llvm::json::Object *tensor = entry.second.getAsObject();
+    llvm::StringRef name = entry.first;
+    const llvm::json::Array *range = tensor ? tensor->getArray("data_offsets") : nullptr;
+    if (name.starts_with("__") || !range || range->size() != 2)
+      continue;
+    Weight weight{(*range)[0].getAsInteger().value_or(0), (*range)[1].getAsInteger().value_or(0),
+                  name, tensor->getString("dtype").value_or(""), ""};
+    if (const llvm::json::Array *shape = tensor->getArray("shape"))
+      for (const llvm::json::Value &dim : *shape)
+        weight.shape += (weight.shape.empty() ? "" : "x") + std::to_string(dim.getAsInteger().value_or(0));
+    weightList.push_back(std::move(weight));
+  }
+  llvm::sort(weightList, [](const Weight &a, const Weight &b) { return a.begin < b.begin; });
+  int64_t tensors = weightList.size();
   llvm::outs() << "artifact of " << object.getString("model").value_or("") << ", by "
                << metadata->getString("llmc.producer").value_or("") << "\n"
                << "target " << object.getString("cpu").value_or("") << ", max batch "
@@ -132,6 +150,10 @@ static int inspectArtifact(llvm::StringRef path, llvm::StringRef bytes) {
                                     kernel.getInteger("dispatches").value_or(0));
     }
   }
+  llvm::outs() << "weights (packed ones as bytes):\n";
+  for (const Weight &weight : weightList)
+    llvm::outs() << llvm::formatv("  {0,12} bytes  {1,-4} {2,-14} {3}\n", weight.end - weight.begin,
+                                  weight.type, weight.shape, weight.name);
   return 0;
 }
 

@@ -78,6 +78,15 @@ def RecognizeAttention : LLMC_FuncPass<"llmc-recognize-attention"> {
   }];
 }
 
+def VerifyRecognized : LLMC_ModulePass<"llmc-verify-recognize"> {
+  let summary = "check what may be left after the recognize phase";
+  let description = [{
+    Weights, scales, zero points and biases of `llm.linear` and tables of
+    `llm.embedding` are constants, seen through transposes and reshapes at most, and
+    no `llm.if` is left.
+  }];
+}
+
 //===----------------------------------------------------------------------===//
 // Specialize
 //===----------------------------------------------------------------------===//

@@ -103,6 +103,9 @@ static void setAttributes(llvm::Module &module, cpu::IsaLevel level) {
     function.addFnAttr("prefer-vector-width",
                        level == cpu::IsaLevel::X86_64_V3 ? "256" : "512");
     function.addFnAttr(llvm::Attribute::NoUnwind);
+    // A kernel is called once per layer and phase: one copy of it, whatever the depth.
+    if (!function.getName().starts_with("llmc_"))
+      function.addFnAttr(llvm::Attribute::NoInline);
     for (llvm::BasicBlock &block : function)
       for (llvm::Instruction &instruction : block)
         if (auto *call = dyn_cast<llvm::CallBase>(&instruction))

@@ -223,7 +223,6 @@ void ProgramBuilder::dispatch(Value root) {
   for (Operation *op : body)
     cloneIntoKernel(op, inside, local);
   exec::YieldOp::create(inside, loc, local.lookup(root));
-  kernel.walk([](Operation *op) { op->setLoc(UnknownLoc::get(op->getContext())); });
 
   StringAttr name = tables.unique(kernel);
   auto dispatched = exec::DispatchOp::create(builder, loc, root.getType(),
@@ -240,7 +239,6 @@ Value ProgramBuilder::copy(Value value) {
   OpBuilder inside = OpBuilder::atBlockBegin(block);
   Value result = ReshapeOp::create(inside, loc, value.getType(), argument);
   exec::YieldOp::create(inside, loc, result);
-  kernel.walk([](Operation *op) { op->setLoc(UnknownLoc::get(op->getContext())); });
   return exec::DispatchOp::create(builder, loc, value.getType(),
                                   FlatSymbolRefAttr::get(tables.unique(kernel)), value, nullptr)
       .getResult(0);

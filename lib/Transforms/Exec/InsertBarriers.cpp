@@ -24,9 +24,7 @@ struct InsertBarriers : llmc::impl::InsertBarriersBase<InsertBarriers> {
       if (!dispatch)
         continue;
       bool depends = llvm::any_of(dispatch.getInputs(), [&](Value input) {
-        while (auto view = input.getDefiningOp<exec::ViewOp>())
-          input = view.getInput();
-        return pending.contains(input);
+        return pending.contains(exec::getBuffer(input));
       });
       if (depends) {
         OpBuilder builder(dispatch);

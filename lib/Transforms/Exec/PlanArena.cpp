@@ -22,19 +22,13 @@ namespace {
 
 constexpr int64_t kAlignment = 64; // a cache line, and a 512-bit vector
 
-Value rootOf(Value value) {
-  while (auto view = value.getDefiningOp<exec::ViewOp>())
-    value = view.getInput();
-  return value;
-}
-
 struct PlanArena : llmc::impl::PlanArenaBase<PlanArena> {
   void runOnOperation() override {
     exec::ProgramOp program = getOperation();
     Block &block = program.getBody().front();
     DenseSet<Value> outputs;
     for (Value value : block.getTerminator()->getOperands())
-      outputs.insert(rootOf(value));
+      outputs.insert(exec::getBuffer(value));
 
     std::vector<PlannedBuffer> buffers;
     DenseMap<Value, size_t> indices;
@@ -46,7 +40,7 @@ struct PlanArena : llmc::impl::PlanArenaBase<PlanArena> {
       if (!dispatch)
         continue;
       for (Value input : dispatch.getInputs())
-        if (auto it = indices.find(rootOf(input)); it != indices.end())
+        if (auto it = indices.find(exec::getBuffer(input)); it != indices.end())
           buffers[it->second].end = group + 1;
       for (Value output : dispatch.getOutputs()) {
         auto type = dyn_cast<RankedTensorType>(output.getType());

@@ -42,4 +42,22 @@ def PlanWeights : LLMC_ExecPass<"llmc-plan-weights", "::mlir::ModuleOp"> {
                         "Outputs per f32 panel">];
 }
 
+def VerifyPartition : LLMC_ExecPass<"llmc-verify-partition", "::mlir::ModuleOp"> {
+  let summary = "check what may be left after the partition phase";
+  let description = [{
+    Only weights, kernels and programs stand at the top; every kernel is dispatched
+    and every weight loaded; sizes use only symbols of their program.
+  }];
+}
+
+def VerifyPlan : LLMC_ExecPass<"llmc-verify-plan", "::mlir::ModuleOp"> {
+  let summary = "check the places and barriers that the plan phase chose";
+  let description = [{
+    Weights have aligned offsets and do not overlap. Every buffer that is neither
+    output nor state has an aligned place inside `arena_bytes`, and no two that live
+    in the same barrier group overlap. No dispatch reads a buffer written since the
+    last barrier.
+  }];
+}
+
 #endif // LLMC_TRANSFORMS_EXEC_PASSES_TD

@@ -12,6 +12,7 @@
 #include "llmc/Dialect/LLM/IR/Dims.h"
 #include "llmc/Dialect/LLM/IR/LLMOps.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/Sequence.h"
 
 using namespace mlir;
 using namespace llmc;
@@ -144,10 +145,7 @@ LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, std::optional<Locatio
   Dims dims = getDims(adaptor.getInput());
   SmallVector<int64_t> sorted(adaptor.getPermutation());
   llvm::sort(sorted);
-  for (auto [index, axis] : llvm::enumerate(sorted))
-    if (axis != int64_t(index))
-      sorted.clear();
-  if (sorted.size() != dims.size()) // C1
+  if (!llvm::equal(sorted, llvm::seq<int64_t>(0, dims.size()))) // C1
     return emitOptionalError(loc, "llm.transpose: C1: not a permutation of ", dims.size(),
                              " dimensions");
   Dims permuted;

@@ -17,4 +17,11 @@
 #define GET_OP_CLASSES
 #include "llmc/Dialect/Exec/IR/ExecOps.h.inc"
 
+namespace llmc::exec {
+
+/// The value whose bytes `value` shows, behind any chain of views.
+mlir::Value getBuffer(mlir::Value value);
+
+} // namespace llmc::exec
+
 #endif // LLMC_DIALECT_EXEC_IR_EXECOPS_H

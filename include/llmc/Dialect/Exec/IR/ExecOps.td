@@ -43,8 +43,6 @@ def Exec_WeightLayoutAttr : EnumAttr<Exec_Dialect, Exec_WeightLayout, "layout"> 
   let assemblyFormat = "$value";
 }
 
-
-
 def Exec_WeightOp : Exec_Op<"weight", [Symbol]> {
   let summary = "a tensor of the artifact's weight region";
   let description = [{
@@ -52,6 +50,12 @@ def Exec_WeightOp : Exec_Op<"weight", [Symbol]> {
     packed for the target's microkernel; `row_blocks`: n-bit weights with scales and
     zero points interleaved. The plan phase sets `offset` (bytes from the start of
     the region, a multiple of 64) and `bytes`.
+
+    C1. `panels` and `row_blocks` have `columns` and `outputs`, `dense` has neither.
+    C2. `panels` hold a matrix of `columns x outputs`, or `outputs x columns` with
+    `transposed`. C3. `row_blocks` have `group_size` and `scales`; other layouts have
+    none of them nor `zero_points`. C4. `offset` and `bytes` come together and are
+    not negative.
 
     ```mlir
     exec.weight @w0 dense dense<1.0> : tensor<4xf32>
@@ -65,6 +69,7 @@ def Exec_WeightOp : Exec_Op<"weight", [Symbol]> {
                        OptionalAttr<I64Attr>:$group_size, UnitAttr:$transposed,
                        OptionalAttr<I64Attr>:$offset, OptionalAttr<I64Attr>:$bytes);
   let assemblyFormat = "$sym_name $layout attr-dict $value";
+  let hasVerifier = 1;
 }
 
 def Exec_KernelOp : Exec_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> {
@@ -72,10 +77,13 @@ def Exec_KernelOp : Exec_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
   let description = [{
     A region of `llm` operations from its inputs (block arguments) to the values that
     `exec.yield` names. One kernel serves every dispatch with the same body and types.
+
+    C1. The body ends with `exec.yield`.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$kind);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "$sym_name $kind attr-dict-with-keyword $body";
+  let hasRegionVerifier = 1;
 }
 
 def Exec_YieldOp : Exec_Op<"yield", [Pure, Terminator, HasParent<"KernelOp">]> {
@@ -91,6 +99,11 @@ def Exec_ProgramOp : Exec_Op<"program", [Symbol, IsolatedFromAbove, SingleBlock]
     its outputs. `symbols` are `{name, min, max}` in the order of the module ABI;
     `guard` is `{input, value}`. The plan phase sets `arena_bytes` and `lower_bound`
     (largest sum of bytes that live at once).
+
+    C1. The body ends with `exec.return`. C2. `input_names` has a string per block
+    argument, C3. `output_names` one per returned value. C4. Each entry of `symbols`
+    is a `{name, min, max}` with `min <= max`. C5. `arena_bytes` and `lower_bound`
+    come together, and the bound is not above the bytes.
 
     ```mlir
     exec.weight @w panels {columns = 4 : i64, outputs = 4 : i64, offset = 0 : i64, bytes = 512 : i64} dense<1.0> : tensor<4x4xf32>
@@ -122,33 +135,49 @@ def Exec_ProgramOp : Exec_Op<"program", [Symbol, IsolatedFromAbove, SingleBlock]
                        OptionalAttr<I64Attr>:$lower_bound);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "$sym_name $phase attr-dict-with-keyword $body";
+  let hasVerifier = 1;
+  let hasRegionVerifier = 1;
 }
 
-def Exec_LoadWeightOp : Exec_Op<"load_weight", [Pure]> {
+def Exec_LoadWeightOp : Exec_Op<"load_weight", [
+    Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "names a weight inside a program";
+  let description = [{
+    C1. `weight` names an `exec.weight` C2. whose value has the result's type.
+  }];
   let arguments = (ins FlatSymbolRefAttr:$weight);
   let results = (outs AnyType:$result);
   let assemblyFormat = "$weight attr-dict `:` type($result)";
 }
 
-def Exec_DispatchOp : Exec_Op<"dispatch"> {
+def Exec_DispatchOp : Exec_Op<"dispatch", [DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "runs a kernel over buffers";
   let description = [{
     Results are new buffers (or, for a state, the same storage with its new
     contents). The plan phase sets `offsets`: for each result its byte offset in the
     arena, or -1 where it is a program output or a state.
+
+    C1. `kernel` names an `exec.kernel`. C2. Its block arguments have the types of the
+    inputs, C3. its yielded values those of the outputs. C4. `offsets` has one entry
+    per output, none below -1.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyType>:$inputs,
                        OptionalAttr<DenseI64ArrayAttr>:$offsets);
   let results = (outs Variadic<AnyType>:$outputs);
   let assemblyFormat = "$kernel `(` $inputs `)` attr-dict `:` functional-type($inputs, $outputs)";
+  let hasVerifier = 1;
 }
 
 def Exec_ViewOp : Exec_Op<"view", [Pure]> {
   let summary = "the same bytes under another shape";
+  let description = [{
+    C1. Both types have the same element type. C2. The numbers of elements are not
+    provably different.
+  }];
   let arguments = (ins AnyRankedTensor:$input);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `to` type($result)";
+  let hasVerifier = 1;
 }
 
 def Exec_BarrierOp : Exec_Op<"barrier"> {

@@ -1,0 +1,145 @@
+//===- ExecOps.cpp - verifiers of the exec dialect
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What one operation, or an operation and the symbol that it names, must satisfy.
+// What a whole module must satisfy is checked by llmc-verify-partition and
+// llmc-verify-plan.
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Dialect/Exec/IR/ExecOps.h"
+#include "llmc/Dialect/LLM/IR/Dims.h"
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::exec;
+
+Value exec::getBuffer(Value value) {
+  while (auto view = value.getDefiningOp<ViewOp>())
+    value = view.getInput();
+  return value;
+}
+
+LogicalResult WeightOp::verify() {
+  bool isDense = getLayout() == WeightLayout::dense;
+  bool isRowBlocks = getLayout() == WeightLayout::row_blocks;
+  StringRef layout = stringifyWeightLayout(getLayout());
+  if (getColumns().has_value() == isDense || getOutputs().has_value() == isDense) // C1
+    return emitOpError("C1: ") << layout
+                               << (isDense ? " has columns or outputs" : " needs columns and outputs");
+  if (getLayout() == WeightLayout::panels) { // C2
+    int64_t rows = int64_t(*getColumns()), outputs = int64_t(*getOutputs());
+    if (getTransposed())
+      std::swap(rows, outputs);
+    ShapedType type = getValue().getShapedType();
+    if (type.getShape() != ArrayRef<int64_t>{rows, outputs})
+      return emitOpError("C2: expected a matrix of ") << rows << " x " << outputs << ", found "
+                                                      << type;
+  }
+  if (isRowBlocks && (!getGroupSize() || !getScales())) // C3
+    return emitOpError("C3: row_blocks needs group_size and scales");
+  if (!isRowBlocks && (getGroupSize() || getScales() || getZeroPoints())) // C3
+    return emitOpError("C3: ") << layout << " has group_size, scales or zero_points";
+  if (getOffset().has_value() != getBytes().has_value()) // C4
+    return emitOpError("C4: offset and bytes come together");
+  if (getOffset() && (int64_t(*getOffset()) < 0 || int64_t(*getBytes()) < 0)) // C4
+    return emitOpError("C4: offset or bytes is negative");
+  return success();
+}
+
+LogicalResult KernelOp::verifyRegions() {
+  if (!isa<YieldOp>(getBody().front().getTerminator())) // C1
+    return emitOpError("C1: expected exec.yield at the end");
+  return success();
+}
+
+LogicalResult ProgramOp::verify() {
+  for (Attribute entry : getSymbols()) { // C4
+    auto symbol = dyn_cast<DictionaryAttr>(entry);
+    auto min = symbol ? symbol.getAs<IntegerAttr>("min") : IntegerAttr();
+    auto max = symbol ? symbol.getAs<IntegerAttr>("max") : IntegerAttr();
+    if (!min || !max || !symbol.getAs<StringAttr>("name") || min.getInt() > max.getInt())
+      return emitOpError("C4: expected {name, min, max} with min <= max, found ") << entry;
+  }
+  if (getArenaBytes().has_value() != getLowerBound().has_value()) // C5
+    return emitOpError("C5: arena_bytes and lower_bound come together");
+  if (getArenaBytes() && int64_t(*getLowerBound()) > int64_t(*getArenaBytes())) // C5
+    return emitOpError("C5: lower_bound ") << int64_t(*getLowerBound()) << " is above arena_bytes "
+                                           << int64_t(*getArenaBytes());
+  return success();
+}
+
+LogicalResult ProgramOp::verifyRegions() {
+  Block &block = getBody().front();
+  auto isNamed = [](ArrayAttr names, size_t count) {
+    return names.size() == count && llvm::all_of(names, llvm::IsaPred<StringAttr>);
+  };
+  auto last = dyn_cast<ReturnOp>(block.getTerminator());
+  if (!last) // C1
+    return emitOpError("C1: expected exec.return at the end");
+  if (!isNamed(getInputNames(), block.getNumArguments())) // C2
+    return emitOpError("C2: expected a name for each of ")
+           << block.getNumArguments() << " inputs, found " << getInputNames();
+  if (!isNamed(getOutputNames(), last.getNumOperands())) // C3
+    return emitOpError("C3: expected a name for each of ")
+           << last.getNumOperands() << " outputs, found " << getOutputNames();
+  return success();
+}
+
+LogicalResult LoadWeightOp::verifySymbolUses(SymbolTableCollection &tables) {
+  auto weight = tables.lookupNearestSymbolFrom<WeightOp>(*this, getWeightAttr());
+  if (!weight) // C1
+    return emitOpError("C1: ") << getWeightAttr() << " is no exec.weight";
+  Type type = weight.getValue().getShapedType();
+  if (type != getResult().getType()) { // C2
+    InFlightDiagnostic error = emitOpError("C2: ")
+                               << getResult().getType() << " for a weight of type " << type;
+    error.attachNote(weight.getLoc()) << "the weight is here";
+    return error;
+  }
+  return success();
+}
+
+LogicalResult DispatchOp::verify() {
+  std::optional<ArrayRef<int64_t>> offsets = getOffsets();
+  if (!offsets)
+    return success();
+  if (offsets->size() != getNumResults()) // C4
+    return emitOpError("C4: ") << offsets->size() << " offsets for " << getNumResults()
+                               << " outputs";
+  if (llvm::any_of(*offsets, [](int64_t offset) { return offset < -1; })) // C4
+    return emitOpError("C4: an offset is below -1");
+  return success();
+}
+
+LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &tables) {
+  auto kernel = tables.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
+  if (!kernel) // C1
+    return emitOpError("C1: ") << getKernelAttr() << " is no exec.kernel";
+  Block &block = kernel.getBody().front();
+  auto mismatch = [&](StringRef constraint, TypeRange found, TypeRange expected) {
+    InFlightDiagnostic error = emitOpError(constraint)
+                               << "(" << found << ") for a kernel's (" << expected << ")";
+    error.attachNote(kernel.getLoc()) << "the kernel is here";
+    return error;
+  };
+  if (getInputs().getTypes() != TypeRange(block.getArgumentTypes())) // C2
+    return mismatch("C2: inputs ", getInputs().getTypes(), block.getArgumentTypes());
+  TypeRange yielded = block.getTerminator()->getOperandTypes();
+  if (getResultTypes() != yielded) // C3
+    return mismatch("C3: outputs ", getResultTypes(), yielded);
+  return success();
+}
+
+LogicalResult ViewOp::verify() {
+  RankedTensorType input = getInput().getType(), result = getResult().getType();
+  if (input.getElementType() != result.getElementType()) // C1
+    return emitOpError("C1: element types of ") << input << " and " << result << " differ";
+  DimExpr before = llm::product(llm::getDims(input)), after = llm::product(llm::getDims(result));
+  if (DimExpr::equal(before, after) == false) // C2
+    return emitOpError("C2: ") << before.str() << " elements seen as " << after.str();
+  return success();
+}

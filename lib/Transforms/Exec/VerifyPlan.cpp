@@ -1,0 +1,157 @@
+//===- VerifyPlan.cpp - the border after the plan phase
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What both back ends rely on: every buffer and weight has a place of its own, and
+// dispatches that run at the same time do not depend on each other. Lifetimes are
+// counted anew, in barrier groups.
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Dialect/Exec/IR/ProgramSymbols.h"
+#include "llmc/Dialect/LLM/IR/Dims.h"
+#include "llmc/Transforms/Exec/Passes.h"
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/MapVector.h"
+
+namespace llmc {
+#define GEN_PASS_DEF_VERIFYPLAN
+#include "llmc/Transforms/Exec/Passes.h.inc"
+} // namespace llmc
+
+using namespace mlir;
+using namespace llmc;
+
+namespace {
+
+constexpr int64_t kAlignment = 64; // a cache line, and a 512-bit vector
+
+/// A buffer in the arena and the barrier groups (both inclusive) it lives in.
+struct PlacedBuffer {
+  int64_t offset, bytes, firstGroup, lastGroup;
+  bool overlaps(const PlacedBuffer &other) const {
+    return firstGroup <= other.lastGroup && other.firstGroup <= lastGroup &&
+           offset < other.offset + other.bytes && other.offset < offset + bytes;
+  }
+};
+
+struct VerifyPlan : llmc::impl::VerifyPlanBase<VerifyPlan> {
+  void runOnOperation() override {
+    bool isValid = succeeded(checkWeights());
+    for (auto program : getOperation().getOps<exec::ProgramOp>())
+      isValid = succeeded(checkBarriers(program)) && succeeded(checkArena(program)) && isValid;
+    if (!isValid)
+      signalPassFailure();
+  }
+
+private:
+  LogicalResult checkWeights() {
+    SmallVector<exec::WeightOp> weights(getOperation().getOps<exec::WeightOp>());
+    for (exec::WeightOp weight : weights) {
+      if (!weight.getOffset())
+        return weight.emitError("weight has no offset");
+      if (*weight.getOffset() % kAlignment)
+        return weight.emitError("weight's offset ")
+               << *weight.getOffset() << " is no multiple of " << kAlignment;
+    }
+    llvm::stable_sort(weights, [](exec::WeightOp a, exec::WeightOp b) {
+      return *a.getOffset() < *b.getOffset();
+    });
+    int64_t end = 0;
+    for (exec::WeightOp weight : weights) {
+      if (int64_t(*weight.getOffset()) < end)
+        return weight.emitError("weight at ")
+               << *weight.getOffset() << " overlaps one that ends at " << end;
+      end = *weight.getOffset() + *weight.getBytes();
+    }
+    return success();
+  }
+
+  /// Dispatches of one group read nothing that the group writes.
+  LogicalResult checkBarriers(exec::ProgramOp program) {
+    DenseSet<Value> written;
+    for (Operation &op : program.getBody().front()) {
+      if (isa<exec::BarrierOp>(op))
+        written.clear();
+      auto dispatch = dyn_cast<exec::DispatchOp>(op);
+      if (!dispatch)
+        continue;
+      for (Value input : dispatch.getInputs())
+        if (written.contains(exec::getBuffer(input))) {
+          InFlightDiagnostic error =
+              dispatch.emitError("reads a buffer written since the last barrier");
+          error.attachNote(exec::getBuffer(input).getLoc()) << "the buffer is written here";
+          return error;
+        }
+      written.insert(dispatch.getOutputs().begin(), dispatch.getOutputs().end());
+    }
+    return success();
+  }
+
+  /// Buffers are in the arena but for states and outputs, inside `arena_bytes`, and
+  /// no two that live in the same group overlap.
+  LogicalResult checkArena(exec::ProgramOp program) {
+    if (!program.getArenaBytes())
+      return program.emitError("program has no arena_bytes");
+    DenseSet<Value> returned;
+    for (Value value : program.getBody().front().getTerminator()->getOperands())
+      returned.insert(exec::getBuffer(value));
+
+    llvm::MapVector<Value, PlacedBuffer> buffers;
+    int64_t group = 0;
+    for (Operation &op : program.getBody().front()) {
+      group += isa<exec::BarrierOp>(op);
+      auto dispatch = dyn_cast<exec::DispatchOp>(op);
+      if (!dispatch)
+        continue;
+      if (!dispatch.getOffsets())
+        return dispatch.emitError("dispatch has no offsets");
+      for (Value input : dispatch.getInputs())
+        if (auto it = buffers.find(exec::getBuffer(input)); it != buffers.end())
+          it->second.lastGroup = group;
+      for (auto [output, offset] : llvm::zip(dispatch.getOutputs(), *dispatch.getOffsets())) {
+        auto type = dyn_cast<RankedTensorType>(output.getType());
+        bool isInArena = type && !returned.contains(output);
+        if (isInArena != (offset >= 0))
+          return dispatch.emitError(isInArena ? "buffer has no place in the arena"
+                                              : "output or state has a place in the arena");
+        if (isInArena)
+          buffers[output] = {offset, sizeBytes(program, type), group, group};
+      }
+    }
+    return checkPlaces(program, llvm::to_vector(buffers));
+  }
+
+  LogicalResult checkPlaces(exec::ProgramOp program,
+                            ArrayRef<std::pair<Value, PlacedBuffer>> buffers) {
+    int64_t arenaBytes = *program.getArenaBytes();
+    for (size_t i = 0; i < buffers.size(); ++i) {
+      const auto &[value, buffer] = buffers[i];
+      if (buffer.offset % kAlignment)
+        return emitError(value.getLoc(), "buffer's offset ")
+               << buffer.offset << " is no multiple of " << kAlignment;
+      // Not offset + bytes: an unbounded size must not wrap around.
+      if (buffer.bytes > arenaBytes - buffer.offset)
+        return emitError(value.getLoc(), "buffer of ")
+               << buffer.bytes << " bytes at " << buffer.offset << " ends outside the arena of "
+               << arenaBytes;
+      for (const auto &[other, place] : buffers.take_front(i))
+        if (buffer.overlaps(place)) {
+          InFlightDiagnostic error = emitError(value.getLoc(), "buffer overlaps one that is in use");
+          error.attachNote(other.getLoc()) << "which is written here";
+          return error;
+        }
+    }
+    return success();
+  }
+
+  static int64_t sizeBytes(exec::ProgramOp program, RankedTensorType type) {
+    int64_t count = exec::upperBound(program, llm::product(llm::getDims(type)));
+    return count == DimExpr::kInfinity ? count
+                                       : count * exec::elementBytes(type.getElementType());
+  }
+};
+
+} // namespace

@@ -1,0 +1,162 @@
+// RUN: llmc-opt %s -split-input-file -verify-diagnostics
+
+// expected-error@+1 {{C1: panels needs columns and outputs}}
+exec.weight @w panels dense<1.0> : tensor<4x4xf32>
+
+// -----
+
+// expected-error@+1 {{C1: dense has columns or outputs}}
+exec.weight @w dense {columns = 4 : i64} dense<1.0> : tensor<4x4xf32>
+
+// -----
+
+// expected-error@+1 {{C2: expected a matrix of 4 x 8, found 'tensor<8x4xf32>'}}
+exec.weight @w panels {columns = 4 : i64, outputs = 8 : i64} dense<1.0> : tensor<8x4xf32>
+
+// -----
+
+// expected-error@+1 {{C3: row_blocks needs group_size and scales}}
+exec.weight @w row_blocks {columns = 32 : i64, outputs = 16 : i64} dense<1> : tensor<16x1x16xui8>
+
+// -----
+
+// expected-error@+1 {{C3: dense has group_size, scales or zero_points}}
+exec.weight @w dense {group_size = 32 : i64} dense<1.0> : tensor<4xf32>
+
+// -----
+
+// expected-error@+1 {{C4: offset and bytes come together}}
+exec.weight @w dense {offset = 0 : i64} dense<1.0> : tensor<4xf32>
+
+// -----
+
+// expected-error@+1 {{C1: expected exec.yield at the end}}
+exec.kernel @k "pointwise" {
+^bb0(%x: tensor<4xf32>):
+  llm.yield %x : tensor<4xf32>
+}
+
+// -----
+
+// expected-error@+1 {{C1: expected exec.return at the end}}
+exec.program @p "run" attributes {symbols = [], input_names = [], output_names = []} {
+^bb0:
+  llm.yield
+}
+
+// -----
+
+// expected-error@+1 {{C2: expected a name for each of 1 inputs}}
+exec.program @p "run" attributes {symbols = [], input_names = [], output_names = []} {
+^bb0(%x: tensor<4xf32>):
+  exec.return
+}
+
+// -----
+
+// expected-error@+1 {{C3: expected a name for each of 1 outputs}}
+exec.program @p "run" attributes {symbols = [], input_names = ["x"], output_names = [1]} {
+^bb0(%x: tensor<4xf32>):
+  exec.return %x : tensor<4xf32>
+}
+
+// -----
+
+// expected-error@+1 {{C4: expected {name, min, max} with min <= max}}
+exec.program @p "run" attributes {symbols = [{name = "n", min = 2, max = 1}], input_names = [], output_names = []} {
+^bb0:
+  exec.return
+}
+
+// -----
+
+// expected-error@+1 {{C5: lower_bound 128 is above arena_bytes 64}}
+exec.program @p "run" attributes {symbols = [], input_names = [], output_names = [], arena_bytes = 64 : i64, lower_bound = 128 : i64} {
+^bb0:
+  exec.return
+}
+
+// -----
+
+exec.program @load_kernel "run" attributes {symbols = [], input_names = [], output_names = []} {
+^bb0:
+  // expected-error@+1 {{C1: @w is no exec.weight}}
+  %0 = exec.load_weight @w : tensor<4xf32>
+  exec.return
+}
+
+// -----
+
+// expected-note@+1 {{the weight is here}}
+exec.weight @w dense dense<1.0> : tensor<4xf32>
+exec.program @load_type "run" attributes {symbols = [], input_names = [], output_names = []} {
+^bb0:
+  // expected-error@+1 {{C2: 'tensor<2x2xf32>' for a weight of type 'tensor<4xf32>'}}
+  %0 = exec.load_weight @w : tensor<2x2xf32>
+  exec.return
+}
+
+// -----
+
+exec.weight @w dense dense<1.0> : tensor<4xf32>
+exec.program @dispatch_weight "run" attributes {symbols = [], input_names = ["x"], output_names = []} {
+^bb0(%x: tensor<4xf32>):
+  // expected-error@+1 {{C1: @w is no exec.kernel}}
+  %0 = exec.dispatch @w(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  exec.return
+}
+
+// -----
+
+// expected-note@+1 {{the kernel is here}}
+exec.kernel @k "pointwise" {
+^bb0(%x: tensor<4xf32>):
+  exec.yield %x : tensor<4xf32>
+}
+exec.program @dispatch_inputs "run" attributes {symbols = [], input_names = ["x"], output_names = []} {
+^bb0(%x: tensor<8xf32>):
+  // expected-error@+1 {{C2: inputs ('tensor<8xf32>') for a kernel's ('tensor<4xf32>')}}
+  %0 = exec.dispatch @k(%x) : (tensor<8xf32>) -> tensor<4xf32>
+  exec.return
+}
+
+// -----
+
+// expected-note@+1 {{the kernel is here}}
+exec.kernel @k "pointwise" {
+^bb0(%x: tensor<4xf32>):
+  exec.yield %x : tensor<4xf32>
+}
+exec.program @dispatch_outputs "run" attributes {symbols = [], input_names = ["x"], output_names = []} {
+^bb0(%x: tensor<4xf32>):
+  // expected-error@+1 {{C3: outputs ('tensor<8xf32>') for a kernel's ('tensor<4xf32>')}}
+  %0 = exec.dispatch @k(%x) : (tensor<4xf32>) -> tensor<8xf32>
+  exec.return
+}
+
+// -----
+
+exec.program @offsets "run" attributes {symbols = [], input_names = ["x"], output_names = []} {
+^bb0(%x: tensor<4xf32>):
+  // expected-error@+1 {{C4: 2 offsets for 1 outputs}}
+  %0 = exec.dispatch @k(%x) {offsets = array<i64: 0, 64>} : (tensor<4xf32>) -> tensor<4xf32>
+  exec.return
+}
+
+// -----
+
+exec.program @view_type "run" attributes {symbols = [], input_names = ["x"], output_names = []} {
+^bb0(%x: tensor<4xf32>):
+  // expected-error@+1 {{C1: element types of 'tensor<4xf32>' and 'tensor<4xi32>' differ}}
+  %0 = exec.view %x : tensor<4xf32> to tensor<4xi32>
+  exec.return
+}
+
+// -----
+
+exec.program @view_size "run" attributes {symbols = [], input_names = ["x"], output_names = []} {
+^bb0(%x: tensor<4xf32>):
+  // expected-error@+1 {{C2: 4 elements seen as 6}}
+  %0 = exec.view %x : tensor<4xf32> to tensor<2x3xf32>
+  exec.return
+}
