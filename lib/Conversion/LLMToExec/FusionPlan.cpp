@@ -145,6 +145,9 @@ void FusionPlan::visit(Operation *op) {
   // What microkernels read must lie in memory.
   if (auto linear = dyn_cast<LinearOp>(op)) {
     storeForRows(linear.getInput());
+    // Also where all its elements are equal.
+    if (linear.getWeight().getDefiningOp<ConstantOp>())
+      stored.insert(linear.getWeight());
     if (linear.getBias())
       store(linear.getBias());
   } else if (auto quantize = dyn_cast<QuantizeInputOp>(op)) {

@@ -299,6 +299,17 @@ LogicalResult ProgramBuilder::build() {
   return success();
 }
 
+/// Gives each linear a weight constant of its own: its layout is not that of other
+/// uses, and a kernel argument has one layout. Equal weights become one again.
+void separateWeights(func::FuncOp func) {
+  for (auto linear : func.getOps<LinearOp>())
+    if (auto constant = linear.getWeight().getDefiningOp<ConstantOp>();
+        constant && !constant->hasOneUse()) {
+      OpBuilder builder(constant);
+      linear.getWeightMutable().assign(builder.clone(*constant)->getResult(0));
+    }
+}
+
 /// Gives each n-bit linear with int8 activations the rounded input, made once for
 /// all linears that share it.
 void quantizeInputs(func::FuncOp func) {
@@ -327,6 +338,7 @@ struct ConvertLLMToExec : llmc::impl::ConvertLLMToExecBase<ConvertLLMToExec> {
           op.emitError("there is no kernel for ") << op.getName().getStringRef();
           return signalPassFailure();
         }
+      separateWeights(func);
       quantizeInputs(func);
       if (failed(ProgramBuilder(func, tables).build()))
         return signalPassFailure();

@@ -1,0 +1,160 @@
+// One case per constraint of the model operations, in the order of LLMTransformerOps.td.
+// RUN: llmc-opt %s -split-input-file -verify-diagnostics
+
+func.func @linear_c1(%x: tensor<3x5xf32>, %w: tensor<2x4xf32>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{llm.linear: C1:}}
+  %0 = llm.linear %x, %w : (tensor<3x5xf32>, tensor<2x4xf32>) -> tensor<3x4xf32>
+  return
+}
+
+// -----
+
+func.func @linear_c2(%x: tensor<3x2xf32>, %w: tensor<2x4xf16>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{llm.linear: C2: weight 'tensor<2x4xf16>'}}
+  %0 = llm.linear %x, %w : (tensor<3x2xf32>, tensor<2x4xf16>) -> tensor<3x4xf32>
+  return
+}
+
+// -----
+
+func.func @linear_c3_no_scales(%x: tensor<3x32xf32>, %w: tensor<4x1x16xui8>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{llm.linear: C3: n-bit weights need}}
+  %0 = llm.linear %x, %w {bits = 4 : i64, group_size = 32 : i64, columns = 32 : i64}
+      : (tensor<3x32xf32>, tensor<4x1x16xui8>) -> tensor<3x4xf32>
+  return
+}
+
+// -----
+
+func.func @linear_c3_scales(%x: tensor<3x32xf32>, %w: tensor<4x1x16xui8>, %s: tensor<8xf32>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{llm.linear: C3: scales}}
+  %0 = llm.linear %x, %w scales %s {bits = 4 : i64, group_size = 32 : i64, columns = 32 : i64}
+      : (tensor<3x32xf32>, tensor<4x1x16xui8>, tensor<8xf32>) -> tensor<3x4xf32>
+  return
+}
+
+// -----
+
+func.func @linear_c4(%x: tensor<3x2xf32>, %w: tensor<2x4xf32>, %b: tensor<2xf32>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{llm.linear: C4: bias 'tensor<2xf32>' for 4 outputs}}
+  %0 = llm.linear %x, %w bias %b : (tensor<3x2xf32>, tensor<2x4xf32>, tensor<2xf32>) -> tensor<3x4xf32>
+  return
+}
+
+// -----
+
+func.func @quantize_input_c1(%x: tensor<3x32xf16>) {
+  // expected-error@+1 {{llm.quantize_input: C1:}}
+  %0 = llm.quantize_input %x : tensor<3x32xf16>
+  return
+}
+
+// -----
+
+func.func @embedding_c1(%t: tensor<8x4xf32>, %ids: tensor<3xf32>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{llm.embedding: C1: ids of type 'f32'}}
+  %0 = llm.embedding %t, %ids : (tensor<8x4xf32>, tensor<3xf32>) -> tensor<3x4xf32>
+  return
+}
+
+// -----
+
+func.func @embedding_c2(%t: tensor<8x16xui8>, %ids: tensor<3xi64>, %s: tensor<8x1xf32>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{llm.embedding: C2:}}
+  %0 = llm.embedding %t, %ids scales %s {bits = 4 : i64, group_size = 32 : i64}
+      : (tensor<8x16xui8>, tensor<3xi64>, tensor<8x1xf32>) -> tensor<3x32xf32>
+  return
+}
+
+// -----
+
+func.func @rms_norm_c1(%x: tensor<3x4xf32>, %w: tensor<3xf32>) {
+  // expected-error@+1 {{llm.rms_norm: C1:}}
+  %0 = llm.rms_norm %x, %w {epsilon = 1.0e-5 : f64} : tensor<3x4xf32>, tensor<3xf32>
+  return
+}
+
+// -----
+
+func.func @layer_norm_c1(%x: tensor<3x4xf32>, %w: tensor<4xf32>, %b: tensor<3xf32>) {
+  // expected-error@+2 {{failed to infer returned types}}
+  // expected-error@+1 {{llm.layer_norm: C1:}}
+  %0 = llm.layer_norm %x, %w bias %b {epsilon = 1.0e-5 : f64}
+      : (tensor<3x4xf32>, tensor<4xf32>, tensor<3xf32>) -> tensor<3x4xf32>
+  return
+}
+
+// -----
+
+func.func @rotary_c1(%x: tensor<4x7x16xf32>, %c: tensor<1x7x8xf32>) {
+  // expected-error@+1 {{llm.rotary: C1:}}
+  %0 = llm.rotary %x, %c, %c : tensor<4x7x16xf32>, tensor<1x7x8xf32>
+  return
+}
+
+// -----
+
+func.func @rotary_c2(%x: tensor<1x4x7x16xf32>, %c: tensor<1x7x9xf32>) {
+  // expected-error@+1 {{llm.rotary: C2: rotates 18 of 16 channels}}
+  %0 = llm.rotary %x, %c, %c : tensor<1x4x7x16xf32>, tensor<1x7x9xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c1(%q: tensor<1x4x7x16xf32>, %k: tensor<1x3x7x16xf32>) {
+  // expected-error@+1 {{C1: query}}
+  %0 = llm.attention %q, %k, %k {scale = 1.0 : f64}
+      : (tensor<1x4x7x16xf32>, tensor<1x3x7x16xf32>, tensor<1x3x7x16xf32>) -> tensor<1x4x7x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c1_no_heads(%q: tensor<1x4x7x16xf32>, %k: tensor<1x0x7x16xf32>) {
+  // expected-error@+1 {{C1: query}}
+  %0 = llm.attention %q, %k, %k {scale = 1.0 : f64}
+      : (tensor<1x4x7x16xf32>, tensor<1x0x7x16xf32>, tensor<1x0x7x16xf32>) -> tensor<1x4x7x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c2(%q: tensor<1x4x7x16xf32>, %b: tensor<1x1x1x7x7xf32>) {
+  // expected-error@+1 {{C2: bias}}
+  %0 = llm.attention %q, %q, %q bias %b {scale = 1.0 : f64}
+      : (tensor<1x4x7x16xf32>, tensor<1x4x7x16xf32>, tensor<1x4x7x16xf32>, tensor<1x1x1x7x7xf32>) -> tensor<1x4x7x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c3(%q: tensor<1x4x7x16xf32>, %k: !llm.state<tensor<2x16xf32>>) {
+  // expected-error@+1 {{C3: states need past_lens}}
+  %0 = llm.attention %q, %k, %k {scale = 1.0 : f64}
+      : (tensor<1x4x7x16xf32>, !llm.state<tensor<2x16xf32>>, !llm.state<tensor<2x16xf32>>) -> tensor<1x4x7x16xf32>
+  return
+}
+
+// -----
+
+func.func @kv_append_c1(%past: tensor<1x2x5x16xf32>, %new: tensor<1x3x3x16xf32>, %lens: tensor<1xi64>) {
+  // expected-error@+1 {{llm.kv_append: C1:}}
+  %0 = llm.kv_append %past, %new, %lens : tensor<1x2x5x16xf32>, tensor<1x3x3x16xf32>, tensor<1xi64>
+  return
+}
+
+// -----
+
+func.func @state_append_c1(%state: !llm.state<tensor<2x16xf32>>, %new: tensor<1x2x3x8xf32>, %lens: tensor<1xi64>) {
+  // expected-error@+1 {{C1: tokens}}
+  %0 = llm.state_append %state, %new, %lens : !llm.state<tensor<2x16xf32>>, tensor<1x2x3x8xf32>, tensor<1xi64>
+  return
+}
