@@ -62,7 +62,7 @@ class FileTest(unittest.TestCase):
 
     def test_path(self):
         self.assertEqual(rules("lib/A/b.cpp", 'auto x = "/home/me/models";\n'), ["path"])
-        self.assertEqual(rules("scripts/x", "$root/work/x ../work/y /tmp/z\n"), [])
+        self.assertEqual(rules("scripts/x", "$root/out/x ../out/y /tmp/z\n"), [])
 
 
 if __name__ == "__main__":

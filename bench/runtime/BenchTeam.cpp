@@ -65,13 +65,12 @@ static double quantile(std::vector<double> &values, double share) {
   if (values.empty())
     return 0;
   std::sort(values.begin(), values.end());
-  return values[static_cast<size_t>(share *
-                                    static_cast<double>(values.size() - 1))];
+  return values[static_cast<size_t>(share * static_cast<double>(values.size() - 1))];
 }
 
 /// `gap`: idle time between steps, as a host has that samples tokens.
-static void measure(uint32_t threads, int64_t numTiles, int64_t numDispatches,
-                    int steps, std::chrono::microseconds gap) {
+static void measure(uint32_t threads, int64_t numTiles, int64_t numDispatches, int steps,
+                    std::chrono::microseconds gap) {
   ThreadTeam team;
   if (!team.create(threads, static_cast<uint32_t>(numDispatches)))
     std::exit(1);
@@ -89,16 +88,13 @@ static void measure(uint32_t threads, int64_t numTiles, int64_t numDispatches,
       std::exit(1);
     if (probe.allArrived == 0)
       continue;
-    perDispatch.push_back(probe.dispatches /
-                          static_cast<double>(numDispatches));
+    perDispatch.push_back(probe.dispatches / static_cast<double>(numDispatches));
     arrival.push_back(probe.allArrived);
   }
-  std::printf("%7u %6lld %7lld | %8.1f %8.1f %8.1f | %9.1f %9.1f | %zu\n",
-              threads, static_cast<long long>(numTiles),
-              static_cast<long long>(gap.count()), quantile(perDispatch, 0),
-              quantile(perDispatch, 0.5), quantile(perDispatch, 0.9),
-              quantile(arrival, 0.5) / 1e3, quantile(arrival, 0.9) / 1e3,
-              arrival.size());
+  std::printf("%7u %6lld %7lld | %8.1f %8.1f %8.1f | %9.1f %9.1f | %zu\n", threads,
+              static_cast<long long>(numTiles), static_cast<long long>(gap.count()),
+              quantile(perDispatch, 0), quantile(perDispatch, 0.5), quantile(perDispatch, 0.9),
+              quantile(arrival, 0.5) / 1e3, quantile(arrival, 0.9) / 1e3, arrival.size());
 }
 
 int main(int argc, char **argv) {

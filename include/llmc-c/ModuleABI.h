@@ -38,10 +38,10 @@ enum {
 
 /* What a processor and its operating system must allow before code may run. */
 enum {
-  LLMC_CPU_X86_64_V3 = 1u << 0,    /* AVX2, FMA, F16C, BMI2; YMM state enabled */
-  LLMC_CPU_X86_64_V4 = 1u << 1,    /* AVX-512 F BW CD DQ VL; ZMM state enabled */
+  LLMC_CPU_X86_64_V3 = 1u << 0, /* AVX2, FMA, F16C, BMI2; YMM state enabled */
+  LLMC_CPU_X86_64_V4 = 1u << 1, /* AVX-512 F BW CD DQ VL; ZMM state enabled */
   LLMC_CPU_AVX512_VNNI = 1u << 2,
-  LLMC_CPU_AMX_INT8 = 1u << 3,     /* also tile data permission from the kernel */
+  LLMC_CPU_AMX_INT8 = 1u << 3, /* also tile data permission from the kernel */
   LLMC_CPU_AMX_BF16 = 1u << 4
 };
 
@@ -85,12 +85,12 @@ typedef struct llmc_team_api {
 
 /* Everything that one step of one phase works on. */
 typedef struct llmc_step {
-  const void *const *inputs; /* run: ONNX order. prefill, decode: see below */
-  void *const *outputs;      /* run: ONNX order. prefill, decode: [0] logits */
-  void *const *states;       /* bases of the module's states, in their order */
-  const uint8_t *weights;    /* base of the weight region, page aligned */
-  uint8_t *arena;            /* at least arena_bytes, 64-byte aligned */
-  const int64_t *symbols;    /* values, in the phase's symbol order */
+  const void *const *inputs;  /* run: ONNX order. prefill, decode: see below */
+  void *const *outputs;       /* run: ONNX order. prefill, decode: [0] logits */
+  void *const *states;        /* bases of the module's states, in their order */
+  const uint8_t *weights;     /* base of the weight region, page aligned */
+  uint8_t *arena;             /* at least arena_bytes, 64-byte aligned */
+  const int64_t *symbols;     /* values, in the phase's symbol order */
   const int32_t *block_table; /* [batch][block_table_stride]: cache block ids */
   int64_t block_table_stride;
   const llmc_team_api_t *team;
@@ -116,7 +116,7 @@ typedef struct llmc_phase_desc {
   int32_t guard_input;
   int64_t guard_value;
   uint64_t arena_bytes;
-  uint32_t num_dispatches;  /* upper bound of dispatches issued in one step */
+  uint32_t num_dispatches; /* upper bound of dispatches issued in one step */
   uint32_t num_symbols;
   const llmc_symbol_desc_t *symbols;
   uint32_t num_inputs;

@@ -74,8 +74,7 @@ typedef struct llmc_module_options {
  * The file must not be modified while the module lives (replacing it by rename
  * is fine). On success *module is the caller's to destroy.
  * Thread-safe. Since 0.1. */
-llmc_status_t llmc_module_load(const char *path,
-                               const llmc_module_options_t *options,
+llmc_status_t llmc_module_load(const char *path, const llmc_module_options_t *options,
                                llmc_module_t **module, llmc_error_t *error);
 
 /* Where a statically linked module finds its weights: exactly one of the two, or
@@ -93,8 +92,7 @@ typedef struct llmc_weights_source {
  * Since 0.1. */
 llmc_status_t llmc_module_load_static(llmc_module_query_fn query,
                                       const llmc_weights_source_t *weights,
-                                      const llmc_module_options_t *options,
-                                      llmc_module_t **module,
+                                      const llmc_module_options_t *options, llmc_module_t **module,
                                       llmc_error_t *error);
 
 /* Gives up the caller's hold. Sessions keep their module alive: code and weights
@@ -103,27 +101,27 @@ void llmc_module_destroy(llmc_module_t *module);
 
 typedef struct llmc_module_info {
   size_t struct_size;
-  const char *name;       /* strings: borrowed from the module */
+  const char *name; /* strings: borrowed from the module */
   const char *producer;
   uint32_t num_phases;
-  bool can_run;           /* llmc_session_run: has a run phase */
-  bool can_generate;      /* has both prefill and decode */
-  uint64_t vocab_size;    /* 0 unless stateful */
+  bool can_run;        /* llmc_session_run: has a run phase */
+  bool can_generate;   /* has both prefill and decode */
+  uint64_t vocab_size; /* 0 unless stateful */
   uint32_t max_batch;
   uint32_t max_seq;
   uint32_t prefill_chunk;
   uint32_t block_tokens;
   uint32_t num_states;
-  uint64_t required_cpu;  /* LLMC_CPU_* */
+  uint64_t required_cpu; /* LLMC_CPU_* */
   uint64_t weights_bytes;
-  uint64_t arena_bytes;   /* largest phase's: what a session allocates */
+  uint64_t arena_bytes;              /* largest phase's: what a session allocates */
   uint64_t state_bytes_per_token;    /* block states, rounded up */
   uint64_t state_bytes_per_sequence; /* fixed states */
 } llmc_module_info_t;
 
 /* Fills *info up to info->struct_size. Thread-safe. Since 0.1. */
-llmc_status_t llmc_module_info(const llmc_module_t *module,
-                               llmc_module_info_t *info, llmc_error_t *error);
+llmc_status_t llmc_module_info(const llmc_module_t *module, llmc_module_info_t *info,
+                               llmc_error_t *error);
 
 typedef struct llmc_phase_info {
   size_t struct_size;
@@ -144,9 +142,8 @@ llmc_status_t llmc_module_phase(const llmc_module_t *module, uint32_t phase,
 
 /* The symbol's name and bounds; the name is borrowed from the module.
  * Thread-safe. Since 0.1. */
-llmc_status_t llmc_module_symbol(const llmc_module_t *module, uint32_t phase,
-                                 uint32_t index, llmc_symbol_desc_t *symbol,
-                                 llmc_error_t *error);
+llmc_status_t llmc_module_symbol(const llmc_module_t *module, uint32_t phase, uint32_t index,
+                                 llmc_symbol_desc_t *symbol, llmc_error_t *error);
 
 #define LLMC_MAX_RANK 8
 
@@ -161,29 +158,25 @@ typedef struct llmc_tensor_info {
 } llmc_tensor_info_t;
 
 /* Describes an input or output of a phase. Thread-safe. Since 0.1. */
-llmc_status_t llmc_module_input(const llmc_module_t *module, uint32_t phase,
-                                uint32_t index, llmc_tensor_info_t *info,
-                                llmc_error_t *error);
-llmc_status_t llmc_module_output(const llmc_module_t *module, uint32_t phase,
-                                 uint32_t index, llmc_tensor_info_t *info,
-                                 llmc_error_t *error);
+llmc_status_t llmc_module_input(const llmc_module_t *module, uint32_t phase, uint32_t index,
+                                llmc_tensor_info_t *info, llmc_error_t *error);
+llmc_status_t llmc_module_output(const llmc_module_t *module, uint32_t phase, uint32_t index,
+                                 llmc_tensor_info_t *info, llmc_error_t *error);
 
 /* All dimensions of a phase for the given symbol values: those of every input,
  * then of every output, one after the other, into `dims`. `num_dims` is the
  * capacity in numbers; it must be at least the sum of all ranks. Values outside
  * a symbol's bounds are refused. Thread-safe. Since 0.1. */
-llmc_status_t llmc_module_resolve_dims(const llmc_module_t *module,
-                                       uint32_t phase, const int64_t *symbols,
-                                       uint32_t num_symbols, int64_t *dims,
+llmc_status_t llmc_module_resolve_dims(const llmc_module_t *module, uint32_t phase,
+                                       const int64_t *symbols, uint32_t num_symbols, int64_t *dims,
                                        uint32_t num_dims, llmc_error_t *error);
 
 /* The safetensors header: JSON text, *not* terminated, whose "__metadata__"
  * member holds what the compiler recorded (tokenizer, model type, hashes). Empty
  * for a module without weights. Borrowed from the module. Thread-safe.
  * Since 0.1. */
-llmc_status_t llmc_module_metadata(const llmc_module_t *module,
-                                   const char **json, size_t *size_bytes,
-                                   llmc_error_t *error);
+llmc_status_t llmc_module_metadata(const llmc_module_t *module, const char **json,
+                                   size_t *size_bytes, llmc_error_t *error);
 
 /*===----------------------------------------------------------------------===*
  * Session
@@ -198,8 +191,7 @@ typedef struct llmc_session llmc_session_t;
 typedef struct llmc_allocator {
   void *user;
   void *(*allocate)(void *user, size_t size_bytes, size_t alignment);
-  void (*deallocate)(void *user, void *memory, size_t size_bytes,
-                     size_t alignment);
+  void (*deallocate)(void *user, void *memory, size_t size_bytes, size_t alignment);
 } llmc_allocator_t;
 
 typedef struct llmc_session_options {
@@ -217,10 +209,8 @@ typedef struct llmc_session_options {
  * Large memory is reserved, and becomes resident as it is used. `options` may be
  * null. On success *session is the caller's to destroy. Thread-safe.
  * Since 0.1. */
-llmc_status_t llmc_session_create(llmc_module_t *module,
-                                  const llmc_session_options_t *options,
-                                  llmc_session_t **session,
-                                  llmc_error_t *error);
+llmc_status_t llmc_session_create(llmc_module_t *module, const llmc_session_options_t *options,
+                                  llmc_session_t **session, llmc_error_t *error);
 
 /* Frees the session and what was borrowed from it. Since 0.1. */
 void llmc_session_destroy(llmc_session_t *session);
@@ -235,8 +225,8 @@ typedef struct llmc_session_info {
 } llmc_session_info_t;
 
 /* Fills *info up to info->struct_size. Since 0.1. */
-llmc_status_t llmc_session_info(const llmc_session_t *session,
-                                llmc_session_info_t *info, llmc_error_t *error);
+llmc_status_t llmc_session_info(const llmc_session_t *session, llmc_session_info_t *info,
+                                llmc_error_t *error);
 
 /* A dense row-major tensor in memory that the caller owns. */
 typedef struct llmc_tensor {
@@ -258,9 +248,8 @@ typedef struct llmc_tensor {
  * ends: outputs may be passed on as inputs of that next run. Reset `data` to
  * null before each run. Caller-owned outputs must not overlap inputs.
  * Since 0.1. */
-llmc_status_t llmc_session_run(llmc_session_t *session,
-                               const llmc_tensor_t *inputs, size_t num_inputs,
-                               llmc_tensor_t *outputs, size_t num_outputs,
+llmc_status_t llmc_session_run(llmc_session_t *session, const llmc_tensor_t *inputs,
+                               size_t num_inputs, llmc_tensor_t *outputs, size_t num_outputs,
                                llmc_error_t *error);
 
 /* Appends seq >= 1 tokens to each of the sequences 0 .. batch-1, and leaves the
@@ -268,32 +257,29 @@ llmc_status_t llmc_session_run(llmc_session_t *session,
  * call. Any seq is taken; it is cut into the module's prefill chunks. Refused
  * calls (bad tokens, LLMC_STATUS_CAPACITY, ...) change nothing.
  * Since 0.1. */
-llmc_status_t llmc_session_prefill(llmc_session_t *session, size_t batch,
-                                   size_t seq, const int64_t *tokens,
-                                   llmc_error_t *error);
+llmc_status_t llmc_session_prefill(llmc_session_t *session, size_t batch, size_t seq,
+                                   const int64_t *tokens, llmc_error_t *error);
 
 /* Appends one token to each of the sequences 0 .. batch-1; otherwise as prefill.
  * Allocates nothing. Since 0.1. */
-llmc_status_t llmc_session_decode(llmc_session_t *session, size_t batch,
-                                  const int64_t *tokens, llmc_error_t *error);
+llmc_status_t llmc_session_decode(llmc_session_t *session, size_t batch, const int64_t *tokens,
+                                  llmc_error_t *error);
 
 /* The f32 logits [rows][vocab] of the last prefill or decode; rows is its batch.
  * Borrowed from the session until its next prefill, decode, truncate or reset.
  * LLMC_STATUS_INVALID_ARGUMENT when there are none. Since 0.1. */
-llmc_status_t llmc_session_logits(const llmc_session_t *session,
-                                  const float **logits, size_t *rows,
+llmc_status_t llmc_session_logits(const llmc_session_t *session, const float **logits, size_t *rows,
                                   size_t *vocab, llmc_error_t *error);
 
 /* Tokens that a sequence holds. Since 0.1. */
-llmc_status_t llmc_session_length(const llmc_session_t *session,
-                                  size_t sequence, size_t *length,
+llmc_status_t llmc_session_length(const llmc_session_t *session, size_t sequence, size_t *length,
                                   llmc_error_t *error);
 
 /* Forgets what a sequence holds beyond its first `length` tokens. A module with
  * fixed states can only go back to 0 (LLMC_STATUS_UNSUPPORTED otherwise).
  * Since 0.1. */
-llmc_status_t llmc_session_truncate(llmc_session_t *session, size_t sequence,
-                                    size_t length, llmc_error_t *error);
+llmc_status_t llmc_session_truncate(llmc_session_t *session, size_t sequence, size_t length,
+                                    llmc_error_t *error);
 
 /* Empties every sequence. Since 0.1. */
 llmc_status_t llmc_session_reset(llmc_session_t *session, llmc_error_t *error);

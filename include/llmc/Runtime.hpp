@@ -41,20 +41,17 @@ public:
   Status load(const char *path, Error *error = nullptr) {
     return load(path, defaultOptions(), error);
   }
-  Status load(const char *path, const llmc_module_options_t &options,
-              Error *error = nullptr) {
+  Status load(const char *path, const llmc_module_options_t &options, Error *error = nullptr) {
     llmc_module_t *fresh = nullptr;
     Status status = llmc_module_load(path, &options, &fresh, error);
     if (status == LLMC_STATUS_OK)
       handle.reset(fresh);
     return status;
   }
-  Status loadStatic(llmc_module_query_fn query,
-                    const llmc_weights_source_t &weights = {},
+  Status loadStatic(llmc_module_query_fn query, const llmc_weights_source_t &weights = {},
                     Error *error = nullptr) {
     llmc_module_t *fresh = nullptr;
-    Status status =
-        llmc_module_load_static(query, &weights, nullptr, &fresh, error);
+    Status status = llmc_module_load_static(query, &weights, nullptr, &fresh, error);
     if (status == LLMC_STATUS_OK)
       handle.reset(fresh);
     return status;
@@ -86,9 +83,7 @@ public:
 
 private:
   struct Destroy {
-    void operator()(llmc_module_t *module) const {
-      llmc_module_destroy(module);
-    }
+    void operator()(llmc_module_t *module) const { llmc_module_destroy(module); }
   };
   std::unique_ptr<llmc_module_t, Destroy> handle;
 };
@@ -124,21 +119,19 @@ public:
     return facts;
   }
 
-  Status run(std::span<const llmc_tensor_t> inputs,
-             std::span<llmc_tensor_t> outputs, Error *error = nullptr) {
-    return llmc_session_run(get(), inputs.data(), inputs.size(), outputs.data(),
-                            outputs.size(), error);
+  Status run(std::span<const llmc_tensor_t> inputs, std::span<llmc_tensor_t> outputs,
+             Error *error = nullptr) {
+    return llmc_session_run(get(), inputs.data(), inputs.size(), outputs.data(), outputs.size(),
+                            error);
   }
   /// One sequence.
   Status prefill(std::span<const int64_t> tokens, Error *error = nullptr) {
     return llmc_session_prefill(get(), 1, tokens.size(), tokens.data(), error);
   }
-  Status prefill(size_t batch, std::span<const int64_t> tokens,
-                 Error *error = nullptr) {
+  Status prefill(size_t batch, std::span<const int64_t> tokens, Error *error = nullptr) {
     if (batch == 0 || tokens.size() % batch) // nothing sensible to cut
       return llmc_session_prefill(get(), 0, 0, nullptr, error);
-    return llmc_session_prefill(get(), batch, tokens.size() / batch,
-                                tokens.data(), error);
+    return llmc_session_prefill(get(), batch, tokens.size() / batch, tokens.data(), error);
   }
   /// One token for each of tokens.size() sequences.
   Status decode(std::span<const int64_t> tokens, Error *error = nullptr) {
@@ -148,8 +141,7 @@ public:
   std::span<const float> logits(size_t row = 0) const {
     const float *data = nullptr;
     size_t rows = 0, vocab = 0;
-    if (llmc_session_logits(get(), &data, &rows, &vocab, nullptr) ||
-        row >= rows)
+    if (llmc_session_logits(get(), &data, &rows, &vocab, nullptr) || row >= rows)
       return {};
     return {data + row * vocab, vocab};
   }
@@ -161,15 +153,11 @@ public:
   Status truncate(size_t sequence, size_t length, Error *error = nullptr) {
     return llmc_session_truncate(get(), sequence, length, error);
   }
-  Status reset(Error *error = nullptr) {
-    return llmc_session_reset(get(), error);
-  }
+  Status reset(Error *error = nullptr) { return llmc_session_reset(get(), error); }
 
 private:
   struct Destroy {
-    void operator()(llmc_session_t *session) const {
-      llmc_session_destroy(session);
-    }
+    void operator()(llmc_session_t *session) const { llmc_session_destroy(session); }
   };
   std::unique_ptr<llmc_session_t, Destroy> handle;
 };

@@ -61,11 +61,10 @@ ArenaPlan llmc::planArena(std::span<PlannedBuffer> buffers, int64_t alignment) {
     }
     buffer.offset = best >= 0 ? best : cursor;
     plan.peakBytes = std::max(plan.peakBytes, buffer.offset + size);
-    placed.insert(std::upper_bound(placed.begin(), placed.end(), index,
-                                   [&](size_t a, size_t b) {
-                                     return buffers[a].offset < buffers[b].offset;
-                                   }),
-                  index);
+    placed.insert(
+        std::upper_bound(placed.begin(), placed.end(), index,
+                         [&](size_t a, size_t b) { return buffers[a].offset < buffers[b].offset; }),
+        index);
   }
   return plan;
 }

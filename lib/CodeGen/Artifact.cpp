@@ -97,14 +97,13 @@ std::string llmc::makeWeightsHeader(ModuleOp module,
   return text;
 }
 
-LogicalResult llmc::writeFileAtomically(
-    StringRef path, Location loc,
-    llvm::function_ref<LogicalResult(llvm::raw_pwrite_stream &)> write) {
-  auto file = llvm::sys::fs::TempFile::create(path + ".tmp-%%%%%%%%", llvm::sys::fs::all_read |
-                                                                          llvm::sys::fs::all_write);
+LogicalResult
+llmc::writeFileAtomically(StringRef path, Location loc,
+                          llvm::function_ref<LogicalResult(llvm::raw_pwrite_stream &)> write) {
+  auto file = llvm::sys::fs::TempFile::create(path + ".tmp-%%%%%%%%",
+                                              llvm::sys::fs::all_read | llvm::sys::fs::all_write);
   if (!file)
-    return emitError(loc, "cannot write '")
-           << path << "': " << llvm::toString(file.takeError());
+    return emitError(loc, "cannot write '") << path << "': " << llvm::toString(file.takeError());
   LogicalResult result = success();
   bool streamFailed = false;
   {

@@ -4,8 +4,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "llmc/CodeGen/Artifact.h"
 #include "lld/Common/Driver.h"
+#include "llmc/CodeGen/Artifact.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -36,11 +36,11 @@ LogicalResult llmc::linkSharedObject(ArrayRef<char> object, Location loc,
   }
   std::string messages;
   llvm::raw_string_ostream errors(messages);
-  const char *arguments[] = {"ld.lld",     "-shared",        "--gc-sections", "--build-id=none",
-                             "-z",         "now",            "--hash-style=gnu", "-o",
+  const char *arguments[] = {"ld.lld",       "-shared",    "--gc-sections",    "--build-id=none",
+                             "-z",           "now",        "--hash-style=gnu", "-o",
                              output.c_str(), input.c_str()};
-  lld::Result result = lld::lldMain(arguments, llvm::nulls(), errors,
-                                    {{lld::Gnu, &lld::elf::link}});
+  lld::Result result =
+      lld::lldMain(arguments, llvm::nulls(), errors, {{lld::Gnu, &lld::elf::link}});
   if (result.retCode != 0)
     return emitError(loc, "linking failed: ") << messages;
   auto buffer = llvm::MemoryBuffer::getFile(output, false, false);

@@ -16,11 +16,11 @@
 
 using namespace llmc;
 using mlir::BlockArgument;
-using mlir::RankedTensorType;
-using mlir::StringAttr;
 using mlir::cast;
 using mlir::dyn_cast;
 using mlir::isa;
+using mlir::RankedTensorType;
+using mlir::StringAttr;
 
 namespace {
 
@@ -114,14 +114,13 @@ llvm::Constant *DescriptorBuilder::phase(exec::ProgramOp program) {
   llvm::SmallVector<exec::ProgramSymbol> symbols = exec::getSymbols(program);
   std::vector<llvm::Constant *> symbolDescriptors;
   for (const exec::ProgramSymbol &symbol : symbols)
-    symbolDescriptors.push_back(
-        structure({string(symbol.name), u64(symbol.min), u64(symbol.max)}));
+    symbolDescriptors.push_back(structure({string(symbol.name), u64(symbol.min), u64(symbol.max)}));
   mlir::Block &block = program.getBody().front();
   unsigned numInputs = 0, numOutputs = 0;
   llvm::SmallVector<mlir::Value> arguments(block.getArguments());
   llvm::Constant *inputs = tensors(arguments, program.getInputNames(), symbols, numInputs);
-  llvm::Constant *outputs = tensors(block.getTerminator()->getOperands(),
-                                    program.getOutputNames(), symbols, numOutputs);
+  llvm::Constant *outputs =
+      tensors(block.getTerminator()->getOperands(), program.getOutputNames(), symbols, numOutputs);
   int64_t guardInput = -1, guardValue = 0;
   if (auto guard = program.getGuardAttr()) {
     guardInput = guard.getAs<mlir::IntegerAttr>("input").getInt();
@@ -134,9 +133,8 @@ llvm::Constant *DescriptorBuilder::phase(exec::ProgramOp program) {
   uint64_t numDispatches = std::distance(dispatches.begin(), dispatches.end());
   return structure({string(program.getSymName()), u32(kind), u32(uint32_t(guardInput)),
                     u64(guardValue), u64(*program.getArenaBytes()), u32(numDispatches),
-                    u32(symbols.size()), array(symbolDescriptors), u32(numInputs),
-                    u32(numOutputs), inputs, outputs,
-                    code.getFunction(cpu::shapesName(program)),
+                    u32(symbols.size()), array(symbolDescriptors), u32(numInputs), u32(numOutputs),
+                    inputs, outputs, code.getFunction(cpu::shapesName(program)),
                     code.getFunction(cpu::entryName(program))});
 }
 
@@ -167,14 +165,13 @@ llvm::Constant *DescriptorBuilder::describe(uint64_t requiredCpu) {
   for (auto program : module.getOps<exec::ProgramOp>()) {
     phases.push_back(phase(program));
     if (program.getPhase() == "decode")
-      vocabulary = *llm::getDims(program.getBody().front().getTerminator()->getOperand(0))
-                        .back()
-                        .constant();
+      vocabulary =
+          *llm::getDims(program.getBody().front().getTerminator()->getOperand(0)).back().constant();
   }
   unsigned numStates = 0;
   llvm::Constant *stateTable = states(numStates);
-  auto *reserved = llvm::ConstantAggregateZero::get(
-      llvm::ArrayType::get(llvm::Type::getInt64Ty(context), 4));
+  auto *reserved =
+      llvm::ConstantAggregateZero::get(llvm::ArrayType::get(llvm::Type::getInt64Ty(context), 4));
   return global(structure(
       {u32(LLMC_MODULE_ABI_VERSION), u32(sizeof(llmc_module_desc_t)), string(properties.name),
        string(getProducer()), u64(requiredCpu), u64(properties.weightsBytes),
@@ -195,8 +192,8 @@ void llmc::addModuleDescriptor(llvm::Module &code, mlir::ModuleOp module,
   auto *query = llvm::Function::Create(type, llvm::GlobalValue::ExternalLinkage,
                                        LLMC_MODULE_QUERY_SYMBOL, code);
   llvm::IRBuilder<> builder(llvm::BasicBlock::Create(context, "entry", query));
-  llvm::Value *known = builder.CreateICmpEQ(query->getArg(0),
-                                            builder.getInt32(LLMC_MODULE_ABI_VERSION));
+  llvm::Value *known =
+      builder.CreateICmpEQ(query->getArg(0), builder.getInt32(LLMC_MODULE_ABI_VERSION));
   llvm::Value *null = llvm::ConstantPointerNull::get(llvm::PointerType::get(context, 0));
   builder.CreateRet(builder.CreateSelect(known, descriptor, null));
 }

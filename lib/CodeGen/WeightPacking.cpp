@@ -127,7 +127,9 @@ LogicalResult llmc::writePackedWeight(exec::WeightOp weight, cpu::IsaLevel level
                            reinterpret_cast<const float *>(scales->data()),
                            zeros->empty() ? nullptr
                                           : reinterpret_cast<const uint8_t *>(zeros->data()),
-                           k, n, int64_t(*weight.getGroupSize())};
+                           k,
+                           n,
+                           int64_t(*weight.getGroupSize())};
   std::vector<std::byte> packed(cpu::packedSizeI4(k, n, source.groupSize, source.zeroPoints));
   cpu::packI4(source, packed.data(), 0, (n + cpu::rowBlockI4 - 1) / cpu::rowBlockI4);
   stream.write(reinterpret_cast<const char *>(packed.data()), packed.size());

@@ -159,7 +159,8 @@ LogicalResult Compilation::codeGen() {
   code = cpu::lowerToLLVM(*module, level, properties, llvmContext);
   if (!code)
     return failure();
-  if (failed(saveTemp("6-codegen.ll", [&](llvm::raw_ostream &stream) { code->print(stream, nullptr); })))
+  if (failed(saveTemp("6-codegen.ll",
+                      [&](llvm::raw_ostream &stream) { code->print(stream, nullptr); })))
     return failure();
   if (options.emit == EmitKind::LLVMIR || options.stopAfter == Phase::CodeGen)
     return success();
@@ -167,9 +168,8 @@ LogicalResult Compilation::codeGen() {
       failed(saveTemp("6-codegen.opt.ll",
                       [&](llvm::raw_ostream &stream) { code->print(stream, nullptr); })))
     return failure();
-  return saveTemp("6-codegen.o", [&](llvm::raw_ostream &stream) {
-    stream.write(object.data(), object.size());
-  });
+  return saveTemp("6-codegen.o",
+                  [&](llvm::raw_ostream &stream) { stream.write(object.data(), object.size()); });
 }
 
 /// `.o`, a header that declares the query function, and the weights.
@@ -184,7 +184,8 @@ LogicalResult Compilation::writeObject(StringRef header) {
                                });
   };
   std::string declarations =
-      "/* " + properties.name + ", compiled by llmc. Load with llmc_module_load_static(\n"
+      "/* " + properties.name +
+      ", compiled by llmc. Load with llmc_module_load_static(\n"
       " * llmc_module_query, weights, ...) of llmc-c/Runtime.h. */\n"
       "#ifndef LLMC_GENERATED_MODULE_H\n#define LLMC_GENERATED_MODULE_H\n\n"
       "#include \"llmc-c/ModuleABI.h\"\n\n#ifdef __cplusplus\nextern \"C\"\n#endif\n"
@@ -252,7 +253,8 @@ LogicalResult Compilation::run() {
        [&] {
          return runPasses(Phase::Plan, [&](OpPassManager &pm) { addPlanPasses(pm, panelWidth); });
        }},
-      {Phase::CodeGen, [&] {
+      {Phase::CodeGen,
+       [&] {
          bool isNeeded = options.emit != EmitKind::MLIR || options.stopAfter == Phase::CodeGen;
          return isNeeded ? codeGen() : success();
        }},

@@ -58,9 +58,8 @@ static llvm::json::Object phaseEntry(exec::ProgramOp program) {
                             {"arena_lower_bound", int64_t(*program.getLowerBound())}};
 }
 
-std::map<std::string, std::string> llmc::makeManifest(ModuleOp module,
-                                                      const ModuleProperties &properties,
-                                                      cpu::IsaLevel level) {
+std::map<std::string, std::string>
+llmc::makeManifest(ModuleOp module, const ModuleProperties &properties, cpu::IsaLevel level) {
   llvm::json::Array phases, kernels;
   llvm::StringMap<int64_t> uses;
   // Per decoded token: every packed matrix is read once, of dense tables one row.

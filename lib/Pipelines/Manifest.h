@@ -17,9 +17,8 @@ namespace llmc {
 /// `weight_bytes_per_step` of decoding, `llmc.producer` and
 /// `llmc.manifest`, a JSON text with the signature, phases, kernels, weights,
 /// arena and caches that `llmc inspect` shows.
-std::map<std::string, std::string> makeManifest(mlir::ModuleOp module,
-                                                const ModuleProperties &properties,
-                                                cpu::IsaLevel level);
+std::map<std::string, std::string>
+makeManifest(mlir::ModuleOp module, const ModuleProperties &properties, cpu::IsaLevel level);
 
 } // namespace llmc
 

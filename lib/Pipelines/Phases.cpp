@@ -87,10 +87,9 @@ void llmc::registerPasses() {
   registerLLMCExecPasses();
   PassPipelineRegistration<>("llmc-normalize", "the normalize phase", addNormalizePasses);
   PassPipelineRegistration<>("llmc-recognize", "the recognize phase", addRecognizePasses);
-  PassPipelineRegistration<>("llmc-specialize", "the specialize phase with default options",
-                             [](OpPassManager &passes) {
-                               addSpecializePasses(passes, CompilerOptions());
-                             });
+  PassPipelineRegistration<>(
+      "llmc-specialize", "the specialize phase with default options",
+      [](OpPassManager &passes) { addSpecializePasses(passes, CompilerOptions()); });
   PassPipelineRegistration<>("llmc-partition", "the partition phase", addPartitionPasses);
   PassPipelineRegistration<>("llmc-plan", "the plan phase for panels of 32",
                              [](OpPassManager &passes) { addPlanPasses(passes, 32); });

@@ -146,8 +146,7 @@ private:
   std::optional<DimExpr> nameOrCall() {
     size_t start = position;
     auto isName = [](char c) {
-      return std::isalnum((unsigned char)c) || c == '_' || c == '.' || c == ':' ||
-             c == '$';
+      return std::isalnum((unsigned char)c) || c == '_' || c == '.' || c == ':' || c == '$';
     };
     while (position < text.size() && isName(text[position]))
       ++position;
@@ -192,9 +191,7 @@ DimExpr DimExpr::symbol(std::string_view name) {
   return result;
 }
 
-std::optional<DimExpr> DimExpr::parse(std::string_view text) {
-  return Parser(text).parse();
-}
+std::optional<DimExpr> DimExpr::parse(std::string_view text) { return Parser(text).parse(); }
 
 std::string DimExpr::str() const {
   if (termList.empty())
@@ -227,9 +224,8 @@ void DimExpr::addTerm(int64_t coefficient, std::vector<AtomRef> factors) {
     return std::pair(term.factors.empty(), factorsKey(term.factors));
   };
   Term term{coefficient, std::move(factors)};
-  auto it = std::lower_bound(
-      termList.begin(), termList.end(), term,
-      [&](const Term &a, const Term &b) { return order(a) < order(b); });
+  auto it = std::lower_bound(termList.begin(), termList.end(), term,
+                             [&](const Term &a, const Term &b) { return order(a) < order(b); });
   if (it != termList.end() && order(*it) == order(term)) {
     it->coefficient = saturate(Wide(it->coefficient) + coefficient);
     if (it->coefficient == 0)
@@ -259,8 +255,7 @@ DimExpr DimExpr::operator*(const DimExpr &other) const {
     for (const Term &b : other.termList) {
       std::vector<AtomRef> factors = a.factors;
       factors.insert(factors.end(), b.factors.begin(), b.factors.end());
-      result.addTerm(saturate(Wide(a.coefficient) * b.coefficient),
-                     std::move(factors));
+      result.addTerm(saturate(Wide(a.coefficient) * b.coefficient), std::move(factors));
     }
   return result;
 }
@@ -269,8 +264,7 @@ DimExpr DimExpr::atom(AtomKind kind, const DimExpr &a, const DimExpr &b) {
   static const char *const names[] = {"", "floordiv", "mod", "min", "max"};
   std::string key = std::string(names[int(kind)]) + "(" + a.str() + ", " + b.str() + ")";
   DimExpr result;
-  result.termList.push_back(
-      {1, {std::make_shared<Atom>(Atom{kind, std::move(key), {a, b}})}});
+  result.termList.push_back({1, {std::make_shared<Atom>(Atom{kind, std::move(key), {a, b}})}});
   return result;
 }
 
@@ -325,9 +319,7 @@ DimExpr DimExpr::floorDiv(const DimExpr &a, const DimExpr &b) {
   return atom(AtomKind::FloorDiv, a, b);
 }
 
-DimExpr DimExpr::ceilDiv(const DimExpr &a, const DimExpr &b) {
-  return floorDiv(a + b - 1, b);
-}
+DimExpr DimExpr::ceilDiv(const DimExpr &a, const DimExpr &b) { return floorDiv(a + b - 1, b); }
 
 DimExpr DimExpr::mod(const DimExpr &a, const DimExpr &b) {
   if (b.isConstant(1) || a == b)
@@ -366,15 +358,13 @@ std::optional<int64_t> DimExpr::constant() const {
 }
 
 std::optional<std::string> DimExpr::asSymbol() const {
-  if (termList.size() != 1 || termList[0].coefficient != 1 ||
-      termList[0].factors.size() != 1 ||
+  if (termList.size() != 1 || termList[0].coefficient != 1 || termList[0].factors.size() != 1 ||
       termList[0].factors[0]->kind != AtomKind::Symbol)
     return std::nullopt;
   return termList[0].factors[0]->key;
 }
 
-void DimExpr::forEachSymbol(
-    const std::function<void(const std::string &)> &visit) const {
+void DimExpr::forEachSymbol(const std::function<void(const std::string &)> &visit) const {
   for (const Term &term : termList)
     for (const AtomRef &factor : term.factors) {
       if (factor->kind == AtomKind::Symbol)
@@ -384,8 +374,7 @@ void DimExpr::forEachSymbol(
     }
 }
 
-static std::optional<int64_t> applyAtom(DimExpr::AtomKind kind, int64_t a,
-                                        int64_t b) {
+static std::optional<int64_t> applyAtom(DimExpr::AtomKind kind, int64_t a, int64_t b) {
   switch (kind) {
   case DimExpr::AtomKind::FloorDiv:
     return b == 0 ? std::nullopt : std::optional(floorDivide(a, b));
@@ -441,10 +430,18 @@ DimExpr DimExpr::substitute(const Substitution &replacement) const {
       DimExpr a = factor->args[0].substitute(replacement);
       DimExpr b = factor->args[1].substitute(replacement);
       switch (factor->kind) {
-      case AtomKind::FloorDiv: product = product * floorDiv(a, b); break;
-      case AtomKind::Mod: product = product * mod(a, b); break;
-      case AtomKind::Min: product = product * min(a, b); break;
-      default: product = product * max(a, b); break;
+      case AtomKind::FloorDiv:
+        product = product * floorDiv(a, b);
+        break;
+      case AtomKind::Mod:
+        product = product * mod(a, b);
+        break;
+      case AtomKind::Min:
+        product = product * min(a, b);
+        break;
+      default:
+        product = product * max(a, b);
+        break;
       }
     }
     result = result + product;
@@ -465,8 +462,7 @@ static DimExpr::Interval atomBounds(DimExpr::AtomKind kind, DimExpr::Interval a,
     };
     int64_t corners[] = {divide(a.lower, b.lower), divide(a.lower, b.upper),
                          divide(a.upper, b.lower), divide(a.upper, b.upper)};
-    return {*std::min_element(corners, corners + 4),
-            *std::max_element(corners, corners + 4)};
+    return {*std::min_element(corners, corners + 4), *std::max_element(corners, corners + 4)};
   }
   case DimExpr::AtomKind::Mod:
     if (b.lower <= 0)
@@ -492,12 +488,10 @@ DimExpr::Interval DimExpr::bounds(const Bounds &symbolBounds) const {
         range = atomBounds(factor->kind, factor->args[0].bounds(symbolBounds),
                            factor->args[1].bounds(symbolBounds));
       }
-      int64_t corners[] = {multiply(product.lower, range.lower),
-                           multiply(product.lower, range.upper),
-                           multiply(product.upper, range.lower),
-                           multiply(product.upper, range.upper)};
-      product = {*std::min_element(corners, corners + 4),
-                 *std::max_element(corners, corners + 4)};
+      int64_t corners[] = {
+          multiply(product.lower, range.lower), multiply(product.lower, range.upper),
+          multiply(product.upper, range.lower), multiply(product.upper, range.upper)};
+      product = {*std::min_element(corners, corners + 4), *std::max_element(corners, corners + 4)};
     }
     sum = {add(sum.lower, product.lower), add(sum.upper, product.upper)};
   }

@@ -33,21 +33,18 @@ AddedTokens AddedTokens::parse(const JsonNode &node, const Model &model,
     token.normalized = entry.boolOr("normalized", !token.special);
     if (token.id >= idLimit)
       entry.fail("the id exceeds " + std::to_string(idLimit - 1));
-    if (contentOfId.emplace(token.id, token.content).first->second !=
-            token.content ||
+    if (contentOfId.emplace(token.id, token.content).first->second != token.content ||
         idOfContent.emplace(token.content, token.id).first->second != token.id)
-      entry.fail("'" + token.content + "' or its id " +
-                 std::to_string(token.id) + " is given twice");
+      entry.fail("'" + token.content + "' or its id " + std::to_string(token.id) +
+                 " is given twice");
     const Vocabulary &words = model.vocabulary();
     if (words.contains(token.id) && words.tokenOf(token.id) != token.content)
-      entry.fail("'" + token.content + "' has the id " +
-                 std::to_string(token.id) + " of the model's token '" +
-                 std::string(words.tokenOf(token.id)) + "'");
+      entry.fail("'" + token.content + "' has the id " + std::to_string(token.id) +
+                 " of the model's token '" + std::string(words.tokenOf(token.id)) + "'");
     std::optional<int32_t> modelId = words.idOf(token.content);
     if (modelId && *modelId != token.id && !words.contains(token.id))
-      entry.fail("'" + token.content + "' has the id " +
-                 std::to_string(token.id) + ", but the model gives it " +
-                 std::to_string(*modelId));
+      entry.fail("'" + token.content + "' has the id " + std::to_string(token.id) +
+                 ", but the model gives it " + std::to_string(*modelId));
     if (entry.failed())
       return result;
 
@@ -56,8 +53,7 @@ AddedTokens AddedTokens::parse(const JsonNode &node, const Model &model,
       if (MaybeError problem = normalizer(pattern))
         entry.fail(problem->message);
     (token.normalized ? normalized : raw)
-        .push_back(
-            {std::move(pattern), static_cast<int32_t>(result.tokens.size())});
+        .push_back({std::move(pattern), static_cast<int32_t>(result.tokens.size())});
     if (token.special)
       result.specialIds.insert(token.id);
     result.tokens.push_back(std::move(token));
@@ -67,8 +63,7 @@ AddedTokens AddedTokens::parse(const JsonNode &node, const Model &model,
   return result;
 }
 
-MaybeError AddedTokens::split(std::string_view text,
-                              const Normalizer &normalizer,
+MaybeError AddedTokens::split(std::string_view text, const Normalizer &normalizer,
                               std::vector<Segment> &segments) const {
   std::vector<Segment> rough;
   cut({std::string(text), /*atStart=*/true}, inText, rough);
@@ -97,15 +92,12 @@ static bool touchesWord(std::string_view text, size_t begin, size_t end) {
   return isWordCharacter(nextCharacter(text, begin));
 }
 
-static size_t withSpaceBefore(std::string_view text, size_t begin,
-                              size_t limit) {
+static size_t withSpaceBefore(std::string_view text, size_t begin, size_t limit) {
   while (begin > limit) {
     size_t previous = begin - 1;
-    while (previous > limit &&
-           (static_cast<unsigned char>(text[previous]) & 0xC0) == 0x80)
+    while (previous > limit && (static_cast<unsigned char>(text[previous]) & 0xC0) == 0x80)
       --previous;
-    if (size_t position = previous;
-        !isWhitespace(nextCharacter(text, position)))
+    if (size_t position = previous; !isWhitespace(nextCharacter(text, position)))
       break;
     begin = previous;
   }
@@ -125,9 +117,8 @@ void AddedTokens::cut(const Piece &piece, const PrefixTable &table,
   size_t done = 0; // everything before it is in `segments`
   auto addText = [&](size_t end) {
     if (end > done)
-      segments.push_back({-1,
-                          {std::string(text.substr(done, end - done)),
-                           piece.atStart && done == 0}});
+      segments.push_back(
+          {-1, {std::string(text.substr(done, end - done)), piece.atStart && done == 0}});
   };
   for (size_t at = 0; at < text.size() && !table.empty();) {
     size_t length = 0;

@@ -47,8 +47,7 @@ public:
 
   /// Reads the array; an id that contradicts the model's vocabulary is a
   /// mistake. Nothing where `node` is not present.
-  static AddedTokens parse(const JsonNode &node, const Model &model,
-                           const Normalizer &normalizer);
+  static AddedTokens parse(const JsonNode &node, const Model &model, const Normalizer &normalizer);
 
   /// Cuts valid UTF-8 at the added tokens and normalizes the text between.
   MaybeError split(std::string_view text, const Normalizer &normalizer,
@@ -58,8 +57,7 @@ public:
   const std::vector<AddedToken> &all() const { return tokens; }
 
 private:
-  void cut(const Piece &piece, const PrefixTable &table,
-           std::vector<Segment> &segments) const;
+  void cut(const Piece &piece, const PrefixTable &table, std::vector<Segment> &segments) const;
 
   std::vector<AddedToken> tokens;
   std::unordered_set<int32_t> specialIds;

@@ -35,8 +35,7 @@ uint64_t pairKey(int32_t left, int32_t right) {
 /// The merging of one word.
 class Merger {
 public:
-  Merger(const MergeTable &merges, const std::vector<int32_t> &word)
-      : merges(merges) {
+  Merger(const MergeTable &merges, const std::vector<int32_t> &word) : merges(merges) {
     symbols.reserve(word.size());
     auto count = static_cast<int32_t>(word.size());
     for (int32_t i = 0; i < count; ++i)
@@ -115,8 +114,7 @@ public:
     if (unknownNode.present()) {
       unknown = words.idOf(unknownNode.asString());
       if (!unknown)
-        unknownNode.fail("'" + unknownNode.asString() +
-                         "' is not in the vocabulary");
+        unknownNode.fail("'" + unknownNode.asString() + "' is not in the vocabulary");
     }
     if (node.boolOr("byte_fallback", false))
       byteTokens.emplace(words);
@@ -126,8 +124,7 @@ public:
       readMerges(node.member("merges"));
   }
 
-  MaybeError tokenize(std::string_view piece,
-                      std::vector<int32_t> &ids) const override {
+  MaybeError tokenize(std::string_view piece, std::vector<int32_t> &ids) const override {
     if (ignoreMerges)
       if (std::optional<int32_t> whole = words.idOf(piece)) {
         ids.push_back(*whole);
@@ -192,10 +189,8 @@ private:
     if (entry.is_string()) {
       std::string_view text = entry.get_ref<const std::string &>();
       size_t space = text.find(' ');
-      if (space == std::string_view::npos ||
-          text.find(' ', space + 1) != std::string_view::npos)
-        return "expected two tokens with a space between, found '" +
-               std::string(text) + "'";
+      if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos)
+        return "expected two tokens with a space between, found '" + std::string(text) + "'";
       left = text.substr(0, space);
       right = text.substr(space + 1);
     } else if (entry.is_array() && entry.size() == 2 && entry[0].is_string() &&
@@ -206,8 +201,7 @@ private:
       return "expected \"a b\" or [\"a\", \"b\"]";
     }
     if (right.size() < prefix.size())
-      return "'" + std::string(right) + "' is shorter than the prefix '" +
-             prefix + "'";
+      return "'" + std::string(right) + "' is shorter than the prefix '" + prefix + "'";
     std::string merged(left);
     merged += right.substr(prefix.size());
     std::optional<int32_t> ids[3];

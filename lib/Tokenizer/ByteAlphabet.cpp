@@ -31,8 +31,8 @@ constexpr Tables makeTables() {
   tables.toByte.fill(-1);
   char16_t nextFree = 256;
   for (int byte = 0; byte < 256; ++byte) {
-    bool printable = (byte >= 0x21 && byte <= 0x7E) ||
-                     (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
+    bool printable =
+        (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
     char16_t character = printable ? static_cast<char16_t>(byte) : nextFree++;
     tables.toCharacter[byte] = character;
     tables.toByte[character] = static_cast<int16_t>(byte);
@@ -52,8 +52,7 @@ std::string llmc::tokenizer::bytesToAlphabet(std::string_view bytes) {
   return text;
 }
 
-std::optional<std::string>
-llmc::tokenizer::alphabetToBytes(std::string_view text) {
+std::optional<std::string> llmc::tokenizer::alphabetToBytes(std::string_view text) {
   std::string bytes;
   bytes.reserve(text.size());
   for (size_t position = 0; position < text.size();) {

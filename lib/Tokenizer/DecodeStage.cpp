@@ -53,9 +53,7 @@ public:
   }
 
 protected:
-  void take(std::string whole) override {
-    pass(rewrite(std::move(whole), index++));
-  }
+  void take(std::string whole) override { pass(rewrite(std::move(whole), index++)); }
 
 private:
   TokenRewrite rewrite;
@@ -83,9 +81,8 @@ protected:
       Utf8Prefix prefix = classifyUtf8(rest);
       if (prefix.kind == Utf8Prefix::Truncated)
         break;
-      settled += prefix.kind == Utf8Prefix::Complete
-                     ? rest.substr(0, prefix.size)
-                     : replacementCharacter;
+      settled +=
+          prefix.kind == Utf8Prefix::Complete ? rest.substr(0, prefix.size) : replacementCharacter;
       rest.remove_prefix(prefix.size);
     }
     bytes = std::string(rest);
@@ -167,10 +164,8 @@ private:
 
 class StripStage : public DecodeStage {
 public:
-  StripStage(DecodeStage &next, std::string character, size_t start,
-             size_t stop)
-      : next(next), character(std::move(character)), start(start), stop(stop),
-        startLeft(start) {}
+  StripStage(DecodeStage &next, std::string character, size_t start, size_t stop)
+      : next(next), character(std::move(character)), start(start), stop(stop), startLeft(start) {}
 
   void text(std::string_view fragment) override {
     while (startLeft > 0 && !fragment.empty()) {
@@ -234,8 +229,7 @@ private:
   std::string replaced(std::string_view content) const {
     std::string result;
     size_t last = 0;
-    for (size_t at; !suffix.empty() &&
-                    (at = waiting.find(suffix, last)) != std::string::npos;
+    for (size_t at; !suffix.empty() && (at = waiting.find(suffix, last)) != std::string::npos;
          last = at + suffix.size()) {
       result += waiting.substr(last, at - last);
       result += content;
@@ -248,8 +242,7 @@ private:
   bool hasWaiting = false;
 };
 
-template <typename Stage, typename... Args>
-StageFactory makeFactory(Args... args) {
+template <typename Stage, typename... Args> StageFactory makeFactory(Args... args) {
   return [=](DecodeStage &next) -> std::unique_ptr<DecodeStage> {
     return std::make_unique<Stage>(next, args...);
   };
@@ -260,15 +253,10 @@ StageFactory makeFactory(Args... args) {
 StageFactory llmc::tokenizer::rewriteStage(TokenRewrite rewrite) {
   return makeFactory<RewriteStage>(std::move(rewrite));
 }
-StageFactory llmc::tokenizer::byteLevelStage() {
-  return makeFactory<ByteLevelStage>();
-}
-StageFactory llmc::tokenizer::byteFallbackStage() {
-  return makeFactory<ByteFallbackStage>();
-}
+StageFactory llmc::tokenizer::byteLevelStage() { return makeFactory<ByteLevelStage>(); }
+StageFactory llmc::tokenizer::byteFallbackStage() { return makeFactory<ByteFallbackStage>(); }
 StageFactory llmc::tokenizer::fuseStage() { return makeFactory<FuseStage>(); }
-StageFactory llmc::tokenizer::stripStage(std::string character, size_t start,
-                                         size_t stop) {
+StageFactory llmc::tokenizer::stripStage(std::string character, size_t start, size_t stop) {
   return makeFactory<StripStage>(std::move(character), start, stop);
 }
 StageFactory llmc::tokenizer::suffixStage(std::string suffix) {

@@ -33,13 +33,11 @@ public:
 };
 
 /// Makes the state of one stage that hands its output to `next`.
-using StageFactory =
-    std::function<std::unique_ptr<DecodeStage>(DecodeStage &next)>;
+using StageFactory = std::function<std::unique_ptr<DecodeStage>(DecodeStage &next)>;
 
 /// The steps that work on one token at a time, given the token and its position
 /// in the list.
-using TokenRewrite =
-    std::function<std::string(std::string token, size_t index)>;
+using TokenRewrite = std::function<std::string(std::string token, size_t index)>;
 StageFactory rewriteStage(TokenRewrite rewrite);
 
 /// Bytes spelled in GPT-2's alphabet back to text; the list becomes one token.

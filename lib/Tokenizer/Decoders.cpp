@@ -15,27 +15,24 @@
 
 using namespace llmc::tokenizer;
 
-static void replaceLiteral(std::string &text, std::string_view from,
-                           std::string_view to) {
-  for (size_t at = text.find(from); at != std::string::npos;
-       at = text.find(from, at + to.size()))
+static void replaceLiteral(std::string &text, std::string_view from, std::string_view to) {
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
     text.replace(at, from.size(), to);
 }
 
 static StageFactory parseReplace(const JsonNode &node) {
-  return rewriteStage(
-      [pattern = parsePattern(node),
-       content = node.requiredString("content")](std::string token, size_t) {
-        // An expression past its match limit leaves the token as it is.
-        (void)replaceAll(token, pattern, content);
-        return token;
-      });
+  return rewriteStage([pattern = parsePattern(node),
+                       content = node.requiredString("content")](std::string token, size_t) {
+    // An expression past its match limit leaves the token as it is.
+    (void)replaceAll(token, pattern, content);
+    return token;
+  });
 }
 
 static StageFactory parseMetaspace(const JsonNode &node) {
   std::string mark = node.stringOr("replacement", "\xE2\x96\x81");
-  bool prepends = node.boolOr("add_prefix_space", true) &&
-                  node.stringOr("prepend_scheme", "always") != "never";
+  bool prepends =
+      node.boolOr("add_prefix_space", true) && node.stringOr("prepend_scheme", "always") != "never";
   if (mark.empty())
     node.member("replacement").fail("expected one character");
   return rewriteStage([mark, prepends](std::string token, size_t index) {
@@ -51,8 +48,7 @@ static StageFactory parseStrip(const JsonNode &node) {
   int64_t stop = node.countOr("stop", 0, INT32_MAX);
   if (character.empty())
     node.fail("expected one character to strip");
-  return stripStage(std::move(character), static_cast<size_t>(start),
-                    static_cast<size_t>(stop));
+  return stripStage(std::move(character), static_cast<size_t>(start), static_cast<size_t>(stop));
 }
 
 /// Takes back the spaces that WordPiece sets around English punctuation.
@@ -81,13 +77,11 @@ static StageFactory parseWordPiece(const JsonNode &node) {
   });
 }
 
-void llmc::tokenizer::parseDecoder(const JsonNode &node,
-                                   std::vector<StageFactory> &stages,
+void llmc::tokenizer::parseDecoder(const JsonNode &node, std::vector<StageFactory> &stages,
                                    int depth) {
   if (!node.present()) {
-    stages.push_back(rewriteStage([](std::string token, size_t index) {
-      return index > 0 ? " " + token : token;
-    }));
+    stages.push_back(rewriteStage(
+        [](std::string token, size_t index) { return index > 0 ? " " + token : token; }));
     return;
   }
   std::string type = node.requiredString("type");
@@ -130,8 +124,7 @@ DecodeChain::DecodeChain(const std::vector<StageFactory> &factories) {
   auto sink = std::make_unique<Output>();
   output = sink.get();
   stages.push_back(std::move(sink));
-  for (auto factory = factories.rbegin(); factory != factories.rend();
-       ++factory)
+  for (auto factory = factories.rbegin(); factory != factories.rend(); ++factory)
     stages.push_back((*factory)(*stages.back()));
 }
 
@@ -142,6 +135,4 @@ void DecodeChain::push(std::string_view token) {
 
 void DecodeChain::finish() { stages.back()->finish(); }
 
-std::string DecodeChain::takeOutput() {
-  return std::exchange(output->collected, {});
-}
+std::string DecodeChain::takeOutput() { return std::exchange(output->collected, {}); }

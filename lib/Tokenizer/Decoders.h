@@ -19,8 +19,7 @@ namespace llmc::tokenizer {
 
 /// Appends the stages that `node` describes; where it is not present, tokens
 /// are joined by spaces. Mistakes are recorded in the document.
-void parseDecoder(const JsonNode &node, std::vector<StageFactory> &stages,
-                  int depth = 0);
+void parseDecoder(const JsonNode &node, std::vector<StageFactory> &stages, int depth = 0);
 
 /// The running state of one decoding.
 class DecodeChain {

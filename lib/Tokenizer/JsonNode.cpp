@@ -39,8 +39,7 @@ void JsonNode::fail(std::string_view message, std::string_view below) const {
 }
 
 JsonNode JsonNode::member(std::string_view key) const {
-  std::string below =
-      path.empty() ? std::string(key) : path + "." + std::string(key);
+  std::string below = path.empty() ? std::string(key) : path + "." + std::string(key);
   if (!value)
     return JsonNode(nullptr, mistakes, std::move(below));
   if (!value->is_object()) {
@@ -48,29 +47,25 @@ JsonNode JsonNode::member(std::string_view key) const {
     return JsonNode(nullptr, mistakes, std::move(below));
   }
   auto found = value->find(std::string(key));
-  return JsonNode(found == value->end() ? nullptr : &*found, mistakes,
-                  std::move(below));
+  return JsonNode(found == value->end() ? nullptr : &*found, mistakes, std::move(below));
 }
 
 std::vector<JsonNode> JsonNode::elements() const {
   std::vector<JsonNode> result;
   if (!isArray()) {
-    fail(std::string("expected an array, found ") +
-         (value ? value->type_name() : "nothing"));
+    fail(std::string("expected an array, found ") + (value ? value->type_name() : "nothing"));
     return result;
   }
   result.reserve(value->size());
   for (size_t i = 0; i < value->size(); ++i)
-    result.push_back(
-        JsonNode(&(*value)[i], mistakes, path + "[" + std::to_string(i) + "]"));
+    result.push_back(JsonNode(&(*value)[i], mistakes, path + "[" + std::to_string(i) + "]"));
   return result;
 }
 
 std::string JsonNode::asString() const {
   if (isString())
     return value->get_ref<const std::string &>();
-  fail(std::string("expected a string, found ") +
-       (value ? value->type_name() : "nothing"));
+  fail(std::string("expected a string, found ") + (value ? value->type_name() : "nothing"));
   return {};
 }
 
@@ -86,17 +81,13 @@ int32_t JsonNode::asId() const {
     fail("expected a token id, found a number that exceeds 31 bits");
     return 0;
   }
-  fail(std::string("expected a token id, found ") +
-       (value ? value->type_name() : "nothing"));
+  fail(std::string("expected a token id, found ") + (value ? value->type_name() : "nothing"));
   return 0;
 }
 
-std::string JsonNode::requiredString(std::string_view key) const {
-  return member(key).asString();
-}
+std::string JsonNode::requiredString(std::string_view key) const { return member(key).asString(); }
 
-std::string JsonNode::stringOr(std::string_view key,
-                               std::string_view fallback) const {
+std::string JsonNode::stringOr(std::string_view key, std::string_view fallback) const {
   JsonNode found = member(key);
   return found.present() ? found.asString() : std::string(fallback);
 }
@@ -107,8 +98,7 @@ bool JsonNode::boolOr(std::string_view key, bool fallback) const {
     return fallback;
   if (found.value->is_boolean())
     return found.value->get<bool>();
-  found.fail(std::string("expected true or false, found ") +
-             found.value->type_name());
+  found.fail(std::string("expected true or false, found ") + found.value->type_name());
   return fallback;
 }
 
@@ -118,48 +108,39 @@ double JsonNode::numberOr(std::string_view key, double fallback) const {
     return fallback;
   if (found.value->is_number())
     return found.value->get<double>();
-  found.fail(std::string("expected a number, found ") +
-             found.value->type_name());
+  found.fail(std::string("expected a number, found ") + found.value->type_name());
   return fallback;
 }
 
-int64_t JsonNode::countOr(std::string_view key, int64_t fallback,
-                          int64_t limit) const {
+int64_t JsonNode::countOr(std::string_view key, int64_t fallback, int64_t limit) const {
   double number = numberOr(key, static_cast<double>(fallback));
-  if (number >= 0 && number <= static_cast<double>(limit) &&
-      std::floor(number) == number)
+  if (number >= 0 && number <= static_cast<double>(limit) && std::floor(number) == number)
     return static_cast<int64_t>(number);
-  member(key).fail("expected a whole number from 0 to " +
-                   std::to_string(limit));
+  member(key).fail("expected a whole number from 0 to " + std::to_string(limit));
   return fallback;
 }
 
 JsonDocument::JsonDocument() = default;
 JsonDocument::~JsonDocument() = default;
 
-JsonNode JsonDocument::root() const {
-  return JsonNode(value.get(), mistakes.get(), "");
-}
+JsonNode JsonDocument::root() const { return JsonNode(value.get(), mistakes.get(), ""); }
 
-Expected<std::unique_ptr<JsonDocument>>
-JsonDocument::parse(std::string_view text, std::string file) {
+Expected<std::unique_ptr<JsonDocument>> JsonDocument::parse(std::string_view text,
+                                                            std::string file) {
   std::unique_ptr<JsonDocument> document(new JsonDocument());
   document->mistakes = std::make_unique<JsonNode::Mistakes>();
   document->mistakes->file = file;
   try {
-    document->value =
-        std::make_unique<Json>(Json::parse(text.begin(), text.end()));
+    document->value = std::make_unique<Json>(Json::parse(text.begin(), text.end()));
   } catch (const std::exception &problem) {
     return Error{file + ": not valid JSON: " + problem.what()};
   }
   if (!document->value->is_object())
-    return Error{file + ": expected an object, found " +
-                 document->value->type_name()};
+    return Error{file + ": expected an object, found " + document->value->type_name()};
   return document;
 }
 
-Expected<std::unique_ptr<JsonDocument>>
-JsonDocument::readIfPresent(const std::string &path) {
+Expected<std::unique_ptr<JsonDocument>> JsonDocument::readIfPresent(const std::string &path) {
   std::error_code code;
   auto status = std::filesystem::status(path, code);
   if (status.type() == std::filesystem::file_type::not_found)
@@ -167,8 +148,7 @@ JsonDocument::readIfPresent(const std::string &path) {
   std::ifstream stream(path, std::ios::binary);
   if (!stream || std::filesystem::is_directory(status))
     return Error{path + ": cannot read the file"};
-  std::string text{std::istreambuf_iterator<char>(stream),
-                   std::istreambuf_iterator<char>()};
+  std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
   if (stream.bad())
     return Error{path + ": cannot read the file"};
   return parse(text, path);

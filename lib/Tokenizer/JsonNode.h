@@ -81,11 +81,9 @@ private:
 class JsonDocument {
 public:
   /// `file` only names the document in messages.
-  static Expected<std::unique_ptr<JsonDocument>> parse(std::string_view text,
-                                                       std::string file);
+  static Expected<std::unique_ptr<JsonDocument>> parse(std::string_view text, std::string file);
   /// Null where the file does not exist.
-  static Expected<std::unique_ptr<JsonDocument>>
-  readIfPresent(const std::string &path);
+  static Expected<std::unique_ptr<JsonDocument>> readIfPresent(const std::string &path);
 
   ~JsonDocument();
 

@@ -23,8 +23,7 @@ public:
   virtual ~Model() = default;
 
   /// Appends the ids of one non-empty piece of valid UTF-8.
-  virtual MaybeError tokenize(std::string_view piece,
-                              std::vector<int32_t> &ids) const = 0;
+  virtual MaybeError tokenize(std::string_view piece, std::vector<int32_t> &ids) const = 0;
 
   const Vocabulary &vocabulary() const { return words; }
 

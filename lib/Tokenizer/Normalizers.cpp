@@ -32,10 +32,8 @@ static Normalizer parsePrepend(const JsonNode &node) {
 }
 
 static Normalizer parseReplace(const JsonNode &node) {
-  return [pattern = parsePattern(node),
-          content = node.requiredString("content")](std::string &text) {
-    return replaceAll(text, pattern, content);
-  };
+  return [pattern = parsePattern(node), content = node.requiredString("content")](
+             std::string &text) { return replaceAll(text, pattern, content); };
 }
 
 static Normalizer parseStrip(const JsonNode &node) {
@@ -78,12 +76,11 @@ static Normalizer nmt() {
     std::string kept;
     for (size_t position = 0; position < text.size();) {
       char32_t c = nextCharacter(text, position);
-      bool dropped = (c >= 0x1 && c <= 0x8) || c == 0xB ||
-                     (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F ||
-                     c == 0x9F;
-      bool space = c == 0x9 || c == 0xA || c == 0xC || c == 0xD ||
-                   c == 0x1680 || (c >= 0x200B && c <= 0x200F) || c == 0x2028 ||
-                   c == 0x2029 || c == 0x2581 || c == 0xFEFF || c == 0xFFFD;
+      bool dropped = (c >= 0x1 && c <= 0x8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F ||
+                     c == 0x8F || c == 0x9F;
+      bool space = c == 0x9 || c == 0xA || c == 0xC || c == 0xD || c == 0x1680 ||
+                   (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 || c == 0x2581 ||
+                   c == 0xFEFF || c == 0xFFFD;
       if (!dropped)
         appendUtf8(kept, space ? U' ' : c);
     }

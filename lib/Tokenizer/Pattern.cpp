@@ -17,8 +17,7 @@
 using namespace llmc::tokenizer;
 
 /// Appends a match and the gap before it, if any.
-static void addMatch(std::vector<Part> &parts, size_t &last, size_t begin,
-                     size_t end) {
+static void addMatch(std::vector<Part> &parts, size_t &last, size_t begin, size_t end) {
   if (last < begin)
     parts.push_back({last, begin, false});
   parts.push_back({begin, end, true});
@@ -31,8 +30,7 @@ static void addTail(std::vector<Part> &parts, size_t last, size_t size) {
 }
 
 Pattern llmc::tokenizer::literalPattern(std::string literal) {
-  return [literal = std::move(literal)](std::string_view text,
-                                        std::vector<Part> &parts) {
+  return [literal = std::move(literal)](std::string_view text, std::vector<Part> &parts) {
     size_t last = 0;
     if (!literal.empty())
       for (size_t at = text.find(literal); at != std::string_view::npos;
@@ -72,8 +70,7 @@ Pattern llmc::tokenizer::characterPattern(bool (*matches)(char32_t)) {
 }
 
 Pattern llmc::tokenizer::invertedPattern(Pattern pattern) {
-  return [pattern = std::move(pattern)](std::string_view text,
-                                        std::vector<Part> &parts) {
+  return [pattern = std::move(pattern)](std::string_view text, std::vector<Part> &parts) {
     MaybeError problem = pattern(text, parts);
     for (Part &part : parts)
       part.isMatch = !part.isMatch;
@@ -99,8 +96,7 @@ Pattern llmc::tokenizer::parsePattern(const JsonNode &owner) {
   return literalPattern("");
 }
 
-SplitBehavior llmc::tokenizer::parseBehavior(const JsonNode &owner,
-                                             SplitBehavior fallback) {
+SplitBehavior llmc::tokenizer::parseBehavior(const JsonNode &owner, SplitBehavior fallback) {
   static constexpr std::pair<std::string_view, SplitBehavior> names[] = {
       {"Removed", SplitBehavior::Removed},
       {"Isolated", SplitBehavior::Isolated},
@@ -118,9 +114,8 @@ SplitBehavior llmc::tokenizer::parseBehavior(const JsonNode &owner,
   return fallback;
 }
 
-std::vector<Regex::Range>
-llmc::tokenizer::splitParts(const std::vector<Part> &parts,
-                            SplitBehavior behavior) {
+std::vector<Regex::Range> llmc::tokenizer::splitParts(const std::vector<Part> &parts,
+                                                      SplitBehavior behavior) {
   std::vector<Regex::Range> pieces;
   bool previousMatch = false;
   auto addWithNext = [&](const Part &part) {
@@ -162,8 +157,7 @@ llmc::tokenizer::splitParts(const std::vector<Part> &parts,
   return pieces;
 }
 
-MaybeError llmc::tokenizer::replaceAll(std::string &text,
-                                       const Pattern &pattern,
+MaybeError llmc::tokenizer::replaceAll(std::string &text, const Pattern &pattern,
                                        std::string_view content) {
   std::vector<Part> parts;
   if (MaybeError problem = pattern(text, parts))
@@ -172,9 +166,7 @@ MaybeError llmc::tokenizer::replaceAll(std::string &text,
   result.reserve(text.size());
   for (const Part &part : parts)
     result +=
-        part.isMatch
-            ? content
-            : std::string_view(text).substr(part.begin, part.end - part.begin);
+        part.isMatch ? content : std::string_view(text).substr(part.begin, part.end - part.begin);
   text = std::move(result);
   return std::nullopt;
 }

@@ -27,8 +27,7 @@ struct Part {
 };
 
 /// Cuts a whole text into parts, in order and without holes.
-using Pattern =
-    std::function<MaybeError(std::string_view text, std::vector<Part> &parts)>;
+using Pattern = std::function<MaybeError(std::string_view text, std::vector<Part> &parts)>;
 
 /// Every occurrence of a string; an empty string matches nothing.
 Pattern literalPattern(std::string literal);
@@ -42,24 +41,16 @@ Pattern invertedPattern(Pattern pattern);
 /// string is a literal). Records mistakes in the document.
 Pattern parsePattern(const JsonNode &owner);
 
-enum class SplitBehavior {
-  Removed,
-  Isolated,
-  MergedWithPrevious,
-  MergedWithNext,
-  Contiguous
-};
+enum class SplitBehavior { Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous };
 
 /// Reads member "behavior".
 SplitBehavior parseBehavior(const JsonNode &owner, SplitBehavior fallback);
 
 /// The pieces that remain of `parts`; some may be empty.
-std::vector<Regex::Range> splitParts(const std::vector<Part> &parts,
-                                     SplitBehavior behavior);
+std::vector<Regex::Range> splitParts(const std::vector<Part> &parts, SplitBehavior behavior);
 
 /// Replaces every match in `text` by `content`.
-MaybeError replaceAll(std::string &text, const Pattern &pattern,
-                      std::string_view content);
+MaybeError replaceAll(std::string &text, const Pattern &pattern, std::string_view content);
 
 } // namespace llmc::tokenizer
 

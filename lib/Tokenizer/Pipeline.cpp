@@ -41,8 +41,8 @@ std::unique_ptr<Pipeline> Pipeline::parse(const JsonNode &root) {
   pipeline->model = parseModel(root.member("model"));
   if (root.failed())
     return pipeline;
-  pipeline->addedTokens = AddedTokens::parse(
-      root.member("added_tokens"), *pipeline->model, pipeline->normalizer);
+  pipeline->addedTokens =
+      AddedTokens::parse(root.member("added_tokens"), *pipeline->model, pipeline->normalizer);
   pipeline->preTokenizer = parsePreTokenizer(root.member("pre_tokenizer"));
   JsonNode post = root.member("post_processor");
   pipeline->postProcessor = parsePostProcessor(post);
@@ -50,8 +50,7 @@ std::unique_ptr<Pipeline> Pipeline::parse(const JsonNode &root) {
   if (root.failed())
     return pipeline;
   indexTokens(*pipeline);
-  for (const auto *ids :
-       {&pipeline->postProcessor.before, &pipeline->postProcessor.after})
+  for (const auto *ids : {&pipeline->postProcessor.before, &pipeline->postProcessor.after})
     for (int32_t id : *ids)
       if (!pipeline->contains(id))
         post.fail("no token has the id " + std::to_string(id));
@@ -64,8 +63,7 @@ namespace {
 /// its ids from the output instead of asking the model again.
 class PieceEncoder {
 public:
-  PieceEncoder(const Model &model, std::vector<int32_t> &ids)
-      : model(model), ids(ids) {}
+  PieceEncoder(const Model &model, std::vector<int32_t> &ids) : model(model), ids(ids) {}
 
   /// `piece` must stay in place as long as this object lives.
   MaybeError add(std::string_view piece) {
@@ -73,8 +71,7 @@ public:
     // Longer pieces hardly ever come twice.
     constexpr size_t longestRemembered = 64;
     bool remembers = piece.size() <= longestRemembered;
-    if (auto found = remembers ? seen.find(piece) : seen.end();
-        found != seen.end()) {
+    if (auto found = remembers ? seen.find(piece) : seen.end(); found != seen.end()) {
       auto [from, count] = found->second;
       ids.resize(begin + count);
       std::copy_n(ids.begin() + from, count, ids.begin() + begin);
@@ -99,8 +96,7 @@ private:
 Expected<std::vector<int32_t>> Pipeline::encode(std::string_view text,
                                                 bool addSpecialTokens) const {
   std::vector<Segment> segments;
-  if (MaybeError problem =
-          addedTokens.split(toValidUtf8(text), normalizer, segments))
+  if (MaybeError problem = addedTokens.split(toValidUtf8(text), normalizer, segments))
     return *problem;
   std::vector<int32_t> ids;
   if (addSpecialTokens)
@@ -122,8 +118,7 @@ Expected<std::vector<int32_t>> Pipeline::encode(std::string_view text,
           return *problem;
   }
   if (addSpecialTokens)
-    ids.insert(ids.end(), postProcessor.after.begin(),
-               postProcessor.after.end());
+    ids.insert(ids.end(), postProcessor.after.begin(), postProcessor.after.end());
   return ids;
 }
 

@@ -38,8 +38,7 @@ struct Pipeline {
   /// not to be used.
   static std::unique_ptr<Pipeline> parse(const JsonNode &root);
 
-  Expected<std::vector<int32_t>> encode(std::string_view text,
-                                        bool addSpecialTokens) const;
+  Expected<std::vector<int32_t>> encode(std::string_view text, bool addSpecialTokens) const;
   std::optional<int32_t> idOf(std::string_view token) const;
   bool contains(int32_t id) const {
     return id >= 0 && static_cast<size_t>(id) < hasToken.size() && hasToken[id];

@@ -46,8 +46,7 @@ static std::vector<int32_t> pairedId(const JsonNode &node) {
   return {};
 }
 
-PostProcessor llmc::tokenizer::parsePostProcessor(const JsonNode &node,
-                                                  int depth) {
+PostProcessor llmc::tokenizer::parsePostProcessor(const JsonNode &node, int depth) {
   PostProcessor result;
   if (!node.present())
     return result;

@@ -22,8 +22,8 @@ using namespace llmc::tokenizer;
 static constexpr std::string_view gpt2Pattern =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
-static MaybeError splitPieces(std::vector<Piece> &pieces,
-                              const Pattern &pattern, SplitBehavior behavior) {
+static MaybeError splitPieces(std::vector<Piece> &pieces, const Pattern &pattern,
+                              SplitBehavior behavior) {
   std::vector<Piece> result;
   std::vector<Part> parts;
   for (const Piece &piece : pieces) {
@@ -32,9 +32,8 @@ static MaybeError splitPieces(std::vector<Piece> &pieces,
       return problem;
     for (Regex::Range range : splitParts(parts, behavior))
       if (range.end > range.begin)
-        result.push_back(
-            {piece.text.substr(range.begin, range.end - range.begin),
-             piece.atStart && range.begin == 0});
+        result.push_back({piece.text.substr(range.begin, range.end - range.begin),
+                          piece.atStart && range.begin == 0});
   }
   pieces = std::move(result);
   return std::nullopt;
@@ -47,8 +46,7 @@ static PreTokenizer splitter(Pattern pattern, SplitBehavior behavior) {
 }
 
 /// A splitter by one of the library's own expressions, which do compile.
-static PreTokenizer splitterByRegex(const JsonNode &node,
-                                    std::string_view expression,
+static PreTokenizer splitterByRegex(const JsonNode &node, std::string_view expression,
                                     SplitBehavior behavior, bool inverted) {
   Expected<Regex> regex = Regex::compile(expression);
   if (!regex) {
@@ -56,8 +54,7 @@ static PreTokenizer splitterByRegex(const JsonNode &node,
     return [](std::vector<Piece> &) { return MaybeError(); };
   }
   Pattern pattern = regexPattern(std::move(*regex));
-  return splitter(inverted ? invertedPattern(std::move(pattern)) : pattern,
-                  behavior);
+  return splitter(inverted ? invertedPattern(std::move(pattern)) : pattern, behavior);
 }
 
 static PreTokenizer parseByteLevel(const JsonNode &node) {
@@ -84,8 +81,7 @@ static PreTokenizer parseMetaspace(const JsonNode &node) {
   std::string replacement = node.stringOr("replacement", "\xE2\x96\x81");
   // Older files have add_prefix_space and no scheme.
   bool addPrefixSpace = node.boolOr("add_prefix_space", true);
-  std::string name =
-      node.stringOr("prepend_scheme", addPrefixSpace ? "always" : "never");
+  std::string name = node.stringOr("prepend_scheme", addPrefixSpace ? "always" : "never");
   if (name == "first")
     scheme = First;
   else if (name == "never")
@@ -103,27 +99,24 @@ static PreTokenizer parseMetaspace(const JsonNode &node) {
       if (prepends && !piece.text.starts_with(replacement))
         piece.text.insert(0, replacement);
     }
-    return splits ? splitPieces(pieces, mark, SplitBehavior::MergedWithNext)
-                  : MaybeError();
+    return splits ? splitPieces(pieces, mark, SplitBehavior::MergedWithNext) : MaybeError();
   };
 }
 
 /// `\w+|[^\w\s]+`, but in Rust's meaning: its words have joiners and lack the
 /// numbers that are no decimal digits.
 static PreTokenizer whitespacePreTokenizer(const JsonNode &node) {
-  return splitterByRegex(
-      node,
-      R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200C}\x{200D}]+)"
-      R"(|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200C}\x{200D}\s]+)",
-      SplitBehavior::Removed, /*inverted=*/true);
+  return splitterByRegex(node,
+                         R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200C}\x{200D}]+)"
+                         R"(|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200C}\x{200D}\s]+)",
+                         SplitBehavior::Removed, /*inverted=*/true);
 }
 
 static PreTokenizer parseSplit(const JsonNode &node) {
   Pattern pattern = parsePattern(node);
   if (!node.member("behavior").present())
     node.fail("expected a behavior");
-  return splitter(node.boolOr("invert", false) ? invertedPattern(pattern)
-                                               : pattern,
+  return splitter(node.boolOr("invert", false) ? invertedPattern(pattern) : pattern,
                   parseBehavior(node, SplitBehavior::Isolated));
 }
 
@@ -151,8 +144,7 @@ static PreTokenizer parseSequence(const JsonNode &node, int depth) {
   };
 }
 
-PreTokenizer llmc::tokenizer::parsePreTokenizer(const JsonNode &node,
-                                                int depth) {
+PreTokenizer llmc::tokenizer::parsePreTokenizer(const JsonNode &node, int depth) {
   PreTokenizer nothing = [](std::vector<Piece> &) { return MaybeError(); };
   if (!node.present())
     return nothing;
@@ -170,16 +162,13 @@ PreTokenizer llmc::tokenizer::parsePreTokenizer(const JsonNode &node,
   if (type == "WhitespaceSplit")
     return splitter(characterPattern(isWhitespace), SplitBehavior::Removed);
   if (type == "Digits")
-    return splitter(characterPattern(isNumeric),
-                    node.boolOr("individual_digits", false)
-                        ? SplitBehavior::Isolated
-                        : SplitBehavior::Contiguous);
+    return splitter(characterPattern(isNumeric), node.boolOr("individual_digits", false)
+                                                     ? SplitBehavior::Isolated
+                                                     : SplitBehavior::Contiguous);
   if (type == "Punctuation")
-    return splitter(characterPattern(isPunctuation),
-                    parseBehavior(node, SplitBehavior::Isolated));
+    return splitter(characterPattern(isPunctuation), parseBehavior(node, SplitBehavior::Isolated));
   if (type == "CharDelimiterSplit")
-    return splitter(literalPattern(node.requiredString("delimiter")),
-                    SplitBehavior::Removed);
+    return splitter(literalPattern(node.requiredString("delimiter")), SplitBehavior::Removed);
   if (type == "BertPreTokenizer")
     return bertPreTokenizer();
   node.fail("unknown pre-tokenizer '" + type + "'");

@@ -38,8 +38,7 @@ public:
 
   /// Calls `visit(size, value)` for every key that `text` starts with,
   /// shortest first.
-  template <typename Visitor>
-  void forEachPrefix(std::string_view text, Visitor &&visit) const {
+  template <typename Visitor> void forEachPrefix(std::string_view text, Visitor &&visit) const {
     if (text.empty())
       return;
     auto first = static_cast<unsigned char>(text[0]);
@@ -58,8 +57,7 @@ public:
   }
 
 private:
-  void narrow(uint32_t &low, uint32_t &high, size_t depth,
-              unsigned char byte) const;
+  void narrow(uint32_t &low, uint32_t &high, size_t depth, unsigned char byte) const;
 
   std::vector<Entry> entries;
   /// Where the keys with each first byte begin.

@@ -24,8 +24,7 @@ struct Regex::Compiled {
   ~Compiled() { pcre2_code_free(code); }
 };
 
-Regex::Regex(std::unique_ptr<Compiled> compiled)
-    : compiled(std::move(compiled)) {}
+Regex::Regex(std::unique_ptr<Compiled> compiled) : compiled(std::move(compiled)) {}
 Regex::~Regex() = default;
 Regex::Regex(Regex &&) noexcept = default;
 Regex &Regex::operator=(Regex &&) noexcept = default;
@@ -41,9 +40,8 @@ Expected<Regex> Regex::compile(std::string_view pattern) {
   Expected<std::string> translated = translateRegex(pattern);
   if (!translated)
     return translated.error();
-  std::unique_ptr<pcre2_compile_context, decltype(&pcre2_compile_context_free)>
-      context(pcre2_compile_context_create(nullptr),
-              &pcre2_compile_context_free);
+  std::unique_ptr<pcre2_compile_context, decltype(&pcre2_compile_context_free)> context(
+      pcre2_compile_context_create(nullptr), &pcre2_compile_context_free);
   if (!context)
     return Error{"out of memory"};
   pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
@@ -53,40 +51,35 @@ Expected<Regex> Regex::compile(std::string_view pattern) {
   int code = 0;
   PCRE2_SIZE offset = 0;
   // Ruby's ^ and $ are always line anchors.
-  compiled->code = pcre2_compile(
-      reinterpret_cast<PCRE2_SPTR>(translated->data()), translated->size(),
-      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code,
-      &offset, context.get());
+  compiled->code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated->data()), translated->size(),
+                    PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code,
+                    &offset, context.get());
   if (!compiled->code)
-    return Error{"invalid regular expression '" + std::string(pattern) +
-                 "': " + messageOf(code)};
+    return Error{"invalid regular expression '" + std::string(pattern) + "': " + messageOf(code)};
   // Without JIT support the interpreter serves; the result is not needed.
   pcre2_jit_compile(compiled->code, PCRE2_JIT_COMPLETE);
   return Regex(std::move(compiled));
 }
 
-MaybeError Regex::findAll(std::string_view text,
-                          std::vector<Range> &matches) const {
+MaybeError Regex::findAll(std::string_view text, std::vector<Range> &matches) const {
   std::unique_ptr<pcre2_match_data, decltype(&pcre2_match_data_free)> data(
-      pcre2_match_data_create_from_pattern(compiled->code, nullptr),
-      &pcre2_match_data_free);
+      pcre2_match_data_create_from_pattern(compiled->code, nullptr), &pcre2_match_data_free);
   if (!data)
     return Error{"out of memory"};
   auto subject = reinterpret_cast<PCRE2_SPTR>(text.data());
   size_t position = 0;
   size_t lastEnd = std::string_view::npos;
   while (position <= text.size()) {
-    int code = pcre2_match(compiled->code, subject, text.size(), position,
-                           PCRE2_NO_UTF_CHECK, data.get(), nullptr);
+    int code = pcre2_match(compiled->code, subject, text.size(), position, PCRE2_NO_UTF_CHECK,
+                           data.get(), nullptr);
     if (code == PCRE2_ERROR_JIT_STACKLIMIT)
-      code =
-          pcre2_match(compiled->code, subject, text.size(), position,
-                      PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data.get(), nullptr);
+      code = pcre2_match(compiled->code, subject, text.size(), position,
+                         PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data.get(), nullptr);
     if (code == PCRE2_ERROR_NOMATCH)
       return std::nullopt;
     if (code < 0)
-      return Error{"regular expression '" + compiled->source +
-                   "' failed: " + messageOf(code)};
+      return Error{"regular expression '" + compiled->source + "' failed: " + messageOf(code)};
     const PCRE2_SIZE *range = pcre2_get_ovector_pointer(data.get());
     // \K in a lookahead may put the end before the start.
     if (range[1] < range[0] || range[0] < position)

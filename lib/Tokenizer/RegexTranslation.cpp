@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Differences that matter: what \w and \s contain, \h, \uXXXX, the meaning of
+// Differences that matter: what \w and \s contain, \h, \uHHHH, the meaning of
 // (?m), long category names, and nested or intersected classes, which PCRE2
 // would silently read as literal characters.
 //
@@ -31,36 +31,36 @@ constexpr std::string_view spaceSet = "\\p{White_Space}";
 constexpr std::string_view hexSet = "0-9A-Fa-f";
 constexpr std::string_view punctuationSet = "\\p{P}\\p{S}";
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 7>
-    bracketNames = {{{"[:punct:]", punctuationSet},
-                     {"[:word:]", wordSet},
-                     {"[:space:]", spaceSet},
-                     {"[:alpha:]", "\\p{Alphabetic}"},
-                     {"[:alnum:]", "\\p{Alphabetic}\\p{Nd}"},
-                     {"[:upper:]", "\\p{Uppercase}"},
-                     {"[:lower:]", "\\p{Lowercase}"}}};
+constexpr std::array<std::pair<std::string_view, std::string_view>, 7> bracketNames = {
+    {{"[:punct:]", punctuationSet},
+     {"[:word:]", wordSet},
+     {"[:space:]", spaceSet},
+     {"[:alpha:]", "\\p{Alphabetic}"},
+     {"[:alnum:]", "\\p{Alphabetic}\\p{Nd}"},
+     {"[:upper:]", "\\p{Uppercase}"},
+     {"[:lower:]", "\\p{Lowercase}"}}};
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 20>
-    categoryNames = {{{"letter", "L"},
-                      {"uppercaseletter", "Lu"},
-                      {"lowercaseletter", "Ll"},
-                      {"titlecaseletter", "Lt"},
-                      {"modifierletter", "Lm"},
-                      {"otherletter", "Lo"},
-                      {"mark", "M"},
-                      {"nonspacingmark", "Mn"},
-                      {"number", "N"},
-                      {"decimalnumber", "Nd"},
-                      {"digit", "Nd"},
-                      {"punctuation", "P"},
-                      {"symbol", "S"},
-                      {"currencysymbol", "Sc"},
-                      {"mathsymbol", "Sm"},
-                      {"separator", "Z"},
-                      {"other", "C"},
-                      {"control", "Cc"},
-                      {"alpha", "Alphabetic"},
-                      {"space", "White_Space"}}};
+constexpr std::array<std::pair<std::string_view, std::string_view>, 20> categoryNames = {
+    {{"letter", "L"},
+     {"uppercaseletter", "Lu"},
+     {"lowercaseletter", "Ll"},
+     {"titlecaseletter", "Lt"},
+     {"modifierletter", "Lm"},
+     {"otherletter", "Lo"},
+     {"mark", "M"},
+     {"nonspacingmark", "Mn"},
+     {"number", "N"},
+     {"decimalnumber", "Nd"},
+     {"digit", "Nd"},
+     {"punctuation", "P"},
+     {"symbol", "S"},
+     {"currencysymbol", "Sc"},
+     {"mathsymbol", "Sm"},
+     {"separator", "Z"},
+     {"other", "C"},
+     {"control", "Cc"},
+     {"alpha", "Alphabetic"},
+     {"space", "White_Space"}}};
 
 class Translator {
 public:
@@ -79,8 +79,7 @@ public:
         out += c, ++at;
     }
     if (!problem.empty())
-      return Error{"regular expression '" + std::string(pattern) +
-                   "': " + problem};
+      return Error{"regular expression '" + std::string(pattern) + "': " + problem};
     return std::move(out);
   }
 
@@ -117,9 +116,8 @@ private:
     if (kind == 'p' || kind == 'P') {
       property(to);
     } else if (kind == 'u') {
-      if (pattern.size() < at + 6 ||
-          pattern.substr(at + 2, 4).find_first_not_of(
-              "0123456789abcdefABCDEF") != std::string_view::npos) {
+      if (pattern.size() < at + 6 || pattern.substr(at + 2, 4).find_first_not_of(
+                                         "0123456789abcdefABCDEF") != std::string_view::npos) {
         problem = "\\u without four hexadecimal digits";
         return;
       }
@@ -134,16 +132,15 @@ private:
   /// \b or \B, by this library's notion of a word.
   void wordBoundary(bool negated, std::string &to) {
     std::string word = "[" + std::string(looseWordSet) + "]";
-    to += "(?:(?<=" + word + ")" + (negated ? "(?=" : "(?!") + word + ")|(?<!" +
-          word + ")" + (negated ? "(?!" : "(?=") + word + "))";
+    to += "(?:(?<=" + word + ")" + (negated ? "(?=" : "(?!") + word + ")|(?<!" + word + ")" +
+          (negated ? "(?!" : "(?=") + word + "))";
     at += 2;
   }
 
   /// \p{Name}, \P{Name} or \p{^Name}, with long names shortened.
   void property(std::string &to) {
     size_t close = pattern.find('}', at);
-    if (at + 2 >= pattern.size() || pattern[at + 2] != '{' ||
-        close == std::string_view::npos) {
+    if (at + 2 >= pattern.size() || pattern[at + 2] != '{' || close == std::string_view::npos) {
       problem = "\\p without {name}";
       return;
     }
@@ -160,8 +157,8 @@ private:
     for (auto [longName, shortName] : categoryNames)
       if (folded == longName)
         name = shortName;
-    to += std::string(pattern.substr(at, 2)) + "{" + std::string(negation) +
-          std::string(name) + "}";
+    to +=
+        std::string(pattern.substr(at, 2)) + "{" + std::string(negation) + std::string(name) + "}";
     at = close + 1;
   }
 
@@ -201,16 +198,14 @@ private:
   }
 
   /// A class with \W among its items; `body` is the class without it.
-  std::string classWithNonWord(const std::string &negation,
-                               const std::string &body, bool intersected) {
+  std::string classWithNonWord(const std::string &negation, const std::string &body,
+                               bool intersected) {
     if (intersected)
       problem = "\\W in a class intersection is not supported";
     std::string word(wordSet);
     if (!negation.empty())
-      return body.empty() ? "[" + word + "]"
-                          : "(?:(?=[" + word + "])" + body + ")";
-    return body.empty() ? "[^" + word + "]"
-                        : "(?:[^" + word + "]|" + body + ")";
+      return body.empty() ? "[" + word + "]" : "(?:(?=[" + word + "])" + body + ")";
+    return body.empty() ? "[^" + word + "]" : "(?:[^" + word + "]|" + body + ")";
   }
 
   /// One whole [...] operand of an intersection, as a lookahead.
@@ -220,8 +215,7 @@ private:
     while (problem.empty() && at < pattern.size() && pattern[at] != ']')
       classItem(body);
     ++at;
-    if (at > pattern.size() ||
-        (at < pattern.size() && pattern[at] != ']' && pattern[at] != '&'))
+    if (at > pattern.size() || (at < pattern.size() && pattern[at] != ']' && pattern[at] != '&'))
       problem = "this class intersection is not supported";
     checks += "(?=[" + negation + body + "])";
   }
@@ -262,8 +256,8 @@ private:
   void groupStart() {
     out += "(?";
     at += 2;
-    while (at < pattern.size() && std::string_view("imsx-").find(pattern[at]) !=
-                                      std::string_view::npos) {
+    while (at < pattern.size() &&
+           std::string_view("imsx-").find(pattern[at]) != std::string_view::npos) {
       out += pattern[at] == 'm' ? 's' : pattern[at];
       ++at;
     }

@@ -19,20 +19,17 @@ using namespace llmc::tokenizer;
 using TokenLookup = std::function<std::optional<int32_t>(std::string_view)>;
 
 /// "bos_token": "<s>" or {"content": "<s>", ..}.
-static std::optional<int32_t> namedToken(const JsonNode &node,
-                                         const TokenLookup &idOf) {
+static std::optional<int32_t> namedToken(const JsonNode &node, const TokenLookup &idOf) {
   if (!node.present())
     return std::nullopt;
-  std::string token =
-      node.isString() ? node.asString() : node.requiredString("content");
+  std::string token = node.isString() ? node.asString() : node.requiredString("content");
   std::optional<int32_t> id = idOf(token);
   if (!id)
     node.fail("'" + token + "' is not in the vocabulary");
   return id;
 }
 
-static void readNames(const JsonNode &root, const TokenLookup &idOf,
-                      SpecialIds &ids) {
+static void readNames(const JsonNode &root, const TokenLookup &idOf, SpecialIds &ids) {
   std::optional<int32_t> bos = namedToken(root.member("bos_token"), idOf);
   if (!ids.bos)
     ids.bos = bos;
@@ -52,15 +49,12 @@ static void readNumbers(const JsonNode &root, SpecialIds &ids) {
     ids.eos.push_back(eos.asId());
 }
 
-Expected<SpecialIds>
-llmc::tokenizer::readSpecialIds(const std::string &directory,
-                                const TokenLookup &idOf) {
+Expected<SpecialIds> llmc::tokenizer::readSpecialIds(const std::string &directory,
+                                                     const TokenLookup &idOf) {
   SpecialIds ids;
-  for (std::string_view name :
-       {"tokenizer_config.json", "special_tokens_map.json",
-        "generation_config.json", "genai_config.json"}) {
-    auto file =
-        JsonDocument::readIfPresent(directory + "/" + std::string(name));
+  for (std::string_view name : {"tokenizer_config.json", "special_tokens_map.json",
+                                "generation_config.json", "genai_config.json"}) {
+    auto file = JsonDocument::readIfPresent(directory + "/" + std::string(name));
     if (!file)
       return file.error();
     if (!*file)

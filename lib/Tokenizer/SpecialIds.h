@@ -33,9 +33,9 @@ struct SpecialIds {
 /// Reads the files that `directory` has. The first that names a beginning
 /// token decides; the end tokens are all that any names. `idOf` looks up
 /// tokens that are given by spelling.
-Expected<SpecialIds> readSpecialIds(
-    const std::string &directory,
-    const std::function<std::optional<int32_t>(std::string_view)> &idOf);
+Expected<SpecialIds>
+readSpecialIds(const std::string &directory,
+               const std::function<std::optional<int32_t>(std::string_view)> &idOf);
 
 } // namespace llmc::tokenizer
 

@@ -16,20 +16,17 @@
 
 using namespace llmc::tokenizer;
 
-Tokenizer::Tokenizer(std::unique_ptr<Pipeline> pipeline)
-    : pipeline(std::move(pipeline)) {}
+Tokenizer::Tokenizer(std::unique_ptr<Pipeline> pipeline) : pipeline(std::move(pipeline)) {}
 Tokenizer::~Tokenizer() = default;
 
-static Expected<std::unique_ptr<Pipeline>>
-readPipeline(const JsonDocument &document) {
+static Expected<std::unique_ptr<Pipeline>> readPipeline(const JsonDocument &document) {
   std::unique_ptr<Pipeline> pipeline = Pipeline::parse(document.root());
   if (const MaybeError &mistake = document.firstMistake())
     return *mistake;
   return pipeline;
 }
 
-Expected<std::unique_ptr<Tokenizer>>
-Tokenizer::loadFromJson(std::string_view text) {
+Expected<std::unique_ptr<Tokenizer>> Tokenizer::loadFromJson(std::string_view text) {
   auto document = JsonDocument::parse(text, "tokenizer.json");
   if (!document)
     return document.error();
@@ -39,8 +36,7 @@ Tokenizer::loadFromJson(std::string_view text) {
   return std::unique_ptr<Tokenizer>(new Tokenizer(std::move(*pipeline)));
 }
 
-Expected<std::unique_ptr<Tokenizer>>
-Tokenizer::loadFromDirectory(const std::string &directory) {
+Expected<std::unique_ptr<Tokenizer>> Tokenizer::loadFromDirectory(const std::string &directory) {
   std::string path = directory + "/tokenizer.json";
   auto document = JsonDocument::readIfPresent(path);
   if (!document)
@@ -51,8 +47,8 @@ Tokenizer::loadFromDirectory(const std::string &directory) {
   if (!pipeline)
     return pipeline.error();
   const Pipeline &parts = **pipeline;
-  auto special = readSpecialIds(
-      directory, [&](std::string_view token) { return parts.idOf(token); });
+  auto special =
+      readSpecialIds(directory, [&](std::string_view token) { return parts.idOf(token); });
   if (!special)
     return special.error();
   (*pipeline)->specialIds = std::move(*special);
@@ -64,8 +60,7 @@ Expected<std::vector<int32_t>> Tokenizer::encode(std::string_view text,
   return pipeline->encode(text, addSpecialTokens);
 }
 
-std::string Tokenizer::decode(std::span<const int32_t> ids,
-                              bool skipSpecial) const {
+std::string Tokenizer::decode(std::span<const int32_t> ids, bool skipSpecial) const {
   StreamDecoder decoder(*this, skipSpecial);
   std::string text;
   for (int32_t id : ids)
@@ -73,13 +68,9 @@ std::string Tokenizer::decode(std::span<const int32_t> ids,
   return text + decoder.finish();
 }
 
-std::optional<int32_t> Tokenizer::bosId() const {
-  return pipeline->specialIds.bos;
-}
+std::optional<int32_t> Tokenizer::bosId() const { return pipeline->specialIds.bos; }
 
-const std::vector<int32_t> &Tokenizer::eosIds() const {
-  return pipeline->specialIds.eos;
-}
+const std::vector<int32_t> &Tokenizer::eosIds() const { return pipeline->specialIds.eos; }
 
 bool Tokenizer::isEos(int32_t id) const {
   return std::binary_search(eosIds().begin(), eosIds().end(), id);

@@ -55,8 +55,8 @@ std::string llmc::tokenizer::toValidUtf8(std::string_view bytes) {
   text.reserve(bytes.size());
   while (!bytes.empty()) {
     Utf8Prefix prefix = classifyUtf8(bytes);
-    text += prefix.kind == Utf8Prefix::Complete ? bytes.substr(0, prefix.size)
-                                                : replacementCharacter;
+    text +=
+        prefix.kind == Utf8Prefix::Complete ? bytes.substr(0, prefix.size) : replacementCharacter;
     bytes.remove_prefix(prefix.size);
   }
   return text;
@@ -66,22 +66,19 @@ size_t llmc::tokenizer::characterSize(unsigned char lead) {
   return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
 }
 
-char32_t llmc::tokenizer::nextCharacter(std::string_view text,
-                                        size_t &position) {
+char32_t llmc::tokenizer::nextCharacter(std::string_view text, size_t &position) {
   auto lead = static_cast<unsigned char>(text[position]);
   size_t size = characterSize(lead);
   char32_t character = size == 1 ? lead : lead & (0xFF >> (size + 1));
   for (size_t i = 1; i < size && position + i < text.size(); ++i)
-    character = character << 6 |
-                (static_cast<unsigned char>(text[position + i]) & 0x3F);
+    character = character << 6 | (static_cast<unsigned char>(text[position + i]) & 0x3F);
   position += size;
   return character;
 }
 
 void llmc::tokenizer::appendUtf8(std::string &text, char32_t character) {
   utf8proc_uint8_t bytes[4];
-  utf8proc_ssize_t size =
-      utf8proc_encode_char(static_cast<utf8proc_int32_t>(character), bytes);
+  utf8proc_ssize_t size = utf8proc_encode_char(static_cast<utf8proc_int32_t>(character), bytes);
   text.append(reinterpret_cast<const char *>(bytes), size);
 }
 
@@ -117,8 +114,8 @@ bool llmc::tokenizer::isNumeric(char32_t character) {
 
 bool llmc::tokenizer::isPunctuation(char32_t c) {
   if (c < 0x80)
-    return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') ||
-           (c >= '[' && c <= '`') || (c >= '{' && c <= '~');
+    return (c >= '!' && c <= '/') || (c >= ':' && c <= '@') || (c >= '[' && c <= '`') ||
+           (c >= '{' && c <= '~');
   utf8proc_category_t category = categoryOf(c);
   return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
 }
@@ -137,8 +134,7 @@ bool llmc::tokenizer::isWordCharacter(char32_t character) {
       (character >= 0x1F150 && character <= 0x1F169) ||
       (character >= 0x1F170 && character <= 0x1F189))
     return true;
-  return (category >= UTF8PROC_CATEGORY_LU &&
-          category <= UTF8PROC_CATEGORY_LO) ||
+  return (category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO) ||
          isMark(character) || character == 0x200C || character == 0x200D ||
          category == UTF8PROC_CATEGORY_ND || category == UTF8PROC_CATEGORY_NL ||
          category == UTF8PROC_CATEGORY_PC;
@@ -153,8 +149,7 @@ std::string llmc::tokenizer::toLower(std::string_view text) {
     if (c == 0x130)
       result += "i\xCC\x87";
     else
-      appendUtf8(result, static_cast<char32_t>(utf8proc_tolower(
-                             static_cast<utf8proc_int32_t>(c))));
+      appendUtf8(result, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))));
   }
   return result;
 }
@@ -166,14 +161,13 @@ std::string llmc::tokenizer::normalize(std::string_view text, NormalForm form) {
   if (form == NormalForm::KC || form == NormalForm::KD)
     options |= UTF8PROC_COMPAT;
   utf8proc_uint8_t *mapped = nullptr;
-  utf8proc_ssize_t size =
-      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t *>(text.data()),
-                   static_cast<utf8proc_ssize_t>(text.size()), &mapped,
-                   static_cast<utf8proc_option_t>(options));
+  utf8proc_ssize_t size = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t *>(text.data()),
+                                       static_cast<utf8proc_ssize_t>(text.size()), &mapped,
+                                       static_cast<utf8proc_option_t>(options));
   // Only running out of memory can fail on valid UTF-8.
-  std::string result = size < 0 ? std::string(text)
-                                : std::string(reinterpret_cast<char *>(mapped),
-                                              static_cast<size_t>(size));
+  std::string result =
+      size < 0 ? std::string(text)
+               : std::string(reinterpret_cast<char *>(mapped), static_cast<size_t>(size));
   std::free(mapped);
   return result;
 }

@@ -49,8 +49,7 @@ public:
     }
   }
 
-  MaybeError tokenize(std::string_view piece,
-                      std::vector<int32_t> &ids) const override {
+  MaybeError tokenize(std::string_view piece, std::vector<int32_t> &ids) const override {
     std::vector<Node> bestEnding;
     if (MaybeError problem = search(piece, bestEnding))
       return problem;
@@ -62,8 +61,8 @@ public:
       std::string_view token = piece.substr(node.begin, end - node.begin);
       bool isUnknown = unknown && node.id == *unknown;
       if (isUnknown && unknownBehind)
-        path.back() = piece.substr(
-            node.begin, path.back().data() + path.back().size() - token.data());
+        path.back() =
+            piece.substr(node.begin, path.back().data() + path.back().size() - token.data());
       else
         path.push_back(token);
       unknownBehind = isUnknown;
@@ -82,8 +81,7 @@ private:
     int32_t id = 0;
   };
 
-  MaybeError search(std::string_view piece,
-                    std::vector<Node> &bestEnding) const {
+  MaybeError search(std::string_view piece, std::vector<Node> &bestEnding) const {
     bestEnding.resize(piece.size() + 1);
     for (size_t begin = 0, next; begin < piece.size(); begin = next) {
       size_t size = characterSize(static_cast<unsigned char>(piece[begin]));
@@ -109,8 +107,7 @@ private:
     return std::nullopt;
   }
 
-  MaybeError appendToken(std::string_view token,
-                         std::vector<int32_t> &ids) const {
+  MaybeError appendToken(std::string_view token, std::vector<int32_t> &ids) const {
     if (std::optional<int32_t> id = words.idOf(token))
       ids.push_back(*id);
     else if (byteTokens && byteTokens->append(token, ids))
@@ -141,14 +138,12 @@ std::unique_ptr<Model> llmc::tokenizer::parseUnigram(const JsonNode &node) {
     for (const nlohmann::json &entry : *vocab.raw()) {
       if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() ||
           !entry[1].is_number()) {
-        vocab.fail("expected [token, score]",
-                   "[" + std::to_string(tokens.size()) + "]");
+        vocab.fail("expected [token, score]", "[" + std::to_string(tokens.size()) + "]");
         break;
       }
       tokens.push_back(entry[0].get<std::string>());
       scores.push_back(entry[1].get<double>());
     }
   }
-  return std::make_unique<UnigramModel>(std::move(tokens), std::move(scores),
-                                        node);
+  return std::make_unique<UnigramModel>(std::move(tokens), std::move(scores), node);
 }

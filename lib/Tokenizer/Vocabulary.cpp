@@ -26,21 +26,17 @@ Vocabulary Vocabulary::fromObject(const JsonNode &node) {
   std::vector<std::pair<int32_t, const std::string *>> entries;
   entries.reserve(node.raw()->size());
   for (auto it = node.raw()->begin(); it != node.raw()->end(); ++it) {
-    bool valid = it->is_number_integer() && it->get<int64_t>() >= 0 &&
-                 it->get<int64_t>() < idLimit;
+    bool valid = it->is_number_integer() && it->get<int64_t>() >= 0 && it->get<int64_t>() < idLimit;
     if (!valid) {
-      node.fail("expected an id from 0 to " + std::to_string(idLimit - 1) +
-                    ", found " +
-                    it->dump(-1, ' ', false,
-                             nlohmann::json::error_handler_t::replace),
+      node.fail("expected an id from 0 to " + std::to_string(idLimit - 1) + ", found " +
+                    it->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
                 "['" + it.key() + "']");
       return result;
     }
     entries.emplace_back(it->get<int32_t>(), &it.key());
   }
-  std::stable_sort(
-      entries.begin(), entries.end(),
-      [](const auto &a, const auto &b) { return a.first < b.first; });
+  std::stable_sort(entries.begin(), entries.end(),
+                   [](const auto &a, const auto &b) { return a.first < b.first; });
   for (size_t i = 1; i < entries.size(); ++i)
     if (entries[i].first == entries[i - 1].first) {
       node.fail("'" + *entries[i - 1].second + "' and '" + *entries[i].second +
@@ -87,14 +83,12 @@ bool Vocabulary::contains(int32_t id) const {
 ByteTokens::ByteTokens(const Vocabulary &vocabulary) {
   static constexpr char digits[] = "0123456789ABCDEF";
   for (int byte = 0; byte < 256; ++byte) {
-    std::string token = {'<', '0', 'x', digits[byte >> 4], digits[byte & 15],
-                         '>'};
+    std::string token = {'<', '0', 'x', digits[byte >> 4], digits[byte & 15], '>'};
     ids[byte] = vocabulary.idOf(token).value_or(-1);
   }
 }
 
-bool ByteTokens::append(std::string_view bytes,
-                        std::vector<int32_t> &to) const {
+bool ByteTokens::append(std::string_view bytes, std::vector<int32_t> &to) const {
   size_t before = to.size();
   for (char byte : bytes) {
     int32_t id = ids[static_cast<unsigned char>(byte)];

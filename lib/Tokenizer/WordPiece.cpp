@@ -33,8 +33,7 @@ public:
       node.member("unk_token").fail("'" + token + "' is not in the vocabulary");
   }
 
-  MaybeError tokenize(std::string_view piece,
-                      std::vector<int32_t> &ids) const override {
+  MaybeError tokenize(std::string_view piece, std::vector<int32_t> &ids) const override {
     size_t before = ids.size();
     if (!coverWord(piece, ids)) {
       ids.resize(before);
@@ -45,11 +44,8 @@ public:
 
 private:
   bool coverWord(std::string_view piece, std::vector<int32_t> &ids) const {
-    auto startsCharacter = [](char c) {
-      return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-    };
-    if (std::count_if(piece.begin(), piece.end(), startsCharacter) >
-        maxCharacters)
+    auto startsCharacter = [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; };
+    if (std::count_if(piece.begin(), piece.end(), startsCharacter) > maxCharacters)
       return false;
     std::string candidate;
     for (size_t begin = 0; begin < piece.size();) {

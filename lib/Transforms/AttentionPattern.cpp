@@ -254,8 +254,8 @@ std::optional<AttentionPattern> matchAttention(llm::MatmulOp product, std::strin
   Value probabilities = stripFloatCasts(product.getLhs());
   if (auto guard = probabilities.getDefiningOp<llm::SelectOp>()) {
     auto test = guard.getCondition().getDefiningOp<llm::UnaryOp>();
-    if (!test || test.getKind() != llm::UnaryKind::is_nan ||
-        test.getInput() != guard.getRhs() || splatNumber(guard.getLhs()) != 0.0)
+    if (!test || test.getKind() != llm::UnaryKind::is_nan || test.getInput() != guard.getRhs() ||
+        splatNumber(guard.getLhs()) != 0.0)
       return fail("the left operand is a select that is no guard against NaN");
     probabilities = stripFloatCasts(guard.getRhs());
   }

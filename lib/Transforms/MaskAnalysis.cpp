@@ -20,7 +20,7 @@ namespace llmc {
 /// What a mask depends on.
 struct MaskAnalysis::Slice {
   SetVector<Operation *> operations;
-  BlockArgument keyMask;           // the only argument allowed
+  BlockArgument keyMask;              // the only argument allowed
   std::set<int64_t> windowCandidates; // integer constants above 1
 };
 
@@ -43,11 +43,10 @@ std::vector<bool> makeKeys(int64_t batch, int64_t total, Padding padding) {
     for (int64_t j = 0; j < total; ++j) {
       // Different rows have different padding; the last keeps all its keys.
       int64_t pad = batch - 1 - b + (batch == 1 && total > 1 ? 1 : 0);
-      bool key = padding == Padding::Left    ? j >= pad
-                 : padding == Padding::Right ? j < total - pad
-                 : padding == Padding::Scattered
-                     ? ((j * 7 + b * 5) % 11) % 3 != 0
-                     : true;
+      bool key = padding == Padding::Left        ? j >= pad
+                 : padding == Padding::Right     ? j < total - pad
+                 : padding == Padding::Scattered ? ((j * 7 + b * 5) % 11) % 3 != 0
+                                                 : true;
       keys[b * total + j] = key;
     }
   return keys;
@@ -193,8 +192,8 @@ FailureOr<Tensor> MaskAnalysis::evaluate(Value root, const Slice &slice,
 /// allow: a constant size has one value only.
 static SmallVector<std::array<int64_t, 3>> sampleSizes(const AttentionSizes &sizes) {
   SmallVector<std::array<int64_t, 3>> result;
-  constexpr std::array<int64_t, 3> kAll[] = {
-      {1, 0, 1}, {1, 0, 5}, {2, 3, 4}, {3, 4, 1}, {2, 0, 6}, {1, 9, 2}, {3, 1, 3}};
+  constexpr std::array<int64_t, 3> kAll[] = {{1, 0, 1}, {1, 0, 5}, {2, 3, 4}, {3, 4, 1},
+                                             {2, 0, 6}, {1, 9, 2}, {3, 1, 3}};
   for (auto [batch, past, queries] : kAll) {
     std::array<int64_t, 3> sample = {sizes.batch.constant().value_or(batch),
                                      sizes.past().constant().value_or(past),

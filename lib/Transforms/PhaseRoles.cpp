@@ -48,11 +48,12 @@ static int64_t largestTable(Value ids) {
   for (Operation *user : ids.getUsers()) {
     if (isa<llm::ReshapeOp, llm::CastOp>(user))
       largest = std::max(largest, largestTable(user->getResult(0)));
-    else if (auto embedding = dyn_cast<llm::EmbeddingOp>(user); embedding && embedding.getIds() == ids)
+    else if (auto embedding = dyn_cast<llm::EmbeddingOp>(user);
+             embedding && embedding.getIds() == ids)
       consider(embedding.getTable());
-    else if (auto gather = dyn_cast<llm::GatherOp>(user);
-             gather && gather.getIndices() == ids && gather.getAxis() == 0 &&
-             isTable(gather.getInput()))
+    else if (auto gather = dyn_cast<llm::GatherOp>(user); gather && gather.getIndices() == ids &&
+                                                          gather.getAxis() == 0 &&
+                                                          isTable(gather.getInput()))
       consider(gather.getInput());
   }
   return largest;
@@ -87,7 +88,8 @@ static bool feedsAttentionOnly(Operation *append, std::string &reason) {
         attention.getQuery() != result)
       continue;
     reason = (" grows by an operation that '" + user->getName().getStringRef() +
-              "' reads, not only attention").str();
+              "' reads, not only attention")
+                 .str();
     return false;
   }
   return true;
@@ -110,7 +112,8 @@ static std::optional<StatePair> findStatePair(BlockArgument argument, std::strin
                               concat.getInputs()[0] == argument
                         : kvAppend && kvAppend.getPast() == argument;
   if (!appends) {
-    reason = (" is read by '" + append->getName().getStringRef() + "', which does not append").str();
+    reason =
+        (" is read by '" + append->getName().getStringRef() + "', which does not append").str();
     return std::nullopt;
   }
   if (!feedsAttentionOnly(append, reason))
@@ -188,15 +191,15 @@ std::optional<PhaseRoles> findPhaseRoles(func::FuncOp func, std::string &reason)
   }
 
   auto isState = [&](unsigned index) {
-    return llvm::any_of(roles.states, [&](const StatePair &pair) { return pair.argument == index; });
+    return llvm::any_of(roles.states,
+                        [&](const StatePair &pair) { return pair.argument == index; });
   };
   for (BlockArgument argument : func.getArguments()) {
     unsigned index = argument.getArgNumber();
     if (index == roles.tokens || isState(index))
       continue;
     bool isInt2D = isIntOfRank(argument, 2);
-    if (isInt2D && getDims(argument) == tokenDims &&
-        !argumentName(func, index).contains("mask"))
+    if (isInt2D && getDims(argument) == tokenDims && !argumentName(func, index).contains("mask"))
       roles.positions.push_back(index);
     else if (isInt2D)
       roles.masks.push_back(index);

@@ -29,12 +29,12 @@ struct StatePair {
 
 struct PhaseRoles {
   unsigned tokens;
-  unsigned logits;                        ///< result
-  llvm::SmallVector<unsigned> masks;      ///< [batch, past + seq], 1 where a token is
-  llvm::SmallVector<unsigned> positions;  ///< [batch, seq]
-  llvm::SmallVector<StatePair> states;    ///< in argument order
-  std::string batch, seq;                 ///< symbols
-  llvm::SmallVector<std::string> pasts;   ///< symbols, all the same length
+  unsigned logits;                       ///< result
+  llvm::SmallVector<unsigned> masks;     ///< [batch, past + seq], 1 where a token is
+  llvm::SmallVector<unsigned> positions; ///< [batch, seq]
+  llvm::SmallVector<StatePair> states;   ///< in argument order
+  std::string batch, seq;                ///< symbols
+  llvm::SmallVector<std::string> pasts;  ///< symbols, all the same length
 };
 
 /// "'attention_mask'", or the argument's number where it has no name.

@@ -38,8 +38,7 @@ using llm::AttentionOp;
 Value makeScalar(OpBuilder &builder, Location loc, Type element, double number) {
   auto type = RankedTensorType::get({}, element);
   return llm::ConstantOp::create(
-      builder, loc,
-      DenseElementsAttr::get(type, builder.getFloatAttr(element, number).getValue()));
+      builder, loc, DenseElementsAttr::get(type, builder.getFloatAttr(element, number).getValue()));
 }
 
 /// The sum of all mask terms, or null.
@@ -52,9 +51,9 @@ Value buildBias(OpBuilder &builder, Location loc, const AttentionPattern &patter
       // rounding of -big.
       Type element = cast<RankedTensorType>(term.replacement.getType()).getElementType();
       Value zero = makeScalar(builder, loc, element, 0.0);
-      value = llm::SelectOp::create(builder, loc, term.value,
-                                    term.keepWhere ? zero : term.replacement,
-                                    term.keepWhere ? term.replacement : zero);
+      value =
+          llm::SelectOp::create(builder, loc, term.value, term.keepWhere ? zero : term.replacement,
+                                term.keepWhere ? term.replacement : zero);
     }
     bias = bias ? llm::BinaryOp::create(builder, loc, llm::BinaryKind::add, bias, value) : value;
   }
@@ -139,7 +138,8 @@ struct RecognizeAttention : impl::RecognizeAttentionBase<RecognizeAttention> {
     if (Value bias = attention.getBias()) {
       std::optional<MaskMeaning> found = analysis.analyze(bias, sizes);
       if (!found) {
-        LLVM_DEBUG(llvm::dbgs() << attention.getLoc() << ": bias kept: " << analysis.reason() << "\n");
+        LLVM_DEBUG(llvm::dbgs() << attention.getLoc() << ": bias kept: " << analysis.reason()
+                                << "\n");
         return;
       }
       meaning = *found;
@@ -223,7 +223,8 @@ struct RecognizeAttention : impl::RecognizeAttentionBase<RecognizeAttention> {
   }
 
   bool isKeyMask(BlockArgument argument) const {
-    return llvm::any_of(keyMaskBiases, [&](const auto &entry) { return entry.first.first == argument; });
+    return llvm::any_of(keyMaskBiases,
+                        [&](const auto &entry) { return entry.first.first == argument; });
   }
 
   MaskAnalysis analysis;

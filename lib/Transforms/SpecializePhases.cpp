@@ -110,8 +110,7 @@ private:
     }
     if (functions.empty())
       return;
-    getOperation()->setAttr("llm.stateless_reason",
-                            StringAttr::get(&getContext(), reason));
+    getOperation()->setAttr("llm.stateless_reason", StringAttr::get(&getContext(), reason));
     getOperation().emitRemark("no prefill and decode phases: ") << reason;
   }
 

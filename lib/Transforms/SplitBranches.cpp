@@ -83,9 +83,10 @@ LogicalResult choose(func::FuncOp func, unsigned argument, bool value) {
     inlineBranch(next, value); // removes one llm.if, so the loop ends
   }
   Builder builder(func.getContext());
-  func->setAttr("llm.guard", builder.getDictionaryAttr(
-                                 {builder.getNamedAttr("input", builder.getI64IntegerAttr(argument)),
-                                  builder.getNamedAttr("value", builder.getI64IntegerAttr(value))}));
+  func->setAttr(
+      "llm.guard",
+      builder.getDictionaryAttr({builder.getNamedAttr("input", builder.getI64IntegerAttr(argument)),
+                                 builder.getNamedAttr("value", builder.getI64IntegerAttr(value))}));
   // Each pass over the function applies every fact once; one fact may name the
   // symbol of another, so there are at most as many rounds as facts. Types are
   // inferred anew even without facts: a branch's results may have more precise

@@ -85,10 +85,10 @@ private:
   Value addArgument(Type type, StringRef name) {
     Block &block = func.front();
     unsigned index = block.getNumArguments();
-    (void)func.insertArgument(index, type,
-                              builder.getDictionaryAttr(builder.getNamedAttr(
-                                  "llm.name", builder.getStringAttr(name))),
-                              func.getLoc());
+    (void)func.insertArgument(
+        index, type,
+        builder.getDictionaryAttr(builder.getNamedAttr("llm.name", builder.getStringAttr(name))),
+        func.getLoc());
     return block.getArgument(index);
   }
 
@@ -99,7 +99,8 @@ private:
     pastLens = addArgument(makeTensorType({batch}, i64), "past_lens");
     for (const StatePair &pair : roles.states) {
       auto type = cast<RankedTensorType>(func.getArgument(pair.argument).getType());
-      auto token = RankedTensorType::get({type.getDimSize(1), type.getDimSize(3)}, type.getElementType());
+      auto token =
+          RankedTensorType::get({type.getDimSize(1), type.getDimSize(3)}, type.getElementType());
       auto name = func.getArgAttrOfType<StringAttr>(pair.argument, "llm.name");
       stateArguments.push_back(addArgument(llm::StateType::get(func.getContext(), token),
                                            name ? name.getValue() : StringRef("state")));
@@ -121,7 +122,8 @@ private:
     auto scalar = RankedTensorType::get({}, type.getElementType());
     Value one = llm::ConstantOp::create(
         builder, func.getLoc(),
-        DenseElementsAttr::get(scalar, builder.getIntegerAttr(type.getElementType(), 1).getValue()));
+        DenseElementsAttr::get(scalar,
+                               builder.getIntegerAttr(type.getElementType(), 1).getValue()));
     return llm::BroadcastOp::create(builder, func.getLoc(), type, one);
   }
 
@@ -184,8 +186,8 @@ private:
     }
     builder.setInsertionPoint(terminator);
     Location loc = logits.getLoc();
-    logits = llm::ReshapeOp::create(builder, loc,
-                                    makeTensorType({batch, vocabulary}, type.getElementType()), logits);
+    logits = llm::ReshapeOp::create(
+        builder, loc, makeTensorType({batch, vocabulary}, type.getElementType()), logits);
     Type f32 = builder.getF32Type();
     if (type.getElementType() != f32)
       logits = llm::CastOp::create(builder, loc, makeTensorType({batch, vocabulary}, f32), logits);
@@ -204,8 +206,7 @@ private:
   }
 
   Attribute resultName(StringRef name) {
-    return builder.getDictionaryAttr(
-        builder.getNamedAttr("llm.name", builder.getStringAttr(name)));
+    return builder.getDictionaryAttr(builder.getNamedAttr("llm.name", builder.getStringAttr(name)));
   }
 
   /// A padding mask of ones adds zero to every score.

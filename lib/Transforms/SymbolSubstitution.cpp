@@ -71,9 +71,9 @@ LogicalResult substituteSymbols(func::FuncOp func, const DimExpr::Substitution &
 /// shape; nothing for others.
 static LogicalResult inferTypes(Operation *op, SmallVectorImpl<Type> &types) {
   if (auto cast = dyn_cast<llm::CastOp>(op)) {
-    types.push_back(llm::makeTensorType(
-        llm::getDims(cast.getInput()),
-        mlir::cast<RankedTensorType>(cast.getType()).getElementType()));
+    types.push_back(
+        llm::makeTensorType(llm::getDims(cast.getInput()),
+                            mlir::cast<RankedTensorType>(cast.getType()).getElementType()));
     return success();
   }
   if (auto attention = dyn_cast<llm::AttentionOp>(op)) {

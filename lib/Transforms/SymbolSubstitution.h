@@ -20,8 +20,7 @@ namespace llmc {
 
 /// Calls `visit` for every symbol that decides an element of `op`'s result (as
 /// opposed to its shape): those of dim_values, iota and slice starts.
-void forEachValueSymbol(mlir::Operation *op,
-                        const std::function<void(const std::string &)> &visit);
+void forEachValueSymbol(mlir::Operation *op, const std::function<void(const std::string &)> &visit);
 
 /// Replaces symbols in every type and size expression of `func`, then infers
 /// result types anew.

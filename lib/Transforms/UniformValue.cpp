@@ -25,12 +25,18 @@ std::optional<double> UniformValues::lookup(Value value) {
 
 static std::optional<double> compare(llm::ComparePredicate predicate, double a, double b) {
   switch (predicate) {
-  case llm::ComparePredicate::eq: return a == b;
-  case llm::ComparePredicate::ne: return a != b;
-  case llm::ComparePredicate::lt: return a < b;
-  case llm::ComparePredicate::le: return a <= b;
-  case llm::ComparePredicate::gt: return a > b;
-  case llm::ComparePredicate::ge: return a >= b;
+  case llm::ComparePredicate::eq:
+    return a == b;
+  case llm::ComparePredicate::ne:
+    return a != b;
+  case llm::ComparePredicate::lt:
+    return a < b;
+  case llm::ComparePredicate::le:
+    return a <= b;
+  case llm::ComparePredicate::gt:
+    return a > b;
+  case llm::ComparePredicate::ge:
+    return a >= b;
   }
   return std::nullopt;
 }
@@ -38,15 +44,24 @@ static std::optional<double> compare(llm::ComparePredicate predicate, double a, 
 /// Only what masks are made of; rounding never matters for 0, 1 and infinity.
 static std::optional<double> binary(llm::BinaryKind kind, double a, double b) {
   switch (kind) {
-  case llm::BinaryKind::add: return a + b;
-  case llm::BinaryKind::sub: return a - b;
-  case llm::BinaryKind::mul: return a * b;
-  case llm::BinaryKind::max: return std::max(a, b);
-  case llm::BinaryKind::min: return std::min(a, b);
-  case llm::BinaryKind::logical_and: return a != 0 && b != 0;
-  case llm::BinaryKind::logical_or: return a != 0 || b != 0;
-  case llm::BinaryKind::logical_xor: return (a != 0) != (b != 0);
-  default: return std::nullopt;
+  case llm::BinaryKind::add:
+    return a + b;
+  case llm::BinaryKind::sub:
+    return a - b;
+  case llm::BinaryKind::mul:
+    return a * b;
+  case llm::BinaryKind::max:
+    return std::max(a, b);
+  case llm::BinaryKind::min:
+    return std::min(a, b);
+  case llm::BinaryKind::logical_and:
+    return a != 0 && b != 0;
+  case llm::BinaryKind::logical_or:
+    return a != 0 || b != 0;
+  case llm::BinaryKind::logical_xor:
+    return (a != 0) != (b != 0);
+  default:
+    return std::nullopt;
   }
 }
 
@@ -83,7 +98,8 @@ std::optional<double> UniformValues::compute(Operation *op) {
     std::optional<double> lhs = lookup(binaryOp.getLhs()), rhs = lookup(binaryOp.getRhs());
     return lhs && rhs ? binary(binaryOp.getKind(), *lhs, *rhs) : std::nullopt;
   }
-  if (auto unary = dyn_cast<llm::UnaryOp>(op); unary && unary.getKind() == llm::UnaryKind::logical_not) {
+  if (auto unary = dyn_cast<llm::UnaryOp>(op);
+      unary && unary.getKind() == llm::UnaryKind::logical_not) {
     std::optional<double> input = lookup(unary.getInput());
     return input ? std::optional<double>(*input == 0) : std::nullopt;
   }

@@ -72,9 +72,9 @@ private:
           if (listed.contains(name) && bound.contains(name))
             return;
           offender = op;
-          text = "the size '" + name + (listed.contains(name)
-                                            ? "' is no input's dimension by itself"
-                                            : "' is not in llm.symbols");
+          text = "the size '" + name +
+                 (listed.contains(name) ? "' is no input's dimension by itself"
+                                        : "' is not in llm.symbols");
         });
     };
     for (BlockArgument argument : func.getArguments())
@@ -104,8 +104,7 @@ private:
       return func.emitError("a stateful phase starts with tokens[batch, seq] and past_lens[batch]");
     if (isDecode && cast<RankedTensorType>(inputs[0]).getDimSize(1) != 1)
       return func.emitError("decode takes one token per sequence");
-    if (results.size() + 1 != inputs.size() ||
-        results.drop_front() != inputs.drop_front(2))
+    if (results.size() + 1 != inputs.size() || results.drop_front() != inputs.drop_front(2))
       return func.emitError("a stateful phase gives logits and the states that it took");
     auto logits = dyn_cast<RankedTensorType>(results[0]);
     if (!logits || logits.getRank() != 2 || !logits.getElementType().isF32())

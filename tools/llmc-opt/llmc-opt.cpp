@@ -11,6 +11,5 @@ int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   llmc::registerDialects(registry);
   llmc::registerPasses();
-  return mlir::asMainReturnCode(
-      mlir::MlirOptMain(argc, argv, "llmc pass driver\n", registry));
+  return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "llmc pass driver\n", registry));
 }

@@ -39,17 +39,15 @@ struct BenchOptions {
 /// Token `index` of the measured text: any ids do, as long as they exist and do
 /// not all share one row of the embedding.
 int64_t benchToken(int64_t index, uint64_t vocabSize) {
-  return static_cast<int64_t>((static_cast<uint64_t>(index) * 7919 + 11) %
-                              vocabSize);
+  return static_cast<int64_t>((static_cast<uint64_t>(index) * 7919 + 11) % vocabSize);
 }
 
 /// One session per number of threads, and its cache's length.
 class BenchSession {
 public:
-  static std::optional<BenchSession>
-  create(const Model &model, uint32_t threads, std::string &error) {
-    std::optional<Session> session =
-        Session::create(model, {threads, 0}, error);
+  static std::optional<BenchSession> create(const Model &model, uint32_t threads,
+                                            std::string &error) {
+    std::optional<Session> session = Session::create(model, {threads, 0}, error);
     if (!session)
       return std::nullopt;
     return BenchSession(std::move(*session), model.info().vocab_size);
@@ -62,8 +60,7 @@ public:
   std::optional<double> measure(const BenchConfig &config, std::string &error) {
     if (!setContext(config.context, error))
       return std::nullopt;
-    std::vector<int64_t> tokens =
-        makeTokens(config.context, config.numTokens());
+    std::vector<int64_t> tokens = makeTokens(config.context, config.numTokens());
     length += config.numTokens();
     auto begin = std::chrono::steady_clock::now();
     if (config.isPrefill) {
@@ -92,16 +89,14 @@ private:
   /// Goes back to `context` tokens where the cache holds more, else fills up.
   bool setContext(int64_t context, std::string &error) {
     std::string ignored;
-    if (length > context &&
-        !session.truncate(static_cast<size_t>(context), ignored)) {
+    if (length > context && !session.truncate(static_cast<size_t>(context), ignored)) {
       // A module with fixed states can only start again.
       if (!session.reset(error))
         return false;
       length = 0;
     }
     length = std::min(length, context);
-    if (length < context &&
-        !session.prefill(makeTokens(length, context - length), error))
+    if (length < context && !session.prefill(makeTokens(length, context - length), error))
       return false;
     length = context;
     return true;
@@ -114,8 +109,8 @@ private:
 
 /// Numbers of threads that are asked for; by default one, and all that the
 /// runtime would take.
-bool resolveThreads(const BenchOptions &options, const Model &model,
-                    std::vector<int64_t> &threads, std::string &error) {
+bool resolveThreads(const BenchOptions &options, const Model &model, std::vector<int64_t> &threads,
+                    std::string &error) {
   if (!options.threads.empty()) {
     threads = *parseNumberList(options.threads, 1);
     return true;
@@ -136,26 +131,22 @@ void updateRoof(Roof &roof, const BandwidthProbe &probe) {
   auto threads = static_cast<unsigned>(roof.threads);
   if (probe.isValid())
     roof.bytesPerSecond = std::max(roof.bytesPerSecond, probe.measure(threads));
-  roof.flopsPerSecond =
-      std::max(roof.flopsPerSecond, measurePeakArithmetic(threads));
+  roof.flopsPerSecond = std::max(roof.flopsPerSecond, measurePeakArithmetic(threads));
 }
 
 /// Round 0 warms up and is not counted.
-bool measureAll(const BenchPlan &plan, int64_t repetitions,
-                const BandwidthProbe &probe,
-                std::map<int64_t, BenchSession> &sessions,
-                Measurements &measurements, std::string &error) {
+bool measureAll(const BenchPlan &plan, int64_t repetitions, const BandwidthProbe &probe,
+                std::map<int64_t, BenchSession> &sessions, Measurements &measurements,
+                std::string &error) {
   bool isTerminal = isatty(STDERR_FILENO);
   measurements.seconds.resize(plan.configs.size());
   for (int64_t round = 0; round <= repetitions; ++round) {
     if (isTerminal)
-      std::fprintf(stderr, "\rround %lld of %lld",
-                   static_cast<long long>(round),
+      std::fprintf(stderr, "\rround %lld of %lld", static_cast<long long>(round),
                    static_cast<long long>(repetitions));
     for (size_t i = 0; i < plan.configs.size(); ++i) {
       auto session = sessions.find(plan.configs[i].threads);
-      std::optional<double> seconds =
-          session->second.measure(plan.configs[i], error);
+      std::optional<double> seconds = session->second.measure(plan.configs[i], error);
       if (!seconds)
         return false;
       if (round > 0)
@@ -169,15 +160,12 @@ bool measureAll(const BenchPlan &plan, int64_t repetitions,
   return true;
 }
 
-void printHeading(const BenchOptions &options, const Model &model,
-                  const ModelCost &cost, const BenchPlan &plan) {
-  std::printf(
-      "model    %s (%.1f MB of weights, max_seq %u, prefill chunk %u)\n",
-      options.modelPath.c_str(),
-      static_cast<double>(model.info().weights_bytes) / 1e6,
-      model.info().max_seq, model.info().prefill_chunk);
-  std::printf("cpu      %s, %ld processors\n", cpuName().c_str(),
-              sysconf(_SC_NPROCESSORS_ONLN));
+void printHeading(const BenchOptions &options, const Model &model, const ModelCost &cost,
+                  const BenchPlan &plan) {
+  std::printf("model    %s (%.1f MB of weights, max_seq %u, prefill chunk %u)\n",
+              options.modelPath.c_str(), static_cast<double>(model.info().weights_bytes) / 1e6,
+              model.info().max_seq, model.info().prefill_chunk);
+  std::printf("cpu      %s, %ld processors\n", cpuName().c_str(), sysconf(_SC_NPROCESSORS_ONLN));
   std::printf("per step %.1f MB of weights; per token %.1f M multiply-adds%s, "
               "%.1f kB of cache\n",
               static_cast<double>(cost.weightBytesPerStep) / 1e6,
@@ -195,8 +183,7 @@ int runBench(const BenchOptions &options) {
   if (!model)
     return reportError(error);
   if (!model->info().can_generate || model->info().vocab_size == 0)
-    return reportError(options.modelPath +
-                       ": has no prefill and decode phases to measure");
+    return reportError(options.modelPath + ": has no prefill and decode phases to measure");
   BenchRequest request;
   request.promptTokens = *parseNumberList(options.promptTokens, 1);
   request.contexts = *parseNumberList(options.contexts, 0);
@@ -210,13 +197,12 @@ int runBench(const BenchOptions &options) {
   for (BenchConfig &config : plan.configs) {
     if (sessions.count(config.threads))
       continue;
-    std::optional<BenchSession> session = BenchSession::create(
-        *model, static_cast<uint32_t>(config.threads), error);
+    std::optional<BenchSession> session =
+        BenchSession::create(*model, static_cast<uint32_t>(config.threads), error);
     if (!session)
       return reportError(error);
     if (session->threads() != config.threads)
-      plan.notes.push_back(std::to_string(config.threads) +
-                           " threads: the runtime works with " +
+      plan.notes.push_back(std::to_string(config.threads) + " threads: the runtime works with " +
                            std::to_string(session->threads()) + " here");
     measurements.roofs[config.threads].threads = session->threads();
     sessions.emplace(config.threads, std::move(*session));
@@ -229,40 +215,34 @@ int runBench(const BenchOptions &options) {
   BandwidthProbe probe(model->info().weights_bytes);
   if (!probe.isValid())
     std::printf("note     no memory to measure the bandwidth with\n");
-  if (!measureAll(plan, options.repetitions, probe, sessions, measurements,
-                  error))
+  if (!measureAll(plan, options.repetitions, probe, sessions, measurements, error))
     return reportError(error);
 
   for (const auto &[threads, roof] : measurements.roofs)
-    std::printf(
-        "roof     %lld threads: reads %.1f GB/s over the weights' size, "
-        "f32 %.1f GFLOP/s (%s; best of %lld)\n",
-        static_cast<long long>(roof.threads), roof.bytesPerSecond / 1e9,
-        roof.flopsPerSecond / 1e9, calibrationISA(),
-        static_cast<long long>(options.repetitions + 1));
+    std::printf("roof     %lld threads: reads %.1f GB/s over the weights' size, "
+                "f32 %.1f GFLOP/s (%s; best of %lld)\n",
+                static_cast<long long>(roof.threads), roof.bytesPerSecond / 1e9,
+                roof.flopsPerSecond / 1e9, calibrationISA(),
+                static_cast<long long>(options.repetitions + 1));
   std::vector<BenchResult> results;
   for (size_t i = 0; i < plan.configs.size(); ++i)
-    results.push_back(makeResult(plan.configs[i],
-                                 median(measurements.seconds[i]), cost,
+    results.push_back(makeResult(plan.configs[i], median(measurements.seconds[i]), cost,
                                  measurements.roofs[plan.configs[i].threads],
                                  model->info().prefill_chunk));
   std::printf("\n%s", tableText(results).c_str());
   std::printf("medians of %lld repetitions; decode runs %lld steps at a time\n",
               static_cast<long long>(options.repetitions),
               static_cast<long long>(options.newTokens));
-  if (!options.jsonPath.empty() &&
-      !writeFileAtomically(options.jsonPath, jsonText(results), error))
+  if (!options.jsonPath.empty() && !writeFileAtomically(options.jsonPath, jsonText(results), error))
     return reportError(error);
   return 0;
 }
 
-CLI::Option *addListOption(CLI::App &command, const std::string &name,
-                           std::string &text, int64_t minimum,
-                           const std::string &description) {
+CLI::Option *addListOption(CLI::App &command, const std::string &name, std::string &text,
+                           int64_t minimum, const std::string &description) {
   auto check = [minimum](const std::string &text) -> std::string {
-    return parseNumberList(text, minimum)
-               ? ""
-               : "'" + text + "' is not a list of numbers such as 1,2";
+    return parseNumberList(text, minimum) ? ""
+                                          : "'" + text + "' is not a list of numbers such as 1,2";
   };
   return command.add_option(name, text, description)
       ->type_name("N,N,...")
@@ -273,29 +253,24 @@ CLI::Option *addListOption(CLI::App &command, const std::string &name,
 
 void addBenchCommand(CLI::App &app, int &exitCode) {
   auto options = std::make_shared<BenchOptions>();
-  CLI::App *command =
-      app.add_subcommand("bench", "measure tokens per second and its limits");
+  CLI::App *command = app.add_subcommand("bench", "measure tokens per second and its limits");
   addModelArgument(*command, options->modelPath);
-  addListOption(*command, "--prompt-tokens", options->promptTokens, 1,
-                "prefill: tokens at once")
+  addListOption(*command, "--prompt-tokens", options->promptTokens, 1, "prefill: tokens at once")
       ->capture_default_str();
   addCountOption(*command, "--new-tokens", options->newTokens, 1,
                  "decode: steps that are timed together");
-  addListOption(*command, "--context", options->contexts, 0,
-                "tokens in the cache before")
+  addListOption(*command, "--context", options->contexts, 0, "tokens in the cache before")
       ->capture_default_str();
   addListOption(*command, "--threads", options->threads, 1,
                 "default: 1, and one per physical core");
   addCountOption(*command, "--repetitions", options->repetitions, 1,
                  "counted repetitions, after one that is not");
-  command
-      ->add_option("--json", options->jsonPath, "also write the results here")
+  command->add_option("--json", options->jsonPath, "also write the results here")
       ->type_name("FILE");
-  command->footer(
-      "bandwidth: bytes of weights and cache that the steps read, of what the "
-      "machine reads per\nsecond over as many bytes. peak: 2 x multiply-adds, "
-      "of the machine's f32 arithmetic. Both\nare measured in the same run "
-      "with the same number of threads.");
+  command->footer("bandwidth: bytes of weights and cache that the steps read, of what the "
+                  "machine reads per\nsecond over as many bytes. peak: 2 x multiply-adds, "
+                  "of the machine's f32 arithmetic. Both\nare measured in the same run "
+                  "with the same number of threads.");
   command->callback([options, &exitCode] { exitCode = runBench(*options); });
 }
 

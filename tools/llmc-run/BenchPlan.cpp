@@ -40,22 +40,20 @@ BenchPlan planBench(const BenchRequest &request, int64_t maxSeq) {
   for (int64_t context : distinct(request.contexts))
     for (int64_t prompt : distinct(request.promptTokens)) {
       if (context + prompt > maxSeq)
-        plan.notes.push_back("left out prefill of " + std::to_string(prompt) +
-                             " tokens at " + exceedsText(context, maxSeq));
+        plan.notes.push_back("left out prefill of " + std::to_string(prompt) + " tokens at " +
+                             exceedsText(context, maxSeq));
       else
         shapes.push_back({true, prompt, 0, context, 1});
     }
   for (int64_t context : distinct(request.contexts)) {
     int64_t newTokens = std::min(request.newTokens, maxSeq - context);
     if (newTokens <= 0) {
-      plan.notes.push_back("left out decode at " +
-                           exceedsText(context, maxSeq));
+      plan.notes.push_back("left out decode at " + exceedsText(context, maxSeq));
       continue;
     }
     if (newTokens < request.newTokens)
-      plan.notes.push_back("decode at context " + std::to_string(context) +
-                           ": " + std::to_string(newTokens) +
-                           " new tokens, up to the model's " +
+      plan.notes.push_back("decode at context " + std::to_string(context) + ": " +
+                           std::to_string(newTokens) + " new tokens, up to the model's " +
                            std::to_string(maxSeq));
     shapes.push_back({false, 0, newTokens, context, 1});
   }
@@ -70,19 +68,16 @@ BenchPlan planBench(const BenchRequest &request, int64_t maxSeq) {
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   size_t middle = values.size() / 2;
-  return values.size() % 2 ? values[middle]
-                           : (values[middle - 1] + values[middle]) / 2;
+  return values.size() % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
 }
 
-BenchResult makeResult(const BenchConfig &config, double seconds,
-                       const ModelCost &cost, const Roof &roof,
-                       int64_t prefillChunk) {
+BenchResult makeResult(const BenchConfig &config, double seconds, const ModelCost &cost,
+                       const Roof &roof, int64_t prefillChunk) {
   BenchResult result{config, 0, 0, 0};
   auto numTokens = static_cast<uint64_t>(config.numTokens());
   auto chunk = static_cast<uint64_t>(config.isPrefill ? prefillChunk : 1);
   result.tokensPerSecond = static_cast<double>(numTokens) / seconds;
-  double bytes =
-      cost.bytesRead(static_cast<uint64_t>(config.context), numTokens, chunk);
+  double bytes = cost.bytesRead(static_cast<uint64_t>(config.context), numTokens, chunk);
   if (roof.bytesPerSecond > 0)
     result.bandwidthShare = bytes / seconds / roof.bytesPerSecond;
   if (roof.flopsPerSecond > 0)
@@ -96,15 +91,12 @@ std::string tableText(const std::vector<BenchResult> &results) {
                      "     peak\n";
   for (const BenchResult &result : results) {
     const BenchConfig &config = result.config;
-    std::string prompt =
-        config.isPrefill ? std::to_string(config.promptTokens) : "-";
+    std::string prompt = config.isPrefill ? std::to_string(config.promptTokens) : "-";
     char line[160];
-    std::snprintf(
-        line, sizeof line, "%-7s %7s %8lld %8lld %11.1f %9.1f%% %8.1f%%\n",
-        config.isPrefill ? "prefill" : "decode", prompt.c_str(),
-        static_cast<long long>(config.context),
-        static_cast<long long>(config.threads), result.tokensPerSecond,
-        result.bandwidthShare * 100, result.peakShare * 100);
+    std::snprintf(line, sizeof line, "%-7s %7s %8lld %8lld %11.1f %9.1f%% %8.1f%%\n",
+                  config.isPrefill ? "prefill" : "decode", prompt.c_str(),
+                  static_cast<long long>(config.context), static_cast<long long>(config.threads),
+                  result.tokensPerSecond, result.bandwidthShare * 100, result.peakShare * 100);
     text += line;
   }
   return text;

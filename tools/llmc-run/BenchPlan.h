@@ -64,9 +64,8 @@ struct BenchResult {
 double median(std::vector<double> values);
 
 /// `seconds` is the median time of one measured call or run of steps.
-BenchResult makeResult(const BenchConfig &config, double seconds,
-                       const ModelCost &cost, const Roof &roof,
-                       int64_t prefillChunk);
+BenchResult makeResult(const BenchConfig &config, double seconds, const ModelCost &cost,
+                       const Roof &roof, int64_t prefillChunk);
 
 /// Aligned columns with a heading, newline-terminated.
 std::string tableText(const std::vector<BenchResult> &results);

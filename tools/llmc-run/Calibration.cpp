@@ -35,8 +35,7 @@ std::atomic<uint64_t> sink;
 
 /// Reads [data, data + sizeBytes); sizeBytes is a multiple of 512. A prefetch
 /// distance of 0 leaves fetching ahead to the hardware.
-using ReadFn = uint64_t (*)(const uint8_t *data, size_t sizeBytes,
-                            size_t prefetchBytes);
+using ReadFn = uint64_t (*)(const uint8_t *data, size_t sizeBytes, size_t prefetchBytes);
 
 /// Does `rounds` times a fixed number of operations, which it returns.
 using ArithmeticFn = uint64_t (*)(size_t rounds, float seed);
@@ -69,8 +68,8 @@ uint64_t arithmeticBaseline(size_t rounds, float seed) {
 }
 
 #if defined(__x86_64__)
-__attribute__((target("avx2"))) uint64_t
-readAVX2(const uint8_t *data, size_t sizeBytes, size_t prefetchBytes) {
+__attribute__((target("avx2"))) uint64_t readAVX2(const uint8_t *data, size_t sizeBytes,
+                                                  size_t prefetchBytes) {
   __m256i sums[8] = {};
   for (size_t i = 0; i < sizeBytes; i += 256) {
     if (prefetchBytes)
@@ -80,8 +79,7 @@ readAVX2(const uint8_t *data, size_t sizeBytes, size_t prefetchBytes) {
 #pragma GCC unroll 8
     for (int j = 0; j < 8; ++j)
       sums[j] = _mm256_add_epi64(
-          sums[j], _mm256_load_si256(
-                       reinterpret_cast<const __m256i *>(data + i + j * 32)));
+          sums[j], _mm256_load_si256(reinterpret_cast<const __m256i *>(data + i + j * 32)));
   }
   __m256i total = sums[0];
   for (int j = 1; j < 8; ++j)
@@ -89,8 +87,8 @@ readAVX2(const uint8_t *data, size_t sizeBytes, size_t prefetchBytes) {
   return static_cast<uint64_t>(_mm256_extract_epi64(total, 0));
 }
 
-__attribute__((target("avx512f"))) uint64_t
-readAVX512(const uint8_t *data, size_t sizeBytes, size_t prefetchBytes) {
+__attribute__((target("avx512f"))) uint64_t readAVX512(const uint8_t *data, size_t sizeBytes,
+                                                       size_t prefetchBytes) {
   __m512i sums[8] = {};
   for (size_t i = 0; i < sizeBytes; i += 512) {
     if (prefetchBytes)
@@ -109,10 +107,8 @@ readAVX512(const uint8_t *data, size_t sizeBytes, size_t prefetchBytes) {
   return lanes[0];
 }
 
-__attribute__((target("avx2,fma"))) uint64_t arithmeticFMA(size_t rounds,
-                                                           float seed) {
-  __m256 sums[NumAccumulators], factor = _mm256_set1_ps(0.999f),
-                                term = _mm256_set1_ps(seed);
+__attribute__((target("avx2,fma"))) uint64_t arithmeticFMA(size_t rounds, float seed) {
+  __m256 sums[NumAccumulators], factor = _mm256_set1_ps(0.999f), term = _mm256_set1_ps(seed);
 #pragma GCC unroll 12
   for (int j = 0; j < NumAccumulators; ++j)
     sums[j] = term;
@@ -124,15 +120,12 @@ __attribute__((target("avx2,fma"))) uint64_t arithmeticFMA(size_t rounds,
 #pragma GCC unroll 12
   for (int j = 1; j < NumAccumulators; ++j)
     total = _mm256_add_ps(total, sums[j]);
-  sink.fetch_add(static_cast<uint64_t>(_mm256_cvtss_f32(total)),
-                 std::memory_order_relaxed);
+  sink.fetch_add(static_cast<uint64_t>(_mm256_cvtss_f32(total)), std::memory_order_relaxed);
   return rounds * NumAccumulators * 8 * 2;
 }
 
-__attribute__((target("avx512f"))) uint64_t arithmeticAVX512(size_t rounds,
-                                                             float seed) {
-  __m512 sums[NumAccumulators], factor = _mm512_set1_ps(0.999f),
-                                term = _mm512_set1_ps(seed);
+__attribute__((target("avx512f"))) uint64_t arithmeticAVX512(size_t rounds, float seed) {
+  __m512 sums[NumAccumulators], factor = _mm512_set1_ps(0.999f), term = _mm512_set1_ps(seed);
 #pragma GCC unroll 12
   for (int j = 0; j < NumAccumulators; ++j)
     sums[j] = term;
@@ -144,8 +137,7 @@ __attribute__((target("avx512f"))) uint64_t arithmeticAVX512(size_t rounds,
 #pragma GCC unroll 12
   for (int j = 1; j < NumAccumulators; ++j)
     total = _mm512_add_ps(total, sums[j]);
-  sink.fetch_add(static_cast<uint64_t>(_mm512_cvtss_f32(total)),
-                 std::memory_order_relaxed);
+  sink.fetch_add(static_cast<uint64_t>(_mm512_cvtss_f32(total)), std::memory_order_relaxed);
   return rounds * NumAccumulators * 16 * 2;
 }
 #endif
@@ -167,8 +159,7 @@ Probes selectProbes() {
 }
 
 /// Seconds from the moment that all threads are ready until the last is done.
-double timeThreads(unsigned numThreads,
-                   const std::function<void(unsigned)> &work) {
+double timeThreads(unsigned numThreads, const std::function<void(unsigned)> &work) {
   using Clock = std::chrono::steady_clock;
   Clock::time_point begin;
   std::barrier start(numThreads, [&]() noexcept { begin = Clock::now(); });
@@ -194,12 +185,11 @@ constexpr size_t PageBytes = size_t{2} << 20;
 } // namespace
 
 BandwidthProbe::BandwidthProbe(size_t wantedBytes)
-    : sizeBytes(std::max<size_t>((wantedBytes + PageBytes - 1) / PageBytes, 1) *
-                PageBytes) {
+    : sizeBytes(std::max<size_t>((wantedBytes + PageBytes - 1) / PageBytes, 1) * PageBytes) {
   if (sizeBytes < wantedBytes)
     return;
-  void *address = mmap(nullptr, sizeBytes, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void *address =
+      mmap(nullptr, sizeBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (address == MAP_FAILED)
     return;
   madvise(address, sizeBytes, MADV_HUGEPAGE);
@@ -236,8 +226,7 @@ double measurePeakArithmetic(unsigned numThreads) {
   constexpr size_t Rounds = 5'000'000;
   std::vector<uint64_t> operations(numThreads);
   double seconds = timeThreads(numThreads, [&](unsigned index) {
-    operations[index] =
-        probes.arithmetic(Rounds, static_cast<float>(index + 1));
+    operations[index] = probes.arithmetic(Rounds, static_cast<float>(index + 1));
   });
   uint64_t total = 0;
   for (uint64_t count : operations)

@@ -31,41 +31,34 @@ constexpr int64_t MaxThreads = 4096;
 template <typename T> auto checkRange(T minimum, T maximum) {
   return [=](const std::string &text) -> std::string {
     T number;
-    if (CLI::detail::lexical_cast(text, number) && number >= minimum &&
-        number <= maximum)
+    if (CLI::detail::lexical_cast(text, number) && number >= minimum && number <= maximum)
       return "";
     std::ostringstream message;
-    message << "'" << text << "' is not a number from " << minimum << " to "
-            << maximum;
+    message << "'" << text << "' is not a number from " << minimum << " to " << maximum;
     return message.str();
   };
 }
 
 std::string versionText() {
-  return "llmc-run " LLMC_RUN_VERSION " (runtime API " +
-         std::to_string(llmc_api_version() >> 16) + "." +
-         std::to_string(llmc_api_version() & 0xffff) + ", module ABI " +
+  return "llmc-run " LLMC_RUN_VERSION " (runtime API " + std::to_string(llmc_api_version() >> 16) +
+         "." + std::to_string(llmc_api_version() & 0xffff) + ", module ABI " +
          std::to_string(LLMC_MODULE_ABI_VERSION) + ")";
 }
 
 /// Asked before parsing: CLI11 would only say that a subcommand is required.
 bool hasSubcommand(const CLI::App &app, const std::string &name) {
-  for (const CLI::App *command :
-       app.get_subcommands([](const CLI::App *) { return true; }))
+  for (const CLI::App *command : app.get_subcommands([](const CLI::App *) { return true; }))
     if (command->get_name() == name)
       return true;
   return false;
 }
 
 /// The parser's message as one line: CLI11 puts hints on further ones.
-std::string firstLine(const std::string &text) {
-  return text.substr(0, text.find('\n'));
-}
+std::string firstLine(const std::string &text) { return text.substr(0, text.find('\n')); }
 
 } // namespace
 
-std::optional<std::vector<int64_t>> parseNumberList(const std::string &text,
-                                                    int64_t minimum) {
+std::optional<std::vector<int64_t>> parseNumberList(const std::string &text, int64_t minimum) {
   std::vector<int64_t> numbers;
   const char *position = text.data(), *end = position + text.size();
   for (;;) {
@@ -83,33 +76,28 @@ std::optional<std::vector<int64_t>> parseNumberList(const std::string &text,
 }
 
 void addModelArgument(CLI::App &command, std::string &path) {
-  command
-      .add_option("model", path, "compiled model, as llmc compile writes it")
+  command.add_option("model", path, "compiled model, as llmc compile writes it")
       ->required()
       ->type_name("M.llmc");
 }
 
 void addThreadsOption(CLI::App &command, uint32_t &threads) {
-  command
-      .add_option("--threads", threads,
-                  "threads to work with; 0: one per physical core")
+  command.add_option("--threads", threads, "threads to work with; 0: one per physical core")
       ->type_name("N")
       ->check(CLI::Validator(checkRange<int64_t>(0, MaxThreads), ""))
       ->capture_default_str();
 }
 
-CLI::Option *addCountOption(CLI::App &command, const std::string &name,
-                            int64_t &value, int64_t minimum,
-                            const std::string &description) {
+CLI::Option *addCountOption(CLI::App &command, const std::string &name, int64_t &value,
+                            int64_t minimum, const std::string &description) {
   return command.add_option(name, value, description)
       ->type_name("N")
       ->check(CLI::Validator(checkRange(minimum, MaxCount), ""))
       ->capture_default_str();
 }
 
-CLI::Option *addRealOption(CLI::App &command, const std::string &name,
-                           double &value, double minimum, double maximum,
-                           const std::string &description) {
+CLI::Option *addRealOption(CLI::App &command, const std::string &name, double &value,
+                           double minimum, double maximum, const std::string &description) {
   return command.add_option(name, value, description)
       ->type_name("X")
       ->check(CLI::Validator(checkRange(minimum, maximum), ""))
@@ -133,8 +121,7 @@ int runTool(int argc, char **argv) try {
   addBenchCommand(app, exitCode);
   addPerplexityCommand(app, exitCode);
   if (argc > 1 && argv[1][0] != '-' && !hasSubcommand(app, argv[1]))
-    return reportError("unknown subcommand '" + std::string(argv[1]) +
-                       "', see llmc-run --help");
+    return reportError("unknown subcommand '" + std::string(argv[1]) + "', see llmc-run --help");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {

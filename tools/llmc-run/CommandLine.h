@@ -27,8 +27,7 @@ namespace llmc::run {
 
 /// "1,2,512" as numbers from `minimum` to 2^31 - 1; nothing where the text is
 /// anything else.
-std::optional<std::vector<int64_t>> parseNumberList(const std::string &text,
-                                                    int64_t minimum);
+std::optional<std::vector<int64_t>> parseNumberList(const std::string &text, int64_t minimum);
 
 /// Declares the positional path of the artifact.
 void addModelArgument(CLI::App &command, std::string &path);
@@ -37,14 +36,12 @@ void addModelArgument(CLI::App &command, std::string &path);
 void addThreadsOption(CLI::App &command, uint32_t &threads);
 
 /// A whole number in [minimum, maximum].
-CLI::Option *addCountOption(CLI::App &command, const std::string &name,
-                            int64_t &value, int64_t minimum,
-                            const std::string &description);
+CLI::Option *addCountOption(CLI::App &command, const std::string &name, int64_t &value,
+                            int64_t minimum, const std::string &description);
 
 /// A finite number in [minimum, maximum].
-CLI::Option *addRealOption(CLI::App &command, const std::string &name,
-                           double &value, double minimum, double maximum,
-                           const std::string &description);
+CLI::Option *addRealOption(CLI::App &command, const std::string &name, double &value,
+                           double minimum, double maximum, const std::string &description);
 
 } // namespace llmc::run
 

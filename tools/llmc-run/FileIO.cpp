@@ -24,14 +24,11 @@ struct CloseFile {
   void operator()(FILE *file) const { std::fclose(file); }
 };
 
-std::string describeErrno(const std::string &path) {
-  return path + ": " + std::strerror(errno);
-}
+std::string describeErrno(const std::string &path) { return path + ": " + std::strerror(errno); }
 
 } // namespace
 
-std::optional<std::string> readFile(const std::string &path,
-                                    std::string &error) {
+std::optional<std::string> readFile(const std::string &path, std::string &error) {
   std::unique_ptr<FILE, CloseFile> file(std::fopen(path.c_str(), "rb"));
   if (!file) {
     error = describeErrno(path);
@@ -53,16 +50,14 @@ std::optional<std::string> readFile(const std::string &path,
   return data;
 }
 
-bool writeFileAtomically(const std::string &path, std::string_view data,
-                         std::string &error) {
+bool writeFileAtomically(const std::string &path, std::string_view data, std::string &error) {
   std::string temporary = path + ".tmp." + std::to_string(getpid());
   FILE *file = std::fopen(temporary.c_str(), "wb");
   if (!file) {
     error = describeErrno(temporary);
     return false;
   }
-  bool isWritten =
-      std::fwrite(data.data(), 1, data.size(), file) == data.size();
+  bool isWritten = std::fwrite(data.data(), 1, data.size(), file) == data.size();
   if (!isWritten)
     error = describeErrno(temporary);
   if (std::fclose(file) != 0 && isWritten) {

@@ -20,12 +20,10 @@
 namespace llmc::run {
 
 /// The file's bytes; on failure nothing, and `error` names the file and why.
-std::optional<std::string> readFile(const std::string &path,
-                                    std::string &error);
+std::optional<std::string> readFile(const std::string &path, std::string &error);
 
 /// Writes to a temporary name beside `path`, then renames it.
-bool writeFileAtomically(const std::string &path, std::string_view data,
-                         std::string &error);
+bool writeFileAtomically(const std::string &path, std::string_view data, std::string &error);
 
 } // namespace llmc::run
 

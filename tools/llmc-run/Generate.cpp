@@ -100,8 +100,8 @@ private:
 
 bool readPrompt(GenerateOptions &options, std::string &error) {
   if (!options.promptFile.empty() || options.prompt == "-") {
-    std::optional<std::string> text = readFile(
-        options.promptFile.empty() ? "/dev/stdin" : options.promptFile, error);
+    std::optional<std::string> text =
+        readFile(options.promptFile.empty() ? "/dev/stdin" : options.promptFile, error);
     if (!text)
       return false;
     options.prompt = std::move(*text);
@@ -109,8 +109,8 @@ bool readPrompt(GenerateOptions &options, std::string &error) {
   return true;
 }
 
-bool encodePrompt(const Tokenizer &tokenizer, const std::string &prompt,
-                  std::vector<int32_t> &ids, std::string &error) {
+bool encodePrompt(const Tokenizer &tokenizer, const std::string &prompt, std::vector<int32_t> &ids,
+                  std::string &error) {
   auto encoded = tokenizer.encode(prompt, /*addSpecialTokens=*/true);
   if (!encoded) {
     error = encoded.error().message;
@@ -127,9 +127,8 @@ bool encodePrompt(const Tokenizer &tokenizer, const std::string &prompt,
 /// Generates until the count, an end token or the context's end. False with
 /// `error` set where a step fails.
 bool generateTokens(Session &session, const Tokenizer &tokenizer,
-                    const std::vector<int32_t> &prompt,
-                    const GenerateOptions &options, TokenPrinter &printer,
-                    Statistics &statistics, std::string &error) {
+                    const std::vector<int32_t> &prompt, const GenerateOptions &options,
+                    TokenPrinter &printer, Statistics &statistics, std::string &error) {
   std::vector<int64_t> tokens(prompt.begin(), prompt.end());
   Clock::time_point begin = Clock::now();
   if (!session.prefill(tokens, error))
@@ -169,10 +168,8 @@ void printStatistics(const Statistics &statistics, uint32_t threads) {
       "llmc-run: %u threads; load %.1f ms, first token after %.1f ms; prefill "
       "%zu tokens, %.1f tokens/s; decode %zu steps, %.1f tokens/s\n",
       threads, statistics.loadSeconds * 1e3, statistics.firstTokenSeconds * 1e3,
-      statistics.numPromptTokens,
-      rate(statistics.numPromptTokens, statistics.prefillSeconds),
-      statistics.numDecodeSteps,
-      rate(statistics.numDecodeSteps, statistics.decodeSeconds));
+      statistics.numPromptTokens, rate(statistics.numPromptTokens, statistics.prefillSeconds),
+      statistics.numDecodeSteps, rate(statistics.numDecodeSteps, statistics.decodeSeconds));
 }
 
 int runGenerate(GenerateOptions options) {
@@ -184,11 +181,10 @@ int runGenerate(GenerateOptions options) {
   if (!model)
     return reportError(error);
   if (!model->info().can_generate)
-    return reportError(options.modelPath +
-                       ": has no prefill and decode phases to generate with");
+    return reportError(options.modelPath + ": has no prefill and decode phases to generate with");
   if (options.context > model->info().max_seq)
-    return reportError("--context " + std::to_string(options.context) +
-                       " exceeds the " + std::to_string(model->info().max_seq) +
+    return reportError("--context " + std::to_string(options.context) + " exceeds the " +
+                       std::to_string(model->info().max_seq) +
                        " tokens that the model was compiled for");
   auto tokenizer = Tokenizer::loadFromDirectory(options.tokenizerFolder);
   if (!tokenizer)
@@ -196,21 +192,19 @@ int runGenerate(GenerateOptions options) {
   std::vector<int32_t> prompt;
   if (!encodePrompt(**tokenizer, options.prompt, prompt, error))
     return reportError(error);
-  std::optional<Session> session = Session::create(
-      *model, {options.threads, static_cast<uint32_t>(options.context)}, error);
+  std::optional<Session> session =
+      Session::create(*model, {options.threads, static_cast<uint32_t>(options.context)}, error);
   if (!session)
     return reportError(error);
   if (prompt.size() > session->maxSeq())
     return reportError("the prompt has " + std::to_string(prompt.size()) +
-                       " tokens, but the context holds " +
-                       std::to_string(session->maxSeq()));
+                       " tokens, but the context holds " + std::to_string(session->maxSeq()));
   statistics.loadSeconds = secondsSince(statistics.start);
   statistics.numPromptTokens = prompt.size();
 
   TokenPrinter printer(**tokenizer, options.printIds);
   printer.startWith(prompt, options.hidePrompt);
-  bool isDone = generateTokens(*session, **tokenizer, prompt, options, printer,
-                               statistics, error);
+  bool isDone = generateTokens(*session, **tokenizer, prompt, options, printer, statistics, error);
   printer.finish();
   if (!isDone)
     return reportError(error);
@@ -223,36 +217,29 @@ int runGenerate(GenerateOptions options) {
 
 void addGenerateCommand(CLI::App &app, int &exitCode) {
   auto options = std::make_shared<GenerateOptions>();
-  CLI::App *command =
-      app.add_subcommand("generate", "continue a prompt, and print the text");
+  CLI::App *command = app.add_subcommand("generate", "continue a prompt, and print the text");
   addModelArgument(*command, options->modelPath);
-  command
-      ->add_option("--tokenizer", options->tokenizerFolder,
-                   "folder with tokenizer.json")
+  command->add_option("--tokenizer", options->tokenizerFolder, "folder with tokenizer.json")
       ->required()
       ->type_name("DIR");
   CLI::Option_group *prompt = command->add_option_group("prompt");
   prompt
-      ->add_option("--prompt", options->prompt,
-                   "text to continue; - reads it from standard input")
+      ->add_option("--prompt", options->prompt, "text to continue; - reads it from standard input")
       ->type_name("TEXT");
-  prompt->add_option("--prompt-file", options->promptFile, "file to continue")
-      ->type_name("FILE");
+  prompt->add_option("--prompt-file", options->promptFile, "file to continue")->type_name("FILE");
   prompt->require_option(1);
   addCountOption(*command, "--max-new-tokens", options->maxNewTokens, 1,
                  "stop after so many tokens")
       ->default_str("")
       ->required();
-  addRealOption(*command, "--temperature", options->sampling.temperature, 0,
-                1e6, "0: always the most likely token");
+  addRealOption(*command, "--temperature", options->sampling.temperature, 0, 1e6,
+                "0: always the most likely token");
   addCountOption(*command, "--top-k", options->sampling.topK, 0,
                  "sample from the K most likely tokens; 0: from all");
   addRealOption(*command, "--top-p", options->sampling.topP, 0, 1,
                 "sample from the most likely tokens that have this probability "
                 "together");
-  command
-      ->add_option("--seed", options->sampling.seed,
-                   "the same seed gives the same text")
+  command->add_option("--seed", options->sampling.seed, "the same seed gives the same text")
       ->type_name("S")
       ->capture_default_str();
   addThreadsOption(*command, options->threads);
@@ -261,10 +248,8 @@ void addGenerateCommand(CLI::App &app, int &exitCode) {
                  "--max-seq");
   command->add_flag("--ids", options->printIds,
                     "print the new tokens' ids on one line instead of text");
-  command->add_flag("--no-echo", options->hidePrompt,
-                    "print the new text without the prompt");
-  command->add_flag("--stats", options->printStats,
-                    "print times on standard error at the end");
+  command->add_flag("--no-echo", options->hidePrompt, "print the new text without the prompt");
+  command->add_flag("--stats", options->printStats, "print times on standard error at the end");
   command->callback([options, &exitCode] { exitCode = runGenerate(*options); });
 }
 

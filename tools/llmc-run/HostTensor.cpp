@@ -98,8 +98,7 @@ bool countElements(const std::vector<int64_t> &dims, uint64_t &count) {
       return false;
     if (dim == 0)
       hasZero = true;
-    else if (__builtin_mul_overflow(product, static_cast<uint64_t>(dim),
-                                    &product) ||
+    else if (__builtin_mul_overflow(product, static_cast<uint64_t>(dim), &product) ||
              product > static_cast<uint64_t>(INT64_MAX))
       return false;
   }
@@ -116,8 +115,7 @@ double loadAsDouble(uint32_t dtype, const uint8_t *bytes, size_t index) {
   case LLMC_DTYPE_F16:
     return halfToDouble(loadElement<uint16_t>(bytes, index));
   case LLMC_DTYPE_BF16:
-    return std::bit_cast<float>(
-        static_cast<uint32_t>(loadElement<uint16_t>(bytes, index)) << 16);
+    return std::bit_cast<float>(static_cast<uint32_t>(loadElement<uint16_t>(bytes, index)) << 16);
   case LLMC_DTYPE_I8:
     return loadElement<int8_t>(bytes, index);
   case DTypeI16:

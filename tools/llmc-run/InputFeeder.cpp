@@ -58,9 +58,7 @@ bool storeInteger(HostTensor &tensor, size_t i, int64_t value) {
   }
 }
 
-bool isIdType(uint32_t dtype) {
-  return dtype == LLMC_DTYPE_I64 || dtype == LLMC_DTYPE_I32;
-}
+bool isIdType(uint32_t dtype) { return dtype == LLMC_DTYPE_I64 || dtype == LLMC_DTYPE_I32; }
 
 SignatureTensor describe(const llmc_tensor_info_t &info) {
   SignatureTensor tensor{info.name ? info.name : "", info.dtype, {}};
@@ -69,13 +67,12 @@ SignatureTensor describe(const llmc_tensor_info_t &info) {
   return tensor;
 }
 
-using DescribeTensorFn = llmc_status_t (*)(const llmc_module_t *, uint32_t,
-                                           uint32_t, llmc_tensor_info_t *,
-                                           llmc_error_t *);
+using DescribeTensorFn = llmc_status_t (*)(const llmc_module_t *, uint32_t, uint32_t,
+                                           llmc_tensor_info_t *, llmc_error_t *);
 
 bool readTensors(const llmc_module_t *module, uint32_t phase, uint32_t count,
-                 DescribeTensorFn describeTensor,
-                 std::vector<SignatureTensor> &tensors, llmc_error_t &error) {
+                 DescribeTensorFn describeTensor, std::vector<SignatureTensor> &tensors,
+                 llmc_error_t &error) {
   for (uint32_t i = 0; i < count; ++i) {
     llmc_tensor_info_t info = {};
     info.struct_size = sizeof info;
@@ -86,9 +83,8 @@ bool readTensors(const llmc_module_t *module, uint32_t phase, uint32_t count,
   return true;
 }
 
-bool readSignature(const llmc_module_t *module, uint32_t phase,
-                   const llmc_phase_info_t &info, Signature &signature,
-                   llmc_error_t &error) {
+bool readSignature(const llmc_module_t *module, uint32_t phase, const llmc_phase_info_t &info,
+                   Signature &signature, llmc_error_t &error) {
   signature.phase = phase;
   signature.guardInput = info.guard_input;
   signature.guardValue = info.guard_value;
@@ -99,10 +95,8 @@ bool readSignature(const llmc_module_t *module, uint32_t phase,
     signature.symbols.push_back(
         {symbol.name ? symbol.name : "", symbol.min_value, symbol.max_value});
   }
-  return readTensors(module, phase, info.num_inputs, llmc_module_input,
-                     signature.inputs, error) &&
-         readTensors(module, phase, info.num_outputs, llmc_module_output,
-                     signature.outputs, error);
+  return readTensors(module, phase, info.num_inputs, llmc_module_input, signature.inputs, error) &&
+         readTensors(module, phase, info.num_outputs, llmc_module_output, signature.outputs, error);
 }
 
 /// The output that is called logits; else the only one of rank 3.
@@ -122,8 +116,7 @@ std::string findLogits(const Signature &signature) {
 
 } // namespace
 
-InputRole recogniseInput(const std::string &name, uint32_t dtype,
-                         uint32_t rank) {
+InputRole recogniseInput(const std::string &name, uint32_t dtype, uint32_t rank) {
   std::string lower = name;
   for (char &c : lower)
     c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
@@ -133,11 +126,9 @@ InputRole recogniseInput(const std::string &name, uint32_t dtype,
     return InputRole::AttentionMask;
   if (contains(lower, "position"))
     return InputRole::Positions;
-  if (contains(lower, "past") || contains(lower, "cache") ||
-      contains(lower, "state"))
+  if (contains(lower, "past") || contains(lower, "cache") || contains(lower, "state"))
     return InputRole::Past;
-  if (isIdType(dtype) &&
-      (contains(lower, "input_ids") || contains(lower, "token")))
+  if (isIdType(dtype) && (contains(lower, "input_ids") || contains(lower, "token")))
     return InputRole::Tokens;
   return InputRole::Unknown;
 }
@@ -154,13 +145,10 @@ std::vector<int64_t> bindFirstCall(const Signature &signature, int64_t seqLen) {
   };
   // The ids say what batch and sequence are; then mask and positions, whose
   // last dimension is the sequence while the past is empty.
-  for (InputRole role :
-       {InputRole::Tokens, InputRole::AttentionMask, InputRole::Positions})
+  for (InputRole role : {InputRole::Tokens, InputRole::AttentionMask, InputRole::Positions})
     for (const SignatureTensor &input : signature.inputs) {
       size_t rank = input.dimSymbols.size();
-      if (recogniseInput(input.name, input.dtype,
-                         static_cast<uint32_t>(rank)) != role ||
-          rank == 0)
+      if (recogniseInput(input.name, input.dtype, static_cast<uint32_t>(rank)) != role || rank == 0)
         continue;
       bind(input.dimSymbols.back(), seqLen);
       for (size_t i = 0; i + 1 < rank; ++i)
@@ -169,8 +157,7 @@ std::vector<int64_t> bindFirstCall(const Signature &signature, int64_t seqLen) {
   // The first dimension of a state is the batch, also where it has a symbol of
   // its own; what is left in it is the past's length.
   for (const SignatureTensor &input : signature.inputs) {
-    if (recogniseInput(input.name, input.dtype,
-                       static_cast<uint32_t>(input.dimSymbols.size())) !=
+    if (recogniseInput(input.name, input.dtype, static_cast<uint32_t>(input.dimSymbols.size())) !=
         InputRole::Past)
       continue;
     for (size_t i = 0; i < input.dimSymbols.size(); ++i)
@@ -184,14 +171,12 @@ std::vector<int64_t> bindFirstCall(const Signature &signature, int64_t seqLen) {
   return values;
 }
 
-bool fillInput(InputRole role, int64_t guardValue,
-               std::span<const int64_t> tokens, HostTensor &input,
-               std::string &error) {
+bool fillInput(InputRole role, int64_t guardValue, std::span<const int64_t> tokens,
+               HostTensor &input, std::string &error) {
   uint64_t count = 0;
   size_t elementBytes = dtypeSizeBytes(input.dtype);
   auto refuse = [&](const char *what) {
-    error = "input '" + input.name + "' is " +
-            typeText(input.dtype, input.dims) + ": " + what;
+    error = "input '" + input.name + "' is " + typeText(input.dtype, input.dims) + ": " + what;
     return false;
   };
   if (elementBytes == 0 || !countElements(input.dims, count))
@@ -200,8 +185,8 @@ bool fillInput(InputRole role, int64_t guardValue,
   int64_t seqLen = static_cast<int64_t>(tokens.size());
   input.bytes.assign(count * elementBytes, 0);
 
-  bool isPerToken = role == InputRole::Tokens || role == InputRole::Positions ||
-                    role == InputRole::AttentionMask;
+  bool isPerToken =
+      role == InputRole::Tokens || role == InputRole::Positions || role == InputRole::AttentionMask;
   if (isPerToken && (input.dims.empty() || lastDim != seqLen))
     return refuse("the last dimension does not follow the number of tokens");
   if (role == InputRole::Tokens && count != tokens.size())
@@ -228,8 +213,7 @@ bool fillInput(InputRole role, int64_t guardValue,
   return true;
 }
 
-std::optional<InputFeeder> InputFeeder::create(const Model &model,
-                                               std::string &error) {
+std::optional<InputFeeder> InputFeeder::create(const Model &model, std::string &error) {
   InputFeeder feeder;
   feeder.module = model.handle().get();
   llmc_error_t record = {};
@@ -237,16 +221,14 @@ std::optional<InputFeeder> InputFeeder::create(const Model &model,
     llmc_phase_info_t info = {};
     info.struct_size = sizeof info;
     Signature signature;
-    if (llmc_module_phase(feeder.module, phase, &info, &record) !=
-            LLMC_STATUS_OK ||
+    if (llmc_module_phase(feeder.module, phase, &info, &record) != LLMC_STATUS_OK ||
         (info.kind == LLMC_PHASE_RUN &&
          !readSignature(feeder.module, phase, info, signature, record))) {
       error = record.message;
       return std::nullopt;
     }
     // Of a merged decoder's phases the one without a cache takes a first call.
-    if (info.kind != LLMC_PHASE_RUN ||
-        (info.guard_input >= 0 && info.guard_value != 0))
+    if (info.kind != LLMC_PHASE_RUN || (info.guard_input >= 0 && info.guard_value != 0))
       continue;
     feeder.signature = std::move(signature);
     feeder.logits = findLogits(feeder.signature);
@@ -256,8 +238,7 @@ std::optional<InputFeeder> InputFeeder::create(const Model &model,
     }
     for (const SignatureTensor &input : feeder.signature.inputs) {
       feeder.roles.push_back(
-          recogniseInput(input.name, input.dtype,
-                         static_cast<uint32_t>(input.dimSymbols.size())));
+          recogniseInput(input.name, input.dtype, static_cast<uint32_t>(input.dimSymbols.size())));
       if (feeder.roles.back() == InputRole::Unknown) {
         error = "do not know how to feed input '" + input.name + "'";
         return std::nullopt;
@@ -269,11 +250,9 @@ std::optional<InputFeeder> InputFeeder::create(const Model &model,
   return std::nullopt;
 }
 
-bool InputFeeder::makeInputs(std::span<const int64_t> tokens,
-                             std::vector<HostTensor> &inputs,
+bool InputFeeder::makeInputs(std::span<const int64_t> tokens, std::vector<HostTensor> &inputs,
                              std::string &error) const {
-  std::vector<int64_t> symbols =
-      bindFirstCall(signature, static_cast<int64_t>(tokens.size()));
+  std::vector<int64_t> symbols = bindFirstCall(signature, static_cast<int64_t>(tokens.size()));
   size_t numDims = 0;
   for (const auto *tensors : {&signature.inputs, &signature.outputs})
     for (const SignatureTensor &tensor : *tensors)
@@ -281,8 +260,7 @@ bool InputFeeder::makeInputs(std::span<const int64_t> tokens,
   std::vector<int64_t> dims(numDims);
   llmc_error_t record = {};
   llmc_status_t status = llmc_module_resolve_dims(
-      module, signature.phase, symbols.data(),
-      static_cast<uint32_t>(symbols.size()), dims.data(),
+      module, signature.phase, symbols.data(), static_cast<uint32_t>(symbols.size()), dims.data(),
       static_cast<uint32_t>(dims.size()), &record);
   if (status != LLMC_STATUS_OK) {
     error = errorText(status, record);

@@ -28,8 +28,7 @@ enum class InputRole {
 };
 
 /// The part that an input plays, from its name, and for the switch its type.
-InputRole recogniseInput(const std::string &name, uint32_t dtype,
-                         uint32_t rank);
+InputRole recogniseInput(const std::string &name, uint32_t dtype, uint32_t rank);
 
 /// A tensor of a signature: for each dimension its symbol, empty where it is a
 /// constant or an expression.
@@ -59,20 +58,18 @@ std::vector<int64_t> bindFirstCall(const Signature &signature, int64_t seqLen);
 
 /// Fills an input, whose dtype and dims are set, for its role. False with
 /// `error` where the type or shape does not suit.
-bool fillInput(InputRole role, int64_t guardValue,
-               std::span<const int64_t> tokens, HostTensor &input,
-               std::string &error);
+bool fillInput(InputRole role, int64_t guardValue, std::span<const int64_t> tokens,
+               HostTensor &input, std::string &error);
 
 class InputFeeder {
 public:
   /// Chooses the run phase for an empty past. Fails with the name of the first
   /// input that is not recognised.
-  static std::optional<InputFeeder> create(const Model &model,
-                                           std::string &error);
+  static std::optional<InputFeeder> create(const Model &model, std::string &error);
 
   /// All inputs for `tokens`, in the module's order.
-  bool makeInputs(std::span<const int64_t> tokens,
-                  std::vector<HostTensor> &inputs, std::string &error) const;
+  bool makeInputs(std::span<const int64_t> tokens, std::vector<HostTensor> &inputs,
+                  std::string &error) const;
 
   /// Name of the output with logits [1, seq, vocab].
   const std::string &logitsName() const { return logits; }

@@ -26,12 +26,10 @@ template <typename Call> bool succeeds(std::string &error, Call call) {
 }
 
 /// A tensor as the C API takes it; `tensor` must outlive the result.
-bool borrowTensor(const HostTensor &tensor, llmc_tensor_t &borrowed,
-                  std::string &error) {
+bool borrowTensor(const HostTensor &tensor, llmc_tensor_t &borrowed, std::string &error) {
   if (tensor.dims.size() > LLMC_MAX_RANK) {
-    error = "tensor '" + tensor.name + "' has rank " +
-            std::to_string(tensor.dims.size()) + ", the runtime takes up to " +
-            std::to_string(LLMC_MAX_RANK);
+    error = "tensor '" + tensor.name + "' has rank " + std::to_string(tensor.dims.size()) +
+            ", the runtime takes up to " + std::to_string(LLMC_MAX_RANK);
     return false;
   }
   borrowed = {};
@@ -51,21 +49,18 @@ std::string errorText(llmc_status_t status, const llmc_error_t &error) {
   return error.message[0] ? error.message : llmc_status_string(status);
 }
 
-std::optional<Model> Model::load(const std::string &path, bool prefault,
-                                 std::string &error) {
+std::optional<Model> Model::load(const std::string &path, bool prefault, std::string &error) {
   llmc_module_options_t options = llmc::Module::defaultOptions();
   options.prefault = prefault;
   Model model;
-  if (!succeeds(error, [&](Error *record) {
-        return model.module.load(path.c_str(), options, record);
-      }))
+  if (!succeeds(error,
+                [&](Error *record) { return model.module.load(path.c_str(), options, record); }))
     return std::nullopt;
   model.moduleInfo = model.module.info();
   return model;
 }
 
-std::optional<Session> Session::create(const Model &model,
-                                       const SessionOptions &options,
+std::optional<Session> Session::create(const Model &model, const SessionOptions &options,
                                        std::string &error) {
   llmc_session_options_t raw = llmc::Session::defaultOptions();
   raw.threads = options.threads;
@@ -73,23 +68,19 @@ std::optional<Session> Session::create(const Model &model,
   raw.max_batch = model.info().can_generate ? 1 : 0;
   raw.max_seq = options.maxSeq;
   Session session;
-  if (!succeeds(error, [&](Error *record) {
-        return session.session.create(model.handle(), raw, record);
-      }))
+  if (!succeeds(error,
+                [&](Error *record) { return session.session.create(model.handle(), raw, record); }))
     return std::nullopt;
   session.sessionInfo = session.session.info();
   return session;
 }
 
 bool Session::prefill(std::span<const int64_t> tokens, std::string &error) {
-  return succeeds(
-      error, [&](Error *record) { return session.prefill(tokens, record); });
+  return succeeds(error, [&](Error *record) { return session.prefill(tokens, record); });
 }
 
 bool Session::decode(int64_t token, std::string &error) {
-  return succeeds(error, [&](Error *record) {
-    return session.decode({&token, 1}, record);
-  });
+  return succeeds(error, [&](Error *record) { return session.decode({&token, 1}, record); });
 }
 
 bool Session::reset(std::string &error) {
@@ -97,20 +88,16 @@ bool Session::reset(std::string &error) {
 }
 
 bool Session::truncate(size_t length, std::string &error) {
-  return succeeds(error, [&](Error *record) {
-    return session.truncate(0, length, record);
-  });
+  return succeeds(error, [&](Error *record) { return session.truncate(0, length, record); });
 }
 
-bool Session::run(const std::vector<HostTensor> &inputs,
-                  std::vector<llmc_tensor_t> &outputs, std::string &error) {
+bool Session::run(const std::vector<HostTensor> &inputs, std::vector<llmc_tensor_t> &outputs,
+                  std::string &error) {
   std::vector<llmc_tensor_t> borrowed(inputs.size());
   for (size_t i = 0; i < inputs.size(); ++i)
     if (!borrowTensor(inputs[i], borrowed[i], error))
       return false;
-  return succeeds(error, [&](Error *record) {
-    return session.run(borrowed, outputs, record);
-  });
+  return succeeds(error, [&](Error *record) { return session.run(borrowed, outputs, record); });
 }
 
 } // namespace llmc::run

@@ -27,8 +27,7 @@ namespace llmc::run {
 /// A loaded artifact. Its info is read once.
 class Model {
 public:
-  static std::optional<Model> load(const std::string &path, bool prefault,
-                                   std::string &error);
+  static std::optional<Model> load(const std::string &path, bool prefault, std::string &error);
 
   const llmc::Module &handle() const { return module; }
   const llmc_module_info_t &info() const { return moduleInfo; }
@@ -48,8 +47,8 @@ struct SessionOptions {
 /// One sequence of requests, batch 1.
 class Session {
 public:
-  static std::optional<Session>
-  create(const Model &model, const SessionOptions &options, std::string &error);
+  static std::optional<Session> create(const Model &model, const SessionOptions &options,
+                                       std::string &error);
 
   uint32_t threads() const { return sessionInfo.threads; }
   uint32_t maxSeq() const { return sessionInfo.max_seq; }
@@ -64,8 +63,8 @@ public:
 
   /// One functional run with all inputs. `outputs` carry a name or null on
   /// entry, and memory borrowed from the session afterwards.
-  bool run(const std::vector<HostTensor> &inputs,
-           std::vector<llmc_tensor_t> &outputs, std::string &error);
+  bool run(const std::vector<HostTensor> &inputs, std::vector<llmc_tensor_t> &outputs,
+           std::string &error);
 
 private:
   llmc::Session session;

@@ -32,8 +32,7 @@ std::optional<uint64_t> readNumber(const json &header, const char *key) {
     return std::nullopt;
   const std::string &text = entry->get_ref<const std::string &>();
   uint64_t number = 0;
-  auto [end, status] =
-      std::from_chars(text.data(), text.data() + text.size(), number);
+  auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (status != std::errc() || end != text.data() + text.size() || number == 0)
     return std::nullopt;
   return number;
@@ -51,8 +50,7 @@ uint64_t countWeightElements(const json &header) {
       continue;
     uint64_t count = 1;
     for (const json &dim : *shape)
-      if (!dim.is_number_unsigned() ||
-          __builtin_mul_overflow(count, dim.get<uint64_t>(), &count))
+      if (!dim.is_number_unsigned() || __builtin_mul_overflow(count, dim.get<uint64_t>(), &count))
         count = 0;
     total += count;
   }
@@ -61,22 +59,18 @@ uint64_t countWeightElements(const json &header) {
 
 } // namespace
 
-double ModelCost::bytesRead(uint64_t pastTokens, uint64_t numTokens,
-                            uint64_t chunk) const {
+double ModelCost::bytesRead(uint64_t pastTokens, uint64_t numTokens, uint64_t chunk) const {
   double bytes = 0;
   chunk = std::max<uint64_t>(chunk, 1);
   for (uint64_t done = 0; done < numTokens; done += chunk) {
     uint64_t end = std::min(done + chunk, numTokens);
-    bytes += static_cast<double>(weightBytesPerStep) +
-             static_cast<double>(stateBytesPerSequence) +
-             static_cast<double>(pastTokens + end) *
-                 static_cast<double>(cacheBytesPerToken);
+    bytes += static_cast<double>(weightBytesPerStep) + static_cast<double>(stateBytesPerSequence) +
+             static_cast<double>(pastTokens + end) * static_cast<double>(cacheBytesPerToken);
   }
   return bytes;
 }
 
-ModelCost computeModelCost(const llmc_module_info_t &info,
-                           std::string_view metadata) {
+ModelCost computeModelCost(const llmc_module_info_t &info, std::string_view metadata) {
   ModelCost cost;
   cost.cacheBytesPerToken = info.state_bytes_per_token;
   cost.stateBytesPerSequence = info.state_bytes_per_sequence;

@@ -33,14 +33,12 @@ struct ModelCost {
   /// Bytes that steps read which append `numTokens` to `pastTokens`, in chunks
   /// of at most `chunk`: weights once per step, keys and values of each step's
   /// past and own tokens.
-  double bytesRead(uint64_t pastTokens, uint64_t numTokens,
-                   uint64_t chunk) const;
+  double bytesRead(uint64_t pastTokens, uint64_t numTokens, uint64_t chunk) const;
 };
 
 /// `metadata` is the safetensors header as JSON text. Whatever it does not say,
 /// or says wrongly, is taken from `info` and the weights' sizes.
-ModelCost computeModelCost(const llmc_module_info_t &info,
-                           std::string_view metadata);
+ModelCost computeModelCost(const llmc_module_info_t &info, std::string_view metadata);
 
 } // namespace llmc::run
 

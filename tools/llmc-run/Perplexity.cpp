@@ -52,13 +52,11 @@ bool checkTarget(int64_t target, size_t vocabSize, std::string &error) {
 
 /// Adds what predicts tokens[1 ..] to `score`: row i of the logits is after
 /// token i.
-bool scoreRows(const llmc_tensor_t &logits, std::span<const int64_t> tokens,
-               Score &score, std::string &error) {
+bool scoreRows(const llmc_tensor_t &logits, std::span<const int64_t> tokens, Score &score,
+               std::string &error) {
   if (!isFloatDType(logits.dtype) || logits.rank != 3 || logits.dims[0] != 1 ||
-      logits.dims[1] != static_cast<int64_t>(tokens.size()) ||
-      logits.dims[2] < 1 || !logits.data) {
-    error = "the logits are not a row for each of the " +
-            std::to_string(tokens.size()) + " tokens";
+      logits.dims[1] != static_cast<int64_t>(tokens.size()) || logits.dims[2] < 1 || !logits.data) {
+    error = "the logits are not a row for each of the " + std::to_string(tokens.size()) + " tokens";
     return false;
   }
   auto vocabSize = static_cast<size_t>(logits.dims[2]);
@@ -68,28 +66,24 @@ bool scoreRows(const llmc_tensor_t &logits, std::span<const int64_t> tokens,
     if (!checkTarget(tokens[i + 1], vocabSize, error))
       return false;
     for (size_t j = 0; j < vocabSize; ++j)
-      row[j] = static_cast<float>(
-          loadAsDouble(logits.dtype, bytes, i * vocabSize + j));
-    score.nats +=
-        negativeLogLikelihood(row, static_cast<size_t>(tokens[i + 1]));
+      row[j] = static_cast<float>(loadAsDouble(logits.dtype, bytes, i * vocabSize + j));
+    score.nats += negativeLogLikelihood(row, static_cast<size_t>(tokens[i + 1]));
     ++score.numTokens;
   }
   return true;
 }
 
-bool scoreByRun(Session &session, const InputFeeder &feeder,
-                std::span<const int64_t> window, Score &score,
-                std::string &error) {
+bool scoreByRun(Session &session, const InputFeeder &feeder, std::span<const int64_t> window,
+                Score &score, std::string &error) {
   std::vector<HostTensor> inputs;
   std::vector<llmc_tensor_t> outputs(1);
   outputs[0].name = feeder.logitsName().c_str();
-  return feeder.makeInputs(window, inputs, error) &&
-         session.run(inputs, outputs, error) &&
+  return feeder.makeInputs(window, inputs, error) && session.run(inputs, outputs, error) &&
          scoreRows(outputs[0], window, score, error);
 }
 
-bool scoreBySteps(Session &session, std::span<const int64_t> window,
-                  Score &score, std::string &error) {
+bool scoreBySteps(Session &session, std::span<const int64_t> window, Score &score,
+                  std::string &error) {
   if (!session.reset(error))
     return false;
   for (size_t i = 0; i + 1 < window.size(); ++i) {
@@ -98,15 +92,14 @@ bool scoreBySteps(Session &session, std::span<const int64_t> window,
     std::span<const float> logits = session.logits();
     if (!checkTarget(window[i + 1], logits.size(), error))
       return false;
-    score.nats +=
-        negativeLogLikelihood(logits, static_cast<size_t>(window[i + 1]));
+    score.nats += negativeLogLikelihood(logits, static_cast<size_t>(window[i + 1]));
     ++score.numTokens;
   }
   return true;
 }
 
-std::optional<std::vector<std::vector<int64_t>>>
-readWindows(const PerplexityOptions &options, std::string &error) {
+std::optional<std::vector<std::vector<int64_t>>> readWindows(const PerplexityOptions &options,
+                                                             std::string &error) {
   auto tokenizer = Tokenizer::loadFromDirectory(options.tokenizerFolder);
   if (!tokenizer) {
     error = tokenizer.error().message;
@@ -148,8 +141,7 @@ int runPerplexity(const PerplexityOptions &options) {
     if (!feeder)
       return reportError(options.modelPath + ": " + error);
   }
-  std::optional<Session> session =
-      Session::create(*model, {options.threads, 0}, error);
+  std::optional<Session> session = Session::create(*model, {options.threads, 0}, error);
   if (!session)
     return reportError(error);
 
@@ -161,19 +153,16 @@ int runPerplexity(const PerplexityOptions &options) {
                  : scoreBySteps(*session, window, score, error)))
       return reportError("window " + std::to_string(i) + ": " + error);
     if (isTerminal)
-      std::fprintf(stderr, "\rwindow %zu of %zu, %.4f nats per token ", i + 1,
-                   windows->size(),
+      std::fprintf(stderr, "\rwindow %zu of %zu, %.4f nats per token ", i + 1, windows->size(),
                    score.nats / static_cast<double>(score.numTokens));
   }
   if (isTerminal)
     std::fprintf(stderr, "\r%*s\r", 60, "");
   double perToken = score.nats / static_cast<double>(score.numTokens);
   if (windows->size() < static_cast<size_t>(options.windows))
-    std::printf("note: the text has no more than %zu full windows\n",
-                windows->size());
-  std::printf("windows: %zu of %lld tokens, %zu tokens scored\n",
-              windows->size(), static_cast<long long>(options.windowTokens),
-              score.numTokens);
+    std::printf("note: the text has no more than %zu full windows\n", windows->size());
+  std::printf("windows: %zu of %lld tokens, %zu tokens scored\n", windows->size(),
+              static_cast<long long>(options.windowTokens), score.numTokens);
   std::printf("nats per token: %.6f\n", perToken);
   std::printf("perplexity: %.4f\n", std::exp(perToken));
   return 0;
@@ -183,27 +172,20 @@ int runPerplexity(const PerplexityOptions &options) {
 
 void addPerplexityCommand(CLI::App &app, int &exitCode) {
   auto options = std::make_shared<PerplexityOptions>();
-  CLI::App *command = app.add_subcommand(
-      "perplexity", "score how well the model predicts a text");
+  CLI::App *command = app.add_subcommand("perplexity", "score how well the model predicts a text");
   addModelArgument(*command, options->modelPath);
-  command
-      ->add_option("--tokenizer", options->tokenizerFolder,
-                   "folder with tokenizer.json")
+  command->add_option("--tokenizer", options->tokenizerFolder, "folder with tokenizer.json")
       ->required()
       ->type_name("DIR");
-  command->add_option("--text", options->textPath, "text to score")
-      ->required()
-      ->type_name("FILE");
-  addCountOption(*command, "--windows", options->windows, 0,
-                 "score the first N windows; 0: all");
+  command->add_option("--text", options->textPath, "text to score")->required()->type_name("FILE");
+  addCountOption(*command, "--windows", options->windows, 0, "score the first N windows; 0: all");
   addCountOption(*command, "--window", options->windowTokens, 2,
                  "tokens in a window, its beginning token included");
   addThreadsOption(*command, options->threads);
   command->footer("The text's tokens are cut into windows, each after one "
                   "beginning token, and every\ntoken of a window is scored "
                   "with those before it in the window.");
-  command->callback(
-      [options, &exitCode] { exitCode = runPerplexity(*options); });
+  command->callback([options, &exitCode] { exitCode = runPerplexity(*options); });
 }
 
 } // namespace llmc::run

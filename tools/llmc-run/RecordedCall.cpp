@@ -37,8 +37,7 @@ bool readTensors(const std::string &folder, const std::string &prefix,
                  std::vector<HostTensor> &tensors, std::string &error) {
   std::vector<fs::path> files;
   std::error_code code;
-  for (fs::directory_iterator it(folder, code), end; !code && it != end;
-       it.increment(code))
+  for (fs::directory_iterator it(folder, code), end; !code && it != end; it.increment(code))
     if (isTensorFile(it->path(), prefix))
       files.push_back(it->path());
   if (code) {
@@ -47,8 +46,7 @@ bool readTensors(const std::string &folder, const std::string &prefix,
   }
   std::sort(files.begin(), files.end(), comesBefore);
   for (const fs::path &file : files) {
-    std::optional<HostTensor> tensor =
-        readTensorProtoFile(file.string(), error);
+    std::optional<HostTensor> tensor = readTensorProtoFile(file.string(), error);
     if (!tensor)
       return false;
     tensors.push_back(std::move(*tensor));
@@ -58,29 +56,25 @@ bool readTensors(const std::string &folder, const std::string &prefix,
 
 } // namespace
 
-std::optional<std::vector<std::string>>
-findRecordedCalls(const std::string &root, std::string &error) {
+std::optional<std::vector<std::string>> findRecordedCalls(const std::string &root,
+                                                          std::string &error) {
   std::set<std::string> folders;
   std::error_code code;
-  for (fs::recursive_directory_iterator it(root, code), end; !code && it != end;
-       it.increment(code))
-    if (isTensorFile(it->path(), "input_") ||
-        isTensorFile(it->path(), "output_"))
+  for (fs::recursive_directory_iterator it(root, code), end; !code && it != end; it.increment(code))
+    if (isTensorFile(it->path(), "input_") || isTensorFile(it->path(), "output_"))
       folders.insert(it->path().parent_path().string());
   if (code) {
     error = root + ": " + code.message();
     return std::nullopt;
   }
   if (folders.empty()) {
-    error =
-        root + ": no recorded calls (input_*.pb, output_*.pb) here or below";
+    error = root + ": no recorded calls (input_*.pb, output_*.pb) here or below";
     return std::nullopt;
   }
   return std::vector<std::string>(folders.begin(), folders.end());
 }
 
-std::optional<RecordedCall> readRecordedCall(const std::string &folder,
-                                             std::string &error) {
+std::optional<RecordedCall> readRecordedCall(const std::string &folder, std::string &error) {
   RecordedCall call;
   if (!readTensors(folder, "input_", call.inputs, error) ||
       !readTensors(folder, "output_", call.outputs, error))

@@ -25,12 +25,11 @@ struct RecordedCall {
 
 /// The folders at or below `root` that hold a recorded call, sorted. Nothing,
 /// with `error` set, where `root` cannot be read or holds none.
-std::optional<std::vector<std::string>>
-findRecordedCalls(const std::string &root, std::string &error);
+std::optional<std::vector<std::string>> findRecordedCalls(const std::string &root,
+                                                          std::string &error);
 
 /// Reads one folder's files, by their numbers ("input_10" after "input_2").
-std::optional<RecordedCall> readRecordedCall(const std::string &folder,
-                                             std::string &error);
+std::optional<RecordedCall> readRecordedCall(const std::string &folder, std::string &error);
 
 } // namespace llmc::run
 

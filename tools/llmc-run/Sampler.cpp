@@ -42,8 +42,7 @@ int32_t Sampler::sample(std::span<const float> logits) {
   size_t keep = candidates.size();
   if (options.topK > 0)
     keep = std::min<size_t>(keep, static_cast<size_t>(options.topK));
-  std::partial_sort(candidates.begin(), candidates.begin() + keep,
-                    candidates.end(), isMoreLikely);
+  std::partial_sort(candidates.begin(), candidates.begin() + keep, candidates.end(), isMoreLikely);
   candidates.resize(keep);
   // An infinite largest logit leaves no distribution to draw from.
   if (keep == 0 || std::isinf(candidates.front().first))

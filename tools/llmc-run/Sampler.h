@@ -38,8 +38,7 @@ int32_t argmax(std::span<const float> logits);
 /// smallest set of the most probable tokens whose probability reaches top-p.
 class Sampler {
 public:
-  explicit Sampler(const SamplerOptions &options)
-      : options(options), engine(options.seed) {}
+  explicit Sampler(const SamplerOptions &options) : options(options), engine(options.seed) {}
 
   /// `logits` is not empty.
   int32_t sample(std::span<const float> logits);

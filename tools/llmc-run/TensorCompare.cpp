@@ -23,8 +23,7 @@ double elementError(double expected, double actual) {
   if (expected == actual)
     return 0.0;
   double difference = std::abs(expected - actual);
-  return std::isfinite(difference) ? difference
-                                   : std::numeric_limits<double>::infinity();
+  return std::isfinite(difference) ? difference : std::numeric_limits<double>::infinity();
 }
 
 double largestMagnitude(const HostTensor &tensor) {
@@ -43,8 +42,8 @@ Comparison compareTensors(const HostTensor &expected, const HostTensor &actual,
                           const Tolerance &tolerance) {
   Comparison result;
   if (expected.dtype != actual.dtype || expected.dims != actual.dims) {
-    result.problem = "expected " + typeText(expected.dtype, expected.dims) +
-                     ", got " + typeText(actual.dtype, actual.dims);
+    result.problem = "expected " + typeText(expected.dtype, expected.dims) + ", got " +
+                     typeText(actual.dtype, actual.dims);
     return result;
   }
   bool isFloat = isFloatDType(expected.dtype);
@@ -56,20 +55,17 @@ Comparison compareTensors(const HostTensor &expected, const HostTensor &actual,
     if (std::isnan(want))
       continue;
     ++result.numCompared;
-    double error =
-        elementError(want, loadAsDouble(actual.dtype, actual.bytes.data(), i));
+    double error = elementError(want, loadAsDouble(actual.dtype, actual.bytes.data(), i));
     bool isClose = isFloat ? error <= allowed
                            : std::memcmp(&expected.bytes[i * elementBytes],
-                                         &actual.bytes[i * elementBytes],
-                                         elementBytes) == 0;
+                                         &actual.bytes[i * elementBytes], elementBytes) == 0;
     result.maxAbsError = std::max(result.maxAbsError, error);
     if (!isClose && result.numMismatches++ == 0)
       result.firstMismatch = i;
   }
   if (result.maxAbsError > 0.0)
-    result.maxRelError = magnitude > 0.0
-                             ? result.maxAbsError / magnitude
-                             : std::numeric_limits<double>::infinity();
+    result.maxRelError =
+        magnitude > 0.0 ? result.maxAbsError / magnitude : std::numeric_limits<double>::infinity();
   result.isMatch = result.numMismatches == 0;
   return result;
 }

@@ -120,8 +120,7 @@ struct RawTensor {
   std::string fixedBytes;        // float_data, double_data
 };
 
-bool readVarintList(WireReader &reader, uint32_t wireType,
-                    std::vector<uint64_t> &values) {
+bool readVarintList(WireReader &reader, uint32_t wireType, std::vector<uint64_t> &values) {
   uint64_t value;
   if (wireType == WireVarint) {
     if (!reader.readVarint(value))
@@ -130,8 +129,7 @@ bool readVarintList(WireReader &reader, uint32_t wireType,
     return true;
   }
   if (wireType != WireBytes)
-    return reader.fail("integer list with wire type " +
-                       std::to_string(wireType));
+    return reader.fail("integer list with wire type " + std::to_string(wireType));
   uint64_t size;
   std::string_view ignored;
   if (!reader.readVarint(size))
@@ -147,12 +145,10 @@ bool readVarintList(WireReader &reader, uint32_t wireType,
       return false;
     values.push_back(value);
   }
-  return reader.offset() == end ||
-         reader.fail("packed list ends inside a value");
+  return reader.offset() == end || reader.fail("packed list ends inside a value");
 }
 
-bool readFixedList(WireReader &reader, uint32_t wireType, size_t elementBytes,
-                   std::string &bytes) {
+bool readFixedList(WireReader &reader, uint32_t wireType, size_t elementBytes, std::string &bytes) {
   std::string_view piece;
   uint32_t single = elementBytes == 4 ? WireFixed32 : WireFixed64;
   if (wireType == single) {
@@ -164,15 +160,13 @@ bool readFixedList(WireReader &reader, uint32_t wireType, size_t elementBytes,
     if (piece.size() % elementBytes)
       return reader.fail("packed list ends inside a value");
   } else {
-    return reader.fail("floating point list with wire type " +
-                       std::to_string(wireType));
+    return reader.fail("floating point list with wire type " + std::to_string(wireType));
   }
   bytes.append(piece);
   return true;
 }
 
-bool readTypedField(WireReader &reader, uint32_t field, uint32_t wireType,
-                    RawTensor &tensor) {
+bool readTypedField(WireReader &reader, uint32_t field, uint32_t wireType, RawTensor &tensor) {
   if (tensor.typedField && tensor.typedField != field)
     return reader.fail("data in two typed fields");
   tensor.typedField = field;
@@ -183,12 +177,10 @@ bool readTypedField(WireReader &reader, uint32_t field, uint32_t wireType,
   return readVarintList(reader, wireType, tensor.varints);
 }
 
-bool readField(WireReader &reader, uint32_t field, uint32_t wireType,
-               RawTensor &tensor) {
+bool readField(WireReader &reader, uint32_t field, uint32_t wireType, RawTensor &tensor) {
   auto expect = [&](uint32_t wanted) {
-    return wireType == wanted ||
-           reader.fail("field " + std::to_string(field) + " with wire type " +
-                       std::to_string(wireType));
+    return wireType == wanted || reader.fail("field " + std::to_string(field) + " with wire type " +
+                                             std::to_string(wireType));
   };
   std::string_view bytes;
   std::vector<uint64_t> values;
@@ -243,8 +235,7 @@ uint32_t typedFieldOf(uint32_t dtype) {
 
 /// Stores the low bytes of each value; little-endian hosts only, like the
 /// files.
-std::vector<uint8_t> narrow(const std::vector<uint64_t> &values,
-                            size_t elementBytes) {
+std::vector<uint8_t> narrow(const std::vector<uint64_t> &values, size_t elementBytes) {
   std::vector<uint8_t> bytes(values.size() * elementBytes);
   for (size_t i = 0; i < values.size(); ++i)
     std::memcpy(bytes.data() + i * elementBytes, &values[i], elementBytes);
@@ -291,9 +282,8 @@ bool assemble(RawTensor &raw, HostTensor &tensor, std::string &error) {
     return false;
   }
   if (tensor.bytes.size() != sizeBytes) {
-    error = typeText(tensor.dtype, tensor.dims) + " needs " +
-            std::to_string(sizeBytes) + " bytes, but the file has " +
-            std::to_string(tensor.bytes.size());
+    error = typeText(tensor.dtype, tensor.dims) + " needs " + std::to_string(sizeBytes) +
+            " bytes, but the file has " + std::to_string(tensor.bytes.size());
     return false;
   }
   return true;
@@ -301,8 +291,7 @@ bool assemble(RawTensor &raw, HostTensor &tensor, std::string &error) {
 
 } // namespace
 
-std::optional<HostTensor> parseTensorProto(std::string_view data,
-                                           const std::string &fileName,
+std::optional<HostTensor> parseTensorProto(std::string_view data, const std::string &fileName,
                                            std::string &error) {
   WireReader reader(data);
   RawTensor raw;
@@ -312,10 +301,9 @@ std::optional<HostTensor> parseTensorProto(std::string_view data,
     bool isRead = reader.readVarint(tag);
     if (isRead && (tag >> 3) > UINT32_MAX)
       isRead = reader.fail("absurd field number");
-    if (!isRead || !readField(reader, static_cast<uint32_t>(tag >> 3),
-                              static_cast<uint32_t>(tag & 7), raw)) {
-      error = fileName + ": offset " + std::to_string(fieldOffset) + ": " +
-              reader.failure();
+    if (!isRead ||
+        !readField(reader, static_cast<uint32_t>(tag >> 3), static_cast<uint32_t>(tag & 7), raw)) {
+      error = fileName + ": offset " + std::to_string(fieldOffset) + ": " + reader.failure();
       return std::nullopt;
     }
   }
@@ -328,8 +316,7 @@ std::optional<HostTensor> parseTensorProto(std::string_view data,
   return tensor;
 }
 
-std::optional<HostTensor> readTensorProtoFile(const std::string &path,
-                                              std::string &error) {
+std::optional<HostTensor> readTensorProtoFile(const std::string &path, std::string &error) {
   std::optional<std::string> data = readFile(path, error);
   if (!data)
     return std::nullopt;

@@ -25,13 +25,11 @@ namespace llmc::run {
 /// of `data`; on malformed input returns nothing and sets `error` to a text
 /// that starts with `fileName` and, for a broken encoding, names the byte
 /// offset.
-std::optional<HostTensor> parseTensorProto(std::string_view data,
-                                           const std::string &fileName,
+std::optional<HostTensor> parseTensorProto(std::string_view data, const std::string &fileName,
                                            std::string &error);
 
 /// Reads and decodes a file.
-std::optional<HostTensor> readTensorProtoFile(const std::string &path,
-                                              std::string &error);
+std::optional<HostTensor> readTensorProtoFile(const std::string &path, std::string &error);
 
 } // namespace llmc::run
 

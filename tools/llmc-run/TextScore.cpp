@@ -15,19 +15,16 @@
 
 namespace llmc::run {
 
-std::vector<std::vector<int64_t>> cutWindows(std::span<const int32_t> tokens,
-                                             int32_t bos, size_t windowTokens,
-                                             size_t maxWindows) {
+std::vector<std::vector<int64_t>> cutWindows(std::span<const int32_t> tokens, int32_t bos,
+                                             size_t windowTokens, size_t maxWindows) {
   std::vector<std::vector<int64_t>> windows;
   size_t pieceTokens = windowTokens - 1;
   for (size_t begin = 0; begin < tokens.size(); begin += pieceTokens) {
     size_t count = std::min(pieceTokens, tokens.size() - begin);
-    if ((count < pieceTokens && !windows.empty()) ||
-        (maxWindows && windows.size() == maxWindows))
+    if ((count < pieceTokens && !windows.empty()) || (maxWindows && windows.size() == maxWindows))
       break;
     std::vector<int64_t> window{bos};
-    window.insert(window.end(), tokens.begin() + begin,
-                  tokens.begin() + begin + count);
+    window.insert(window.end(), tokens.begin() + begin, tokens.begin() + begin + count);
     windows.push_back(std::move(window));
   }
   return windows;

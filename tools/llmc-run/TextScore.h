@@ -22,9 +22,8 @@ namespace llmc::run {
 /// Cuts `tokens` into pieces of windowTokens - 1, each after `bos`. At most
 /// `maxWindows` (0: all); a last piece that is not full is dropped, unless it
 /// is the only one. windowTokens >= 2.
-std::vector<std::vector<int64_t>> cutWindows(std::span<const int32_t> tokens,
-                                             int32_t bos, size_t windowTokens,
-                                             size_t maxWindows);
+std::vector<std::vector<int64_t>> cutWindows(std::span<const int32_t> tokens, int32_t bos,
+                                             size_t windowTokens, size_t maxWindows);
 
 /// -log softmax(logits)[target] in double.
 double negativeLogLikelihood(std::span<const float> logits, size_t target);

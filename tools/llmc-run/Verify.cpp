@@ -53,19 +53,18 @@ void printComparison(const std::string &name, const HostTensor &expected,
     return;
   }
   std::printf("%-22s max abs %9.3e  max rel %9.3e  ",
-              typeText(expected.dtype, expected.dims).c_str(),
-              comparison.maxAbsError, comparison.maxRelError);
+              typeText(expected.dtype, expected.dims).c_str(), comparison.maxAbsError,
+              comparison.maxRelError);
   if (comparison.isMatch)
     std::printf("ok\n");
   else
-    std::printf("FAIL: %zu of %zu elements, first at %zu\n",
-                comparison.numMismatches, comparison.numCompared,
-                comparison.firstMismatch);
+    std::printf("FAIL: %zu of %zu elements, first at %zu\n", comparison.numMismatches,
+                comparison.numCompared, comparison.firstMismatch);
 }
 
 /// Runs and compares one call; false, with a line printed, where one fails.
-bool verifyCall(Session &session, const RecordedCall &call,
-                const Tolerance &tolerance, Totals &totals) {
+bool verifyCall(Session &session, const RecordedCall &call, const Tolerance &tolerance,
+                Totals &totals) {
   std::vector<llmc_tensor_t> outputs(call.outputs.size());
   totals.numOutputs += outputs.size();
   for (size_t i = 0; i < outputs.size(); ++i)
@@ -79,11 +78,9 @@ bool verifyCall(Session &session, const RecordedCall &call,
   bool allMatch = true;
   for (size_t i = 0; i < outputs.size(); ++i) {
     const HostTensor &expected = call.outputs[i];
-    Comparison comparison =
-        compareTensors(expected, copyOutput(outputs[i]), tolerance);
-    printComparison(expected.name.empty() ? "output " + std::to_string(i)
-                                          : expected.name,
-                    expected, comparison);
+    Comparison comparison = compareTensors(expected, copyOutput(outputs[i]), tolerance);
+    printComparison(expected.name.empty() ? "output " + std::to_string(i) : expected.name, expected,
+                    comparison);
     totals.numMatches += comparison.isMatch;
     allMatch &= comparison.isMatch;
   }
@@ -92,15 +89,13 @@ bool verifyCall(Session &session, const RecordedCall &call,
 
 int runVerify(const VerifyOptions &options) {
   std::string error;
-  std::optional<std::vector<std::string>> folders =
-      findRecordedCalls(options.folder, error);
+  std::optional<std::vector<std::string>> folders = findRecordedCalls(options.folder, error);
   if (!folders)
     return reportError(error);
   std::optional<Model> model = Model::load(options.modelPath, false, error);
   if (!model)
     return reportError(error);
-  std::optional<Session> session =
-      Session::create(*model, {options.threads, 0}, error);
+  std::optional<Session> session = Session::create(*model, {options.threads, 0}, error);
   if (!session)
     return reportError(error);
 
@@ -116,9 +111,8 @@ int runVerify(const VerifyOptions &options) {
   }
   std::printf("%s: %zu of %zu calls match, %zu of %zu outputs (rtol %g of the "
               "largest magnitude, atol %g)\n",
-              totals.numFailedCalls ? "FAILED" : "ok",
-              totals.numCalls - totals.numFailedCalls, totals.numCalls,
-              totals.numMatches, totals.numOutputs, options.tolerance.relative,
+              totals.numFailedCalls ? "FAILED" : "ok", totals.numCalls - totals.numFailedCalls,
+              totals.numCalls, totals.numMatches, totals.numOutputs, options.tolerance.relative,
               options.tolerance.absolute);
   return totals.numFailedCalls ? 1 : 0;
 }
@@ -127,8 +121,7 @@ int runVerify(const VerifyOptions &options) {
 
 void addVerifyCommand(CLI::App &app, int &exitCode) {
   auto options = std::make_shared<VerifyOptions>();
-  CLI::App *command = app.add_subcommand(
-      "verify", "repeat recorded calls and compare the outputs");
+  CLI::App *command = app.add_subcommand("verify", "repeat recorded calls and compare the outputs");
   addModelArgument(*command, options->modelPath);
   command
       ->add_option("folder", options->folder,

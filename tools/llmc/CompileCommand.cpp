@@ -95,10 +95,10 @@ int llmc::runCompileCommand(int argc, char **argv) {
   options.timing = flags.timing;
   if (flags.target != "cpu")
     return usageError("unknown --target '" + flags.target + "'; expected cpu");
-  for (auto [name, value, most] : {std::tuple("max-batch", options.maxBatch, int64_t(1) << 16),
-                                   std::tuple("max-seq", options.maxSeq, int64_t(1) << 24),
-                                   std::tuple("prefill-chunk", options.prefillChunk,
-                                              int64_t(1) << 20)})
+  for (auto [name, value, most] :
+       {std::tuple("max-batch", options.maxBatch, int64_t(1) << 16),
+        std::tuple("max-seq", options.maxSeq, int64_t(1) << 24),
+        std::tuple("prefill-chunk", options.prefillChunk, int64_t(1) << 20)})
     if (value < 1 || value > most)
       return usageError(llvm::Twine("--") + name + "=" + llvm::Twine(value) +
                         " is not between 1 and " + llvm::Twine(most));

@@ -46,8 +46,8 @@ static void printTensors(llvm::StringRef title, const llvm::json::Array *tensors
 
 static void printPhase(const llvm::json::Object &phase) {
   llvm::outs() << "phase " << phase.getString("name").value_or("") << " ("
-               << phase.getString("kind").value_or("") << "): "
-               << phase.getInteger("dispatches").value_or(0) << " dispatches, "
+               << phase.getString("kind").value_or("")
+               << "): " << phase.getInteger("dispatches").value_or(0) << " dispatches, "
                << phase.getInteger("barriers").value_or(0) << " barriers, arena "
                << megabytes(phase.getInteger("arena_bytes").value_or(0)) << " (lower bound "
                << megabytes(phase.getInteger("arena_lower_bound").value_or(0)) << ")\n";
@@ -67,8 +67,7 @@ static void printPhase(const llvm::json::Object &phase) {
     int64_t bytes = 0;
     for (const llvm::json::Value &value : *states)
       bytes += value.getAsObject()->getInteger("bytes_per_token").value_or(0);
-    llvm::outs() << "  caches: " << states->size() << " states, " << bytes
-                 << " bytes per token\n";
+    llvm::outs() << "  caches: " << states->size() << " states, " << bytes << " bytes per token\n";
   }
 }
 
@@ -96,8 +95,8 @@ static int inspectArtifact(llvm::StringRef path, llvm::StringRef bytes) {
     return fail("'" + path + "' has a broken weights header");
   auto header = llvm::json::parse(weights.substr(8, length));
   if (!header)
-    return fail("'" + path + "' has a broken weights header: " +
-                llvm::toString(header.takeError()));
+    return fail("'" + path +
+                "' has a broken weights header: " + llvm::toString(header.takeError()));
   const llvm::json::Object *root = header->getAsObject();
   const llvm::json::Object *metadata = root ? root->getObject("__metadata__") : nullptr;
   auto text = metadata ? metadata->getString("llmc.manifest") : std::nullopt;
@@ -123,7 +122,8 @@ static int inspectArtifact(llvm::StringRef path, llvm::StringRef bytes) {
                   name, tensor->getString("dtype").value_or(""), ""};
     if (const llvm::json::Array *shape = tensor->getArray("shape"))
       for (const llvm::json::Value &dim : *shape)
-        weight.shape += (weight.shape.empty() ? "" : "x") + std::to_string(dim.getAsInteger().value_or(0));
+        weight.shape +=
+            (weight.shape.empty() ? "" : "x") + std::to_string(dim.getAsInteger().value_or(0));
     weightList.push_back(std::move(weight));
   }
   llvm::sort(weightList, [](const Weight &a, const Weight &b) { return a.begin < b.begin; });
@@ -198,7 +198,9 @@ static int inspectModel(llvm::StringRef path) {
 int llmc::runInspectCommand(int argc, char **argv) {
   std::string input;
   CLI::App app("Describes an ONNX file or an artifact", argv[0]);
-  app.add_option("file", input, "An ONNX model or a compiled artifact")->type_name("FILE")->required();
+  app.add_option("file", input, "An ONNX model or a compiled artifact")
+      ->type_name("FILE")
+      ->required();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
@@ -211,8 +213,7 @@ int llmc::runInspectCommand(int argc, char **argv) {
     return fail("cannot read '" + input + "': " + file.getError().message());
   llvm::StringRef bytes = (*file)->getBuffer();
   if (bytes.size() > sizeof(llmc_artifact_trailer_t) &&
-      bytes.substr(bytes.size() - sizeof(llmc_artifact_trailer_t))
-          .starts_with(LLMC_ARTIFACT_MAGIC))
+      bytes.substr(bytes.size() - sizeof(llmc_artifact_trailer_t)).starts_with(LLMC_ARTIFACT_MAGIC))
     return inspectArtifact(input, bytes);
   return inspectModel(input);
 }

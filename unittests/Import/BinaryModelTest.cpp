@@ -85,7 +85,8 @@ TEST(BinaryModel, Directory) {
 
 TEST(BinaryModel, Garbage) {
   TemporaryFolder folder;
-  for (const char *bytes : {"hello, world", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "PK\x03\x04"}) {
+  for (const char *bytes :
+       {"hello, world", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", "PK\x03\x04"}) {
     ImportedModel model(folder.write("model.onnx", bytes));
     EXPECT_FALSE(model.module);
     EXPECT_NE(model.messages.find("not an ONNX model"), std::string::npos) << model.messages;
@@ -108,8 +109,13 @@ TEST(BinaryModel, NoOpset) {
 
 TEST(BinaryModel, NegativeDimension) {
   ModelProto proto = smallModel();
-  proto.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()
-      ->mutable_shape()->mutable_dim(1)->set_dim_value(-4);
+  proto.mutable_graph()
+      ->mutable_input(0)
+      ->mutable_type()
+      ->mutable_tensor_type()
+      ->mutable_shape()
+      ->mutable_dim(1)
+      ->set_dim_value(-4);
   TemporaryFolder folder;
   ImportedModel model(folder.write("model.onnx", proto.SerializeAsString()));
   EXPECT_NE(model.messages.find("input 'x': dimension 1 is -4"), std::string::npos)
@@ -121,8 +127,7 @@ TEST(BinaryModel, AbsurdInitializer) {
   proto.mutable_graph()->mutable_initializer(0)->set_dims(0, int64_t(1) << 62);
   TemporaryFolder folder;
   ImportedModel model(folder.write("model.onnx", proto.SerializeAsString()));
-  EXPECT_NE(model.messages.find("initializer 'W' has dimensions without sense"),
-            std::string::npos)
+  EXPECT_NE(model.messages.find("initializer 'W' has dimensions without sense"), std::string::npos)
       << model.messages;
 }
 

@@ -81,13 +81,13 @@ protected:
   TemporaryFolder folder;
 };
 
-#define EXPECT_CONTAINS(text, part)                                            \
-  EXPECT_NE((text).find(part), std::string::npos) << (text)
+#define EXPECT_CONTAINS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
 TEST_F(ExternalData, IsMapped) {
   folder.write("weights.bin", floats(64));
-  ImportedModel model(folder.write(
-      "model.onnx", modelWith({{"location", "weights.bin"}, {"offset", "64"}, {"length", "4000"}})));
+  ImportedModel model(
+      folder.write("model.onnx",
+                   modelWith({{"location", "weights.bin"}, {"offset", "64"}, {"length", "4000"}})));
   ASSERT_TRUE(model.module) << model.messages;
   std::vector<float> weight = weightOf(model);
   ASSERT_EQ(weight.size(), size_t(kElements));

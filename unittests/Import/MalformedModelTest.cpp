@@ -54,10 +54,10 @@ const Malformed kCases[] = {
      "the graph has a cycle through the nodes 'Add_0', 'Abs_1'"},
     {"SelfCycle", R"("" : 18)", "g (float[4] x) => (float[4] y) { y = Add(x, y) }",
      "the graph has a cycle through the nodes 'Add_0'"},
-    {"DefinedTwice", R"("" : 18)",
-     "g (float[4] x) => (float[4] y) { y = Abs(x) y = Neg(x) }",
+    {"DefinedTwice", R"("" : 18)", "g (float[4] x) => (float[4] y) { y = Abs(x) y = Neg(x) }",
      "node 'Neg_1': its output 'y' is already defined"},
-    {"RedefinesInput", R"("" : 18)", "g (float[4] x, float[4] z) => (float[4] y) { x = Abs(z) y = Neg(x) }",
+    {"RedefinesInput", R"("" : 18)",
+     "g (float[4] x, float[4] z) => (float[4] y) { x = Abs(z) y = Neg(x) }",
      "node 'Abs_0': its output 'x' is already defined"},
     {"InputTwice", R"("" : 18)", "g (float[4] x, float[4] x) => (float[4] y) { y = Abs(x) }",
      "input 'x' is defined twice"},
@@ -67,8 +67,7 @@ const Malformed kCases[] = {
      "node 'Abs_0' (Abs): has 2 inputs"},
     {"TooManyOutputs", R"("" : 18)", "g (float[4] x) => (float[4] y) { y, z = Abs(x) }",
      "at most 1"},
-    {"MixedTypes", R"("" : 18)",
-     "g (float[4] x, int64[4] i) => (float[4] y) { y = Add(x, i) }",
+    {"MixedTypes", R"("" : 18)", "g (float[4] x, int64[4] i) => (float[4] y) { y = Add(x, i) }",
      "node 'Add_0' (Add, opset 18): llm.binary: C1: element types 'f32' and 'i64' differ"},
     {"NotBroadcastable", R"("" : 18)",
      "g (float[4] x, float[3] z) => (float[4] y) { y = Add(x, z) }",
@@ -76,8 +75,8 @@ const Malformed kCases[] = {
     {"ContractedSizes", R"("" : 18)",
      "g (float[N, 4] x, float[5, 6] w) => (float[N, 6] y) { y = MatMul(x, w) }",
      "node 'MatMul_0' (MatMul, opset 18): contracts [N, 4] with [5, 6]: 4 is not 5"},
-    {"MatmulOfScalar", R"("" : 18)",
-     "g (float[4] x, float s) => (float[4] y) { y = MatMul(x, s) }", ""},
+    {"MatmulOfScalar", R"("" : 18)", "g (float[4] x, float s) => (float[4] y) { y = MatMul(x, s) }",
+     ""},
     {"AxisOutside", R"("" : 18)",
      "g (float[N, 4] x) => (float[N, 4] y) { y = Softmax <axis = 2> (x) }",
      "axis 2 is outside a tensor of rank 2"},
@@ -103,8 +102,7 @@ const Malformed kCases[] = {
      "g (float[1] x) => (float[a, b] y) <int64[2] s = {4611686018427387904, 8}> "
      "{ y = Expand(x, s) }",
      "gives dimensions without sense"},
-    {"AbsurdInput", R"("" : 18)",
-     "g (float[2000000, 2000000] x) => (float[a, b] y) { y = Abs(x) }",
+    {"AbsurdInput", R"("" : 18)", "g (float[2000000, 2000000] x) => (float[a, b] y) { y = Abs(x) }",
      "input 'x': dimensions without sense"},
     {"NegativeInitializer", R"("" : 18)",
      "g (float[4] x) => (float[4] y) <float[-3] w = {1}> { y = Add(x, w) }",
@@ -123,8 +121,8 @@ const Malformed kCases[] = {
      "output 'y' is declared with rank 2 but has shape [4]"},
     {"CastToString", R"("" : 18)", "g (float[4] x) => (float[4] y) { y = Cast <to = 8> (x) }",
      "not supported: casting to data type string"},
-    {"WhereCondition", R"("" : 18)",
-     "g (float[4] x) => (float[4] y) { y = Where(x, x, x) }", "the condition is not boolean"},
+    {"WhereCondition", R"("" : 18)", "g (float[4] x) => (float[4] y) { y = Where(x, x, x) }",
+     "the condition is not boolean"},
     {"IfCondition", R"("" : 18)",
      "g (float[1] x) => (float[1] y) { y = If (x) <then_branch = a () => (float[1] p) "
      "{ p = Abs(x) }, else_branch = b () => (float[1] q) { q = Neg(x) }> }",
@@ -163,7 +161,8 @@ const Malformed kCases[] = {
      "not supported: 3-bit weights"},
     {"GroupedHeads", R"("" : 18, "com.microsoft" : 1)",
      "g (float[B, S, 96] x, float[B, 2, P, 16] k, float[B, 2, P, 16] v, int32[B] l, int32 t) => "
-     "(float[B, S, 64] y) { y = com.microsoft.GroupQueryAttention <num_heads = 3, kv_num_heads = 2> "
+     "(float[B, S, 64] y) { y = com.microsoft.GroupQueryAttention <num_heads = 3, kv_num_heads = "
+     "2> "
      "(x, , , k, v, l, t) }",
      "num_heads 3 and kv_num_heads 2"},
     {"SplitCount", R"("" : 18)",
@@ -186,8 +185,8 @@ class MalformedModel : public testing::TestWithParam<Malformed> {};
 
 TEST_P(MalformedModel, IsRefusedWithReason) {
   const Malformed &bad = GetParam();
-  std::string text = std::string("<ir_version: 8, opset_import: [") + bad.opset + "]>\n" +
-                     bad.graph + "\n";
+  std::string text =
+      std::string("<ir_version: 8, opset_import: [") + bad.opset + "]>\n" + bad.graph + "\n";
   ImportedModel model = ImportedModel::fromText(text);
   EXPECT_FALSE(model.module);
   EXPECT_GE(model.errorCount, 1);

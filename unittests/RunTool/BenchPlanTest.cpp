@@ -35,8 +35,7 @@ TEST(BenchPlan, WhatDoesNotFitLeavesANote) {
   EXPECT_EQ(plan.notes[0], "left out prefill of 512 tokens at context 0: does "
                            "not fit into the 256 tokens that the model was "
                            "compiled for");
-  EXPECT_EQ(plan.notes[5],
-            "decode at context 200: 56 new tokens, up to the model's 256");
+  EXPECT_EQ(plan.notes[5], "decode at context 200: 56 new tokens, up to the model's 256");
 }
 
 TEST(BenchPlan, Median) {
@@ -61,8 +60,7 @@ TEST(BenchPlan, Shares) {
   ModelCost cost;
   cost.weightBytesPerStep = 1000;
   cost.multiplyAddsPerToken = 500;
-  BenchResult result =
-      makeResult({false, 0, 10, 0, 1}, 2.0, cost, {1, 10000.0, 50000.0}, 512);
+  BenchResult result = makeResult({false, 0, 10, 0, 1}, 2.0, cost, {1, 10000.0, 50000.0}, 512);
   EXPECT_DOUBLE_EQ(result.tokensPerSecond, 5);
   EXPECT_DOUBLE_EQ(result.bandwidthShare, 0.5);
   EXPECT_DOUBLE_EQ(result.peakShare, 0.1);
@@ -80,8 +78,8 @@ TEST(BenchPlan, JsonHasTheAgreedMembers) {
 }
 
 TEST(BenchPlan, TableColumnsLineUp) {
-  std::string text = tableText({{{true, 128, 0, 0, 2}, 10.5, 0.25, 0.5},
-                                {{false, 0, 64, 1024, 1}, 123456.7, 1, 0.01}});
+  std::string text = tableText(
+      {{{true, 128, 0, 0, 2}, 10.5, 0.25, 0.5}, {{false, 0, 64, 1024, 1}, 123456.7, 1, 0.01}});
   size_t width = text.find('\n');
   EXPECT_EQ(text.size(), 3 * (width + 1));
   EXPECT_EQ(text[2 * width + 1], '\n');
@@ -91,8 +89,7 @@ TEST(ModelCost, MetadataWins) {
   llmc_module_info_t info = {};
   info.weights_bytes = 4096;
   info.state_bytes_per_token = 64;
-  ModelCost cost = computeModelCost(
-      info, R"({"__metadata__": {"multiply_adds_per_token": "77",
+  ModelCost cost = computeModelCost(info, R"({"__metadata__": {"multiply_adds_per_token": "77",
                 "weight_bytes_per_step": "99"}})");
   EXPECT_TRUE(cost.hasMultiplyAdds);
   EXPECT_EQ(cost.multiplyAddsPerToken, 77u);
@@ -103,8 +100,7 @@ TEST(ModelCost, MetadataWins) {
 TEST(ModelCost, WeightElementsStandIn) {
   llmc_module_info_t info = {};
   info.weights_bytes = 4096;
-  ModelCost cost = computeModelCost(
-      info, R"({"__metadata__": {"multiply_adds_per_token": "many"},
+  ModelCost cost = computeModelCost(info, R"({"__metadata__": {"multiply_adds_per_token": "many"},
                 "w": {"dtype": "F32", "shape": [8, 16]},
                 "norm": {"dtype": "F32", "shape": [16]}})");
   EXPECT_FALSE(cost.hasMultiplyAdds);
@@ -116,8 +112,8 @@ TEST(ModelCost, BrokenHeadersAreIgnored) {
   llmc_module_info_t info = {};
   info.weights_bytes = 4096;
   for (const char *text : {"", "[", "[1]", "{\"w\": {\"shape\": [-1, \"x\"]}}",
-                           "{\"w\": {\"shape\": [1e99, 18446744073709551615]}}",
-                           "{\"w\": 3}", "{\"__metadata__\": 1}"})
+                           "{\"w\": {\"shape\": [1e99, 18446744073709551615]}}", "{\"w\": 3}",
+                           "{\"__metadata__\": 1}"})
     EXPECT_EQ(computeModelCost(info, text).multiplyAddsPerToken, 1024u) << text;
 }
 

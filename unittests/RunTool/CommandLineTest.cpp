@@ -27,15 +27,14 @@ ToolRun runWith(std::vector<std::string> arguments) {
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
   int exitCode = runTool(static_cast<int>(arguments.size()), argv.data());
-  return {exitCode, testing::internal::GetCapturedStdout(),
-          testing::internal::GetCapturedStderr()};
+  return {exitCode, testing::internal::GetCapturedStdout(), testing::internal::GetCapturedStderr()};
 }
 
 TEST(CommandLine, NumberLists) {
   EXPECT_EQ(parseNumberList("1,2,512", 1), (std::vector<int64_t>{1, 2, 512}));
   EXPECT_EQ(parseNumberList("0", 0), std::vector<int64_t>{0});
-  for (const char *text : {"", ",", "1,", ",1", "1,,2", "a", "1x", "-1", "0",
-                           "1 2", "99999999999999999999", "2147483648"})
+  for (const char *text : {"", ",", "1,", ",1", "1,,2", "a", "1x", "-1", "0", "1 2",
+                           "99999999999999999999", "2147483648"})
     EXPECT_FALSE(parseNumberList(text, 1)) << text;
 }
 
@@ -66,21 +65,20 @@ TEST(CommandLine, MistakesAreOneLineAndExitCodeOne) {
       {"generate", "m.llmc", "--tokenizer", "/tmp", "--max-new-tokens", "4"},
       {"generate", "m.llmc", "--prompt", "x", "--max-new-tokens", "4"},
       {"generate", "m.llmc", "--tokenizer", "/tmp", "--prompt", "x"},
-      {"generate", "m.llmc", "--tokenizer", "/tmp", "--prompt", "x",
-       "--prompt-file", "y", "--max-new-tokens", "4"},
-      {"generate", "m.llmc", "--tokenizer", "/tmp", "--prompt", "x",
-       "--max-new-tokens", "4", "--top-p", "1.5"},
-      {"generate", "m.llmc", "--tokenizer", "/tmp", "--prompt-file",
-       "/nonexistent", "--max-new-tokens", "4"},
-      {"generate", "/nonexistent.llmc", "--tokenizer", "/tmp", "--prompt", "-x",
+      {"generate", "m.llmc", "--tokenizer", "/tmp", "--prompt", "x", "--prompt-file", "y",
        "--max-new-tokens", "4"},
+      {"generate", "m.llmc", "--tokenizer", "/tmp", "--prompt", "x", "--max-new-tokens", "4",
+       "--top-p", "1.5"},
+      {"generate", "m.llmc", "--tokenizer", "/tmp", "--prompt-file", "/nonexistent",
+       "--max-new-tokens", "4"},
+      {"generate", "/nonexistent.llmc", "--tokenizer", "/tmp", "--prompt", "-x", "--max-new-tokens",
+       "4"},
       {"bench", "/nonexistent.llmc"},
       {"bench", "m.llmc", "--context", "1,,2"},
       {"bench", "m.llmc", "--repetitions", "0"},
       {"bench", "m.llmc", "--threads", "0"},
       {"perplexity", "/nonexistent.llmc", "--tokenizer", "/tmp", "--text", "x"},
-      {"perplexity", "m.llmc", "--tokenizer", "/tmp", "--text", "x", "--window",
-       "1"},
+      {"perplexity", "m.llmc", "--tokenizer", "/tmp", "--text", "x", "--window", "1"},
   };
   for (const std::vector<std::string> &arguments : cases) {
     std::string line;

@@ -21,8 +21,8 @@
 /* The safetensors header's text, padded with spaces to this size, so that the
  * data lies at byte 4096. */
 #define COUNTING_HEADER_BYTES 4088
-#define COUNTING_HEADER                                                        \
-  "{\"__metadata__\":{\"multiply_adds_per_token\":\"64\"},"                    \
+#define COUNTING_HEADER                                                                            \
+  "{\"__metadata__\":{\"multiply_adds_per_token\":\"64\"},"                                        \
   "\"w\":{\"dtype\":\"F32\",\"shape\":[2,8],\"data_offsets\":[0,64]}}"
 
 #endif /* LLMC_UNITTESTS_RUNTOOL_COUNTINGMODULE_H */

@@ -92,8 +92,7 @@ protected:
     fs::create_directories(folder);
     write("m.llmc", makeArtifact());
     write("tokenizer.json", TokenizerJson);
-    write("tokenizer_config.json",
-          R"({"bos_token": "<s>", "eos_token": "</s>"})");
+    write("tokenizer_config.json", R"({"bos_token": "<s>", "eos_token": "</s>"})");
   }
   static void TearDownTestSuite() { fs::remove_all(folder); }
 
@@ -135,8 +134,7 @@ std::string EndToEnd::folder;
 
 /// A serialised TensorProto with raw data.
 template <typename T>
-std::string tensorProto(const std::string &name, uint32_t dtype,
-                        const std::vector<int64_t> &dims,
+std::string tensorProto(const std::string &name, uint32_t dtype, const std::vector<int64_t> &dims,
                         const std::vector<T> &values) {
   std::string text;
   for (int64_t dim : dims) {
@@ -176,8 +174,7 @@ TEST_F(EndToEnd, SamplesBySeed) {
   ToolRun first = generate("a", 12, hot), second = generate("a", 12, hot);
   EXPECT_EQ(first.exitCode, 0) << first.err;
   EXPECT_EQ(first.out, second.out);
-  EXPECT_EQ(generate("a", 3, {"--temperature", "2", "--top-k", "1"}).out,
-            "abcd\n");
+  EXPECT_EQ(generate("a", 3, {"--temperature", "2", "--top-k", "1"}).out, "abcd\n");
 }
 
 TEST_F(EndToEnd, ContextOverflowIsToldAndStops) {
@@ -185,22 +182,18 @@ TEST_F(EndToEnd, ContextOverflowIsToldAndStops) {
   ToolRun result = generate("ab", 100, {"--context", "5"});
   EXPECT_EQ(result.exitCode, 0);
   EXPECT_EQ(result.out, "abcde\n");
-  EXPECT_NE(result.err.find("the context of 5 tokens is full"),
-            std::string::npos)
-      << result.err;
+  EXPECT_NE(result.err.find("the context of 5 tokens is full"), std::string::npos) << result.err;
   result = generate("abcdef", 1, {"--context", "5"});
   EXPECT_EQ(result.exitCode, 1);
-  EXPECT_NE(result.err.find("the prompt has 7 tokens, but the context holds 5"),
-            std::string::npos)
+  EXPECT_NE(result.err.find("the prompt has 7 tokens, but the context holds 5"), std::string::npos)
       << result.err;
   EXPECT_EQ(generate("a", 1, {"--context", "17"}).exitCode, 1);
 }
 
 TEST_F(EndToEnd, PromptFromFile) {
   write("prompt.txt", "cd");
-  ToolRun result =
-      run({"generate", model(), "--tokenizer", folder, "--prompt-file",
-           folder + "/prompt.txt", "--max-new-tokens", "2"});
+  ToolRun result = run({"generate", model(), "--tokenizer", folder, "--prompt-file",
+                        folder + "/prompt.txt", "--max-new-tokens", "2"});
   EXPECT_EQ(result.out, "cdef\n") << result.err;
 }
 
@@ -214,18 +207,16 @@ TEST_F(EndToEnd, PerplexityIsWhatTheModuleDefines) {
   char line[64];
   std::snprintf(line, sizeof line, "nats per token: %.6f\n", expected);
   EXPECT_NE(result.out.find(line), std::string::npos) << result.out << line;
-  EXPECT_NE(result.out.find("windows: 2 of 4 tokens, 6 tokens scored"),
-            std::string::npos)
+  EXPECT_NE(result.out.find("windows: 2 of 4 tokens, 6 tokens scored"), std::string::npos)
       << result.out;
-  result = run({"perplexity", model(), "--tokenizer", folder, "--text",
-                folder + "/text.txt", "--window", "17"});
+  result = run({"perplexity", model(), "--tokenizer", folder, "--text", folder + "/text.txt",
+                "--window", "17"});
   EXPECT_EQ(result.exitCode, 0) << result.err; // one short window fits
   write("long.txt", std::string(40, 'a'));
-  result = run({"perplexity", model(), "--tokenizer", folder, "--text",
-                folder + "/long.txt", "--window", "17"});
+  result = run({"perplexity", model(), "--tokenizer", folder, "--text", folder + "/long.txt",
+                "--window", "17"});
   EXPECT_EQ(result.exitCode, 1);
-  EXPECT_NE(result.err.find("sequence_length"), std::string::npos)
-      << result.err;
+  EXPECT_NE(result.err.find("sequence_length"), std::string::npos) << result.err;
 }
 
 TEST_F(EndToEnd, VerifyComparesByName) {
@@ -234,27 +225,21 @@ TEST_F(EndToEnd, VerifyComparesByName) {
   // Inputs in another order than the module's.
   write("call/good/input_0.pb",
         tensorProto<float>("past_key_values.0.key", f32, {1, 1, 1, 2}, {5, 5}));
-  write("call/good/input_1.pb",
-        tensorProto<int64_t>("input_ids", i64, {1, 1}, {3}));
-  write("call/good/input_2.pb",
-        tensorProto<int64_t>("position_ids", i64, {1, 1}, {1}));
-  write("call/good/input_3.pb",
-        tensorProto<int64_t>("attention_mask", i64, {1, 2}, {1, 1}));
+  write("call/good/input_1.pb", tensorProto<int64_t>("input_ids", i64, {1, 1}, {3}));
+  write("call/good/input_2.pb", tensorProto<int64_t>("position_ids", i64, {1, 1}, {1}));
+  write("call/good/input_3.pb", tensorProto<int64_t>("attention_mask", i64, {1, 2}, {1, 1}));
   write("call/good/output_0.pb",
         tensorProto<float>("present.0.key", f32, {1, 1, 2, 2}, {5, 5, 3, NAN}));
   float likely = std::log(7.0f);
   write("call/good/output_1.pb",
-        tensorProto<float>("logits", f32, {1, 1, 8},
-                           {0, 0, 0, 0, likely, 0, 0, 0}));
+        tensorProto<float>("logits", f32, {1, 1, 8}, {0, 0, 0, 0, likely, 0, 0, 0}));
   ToolRun result = run({"verify", model(), folder + "/call"});
   EXPECT_EQ(result.exitCode, 0) << result.out << result.err;
-  EXPECT_NE(result.out.find("ok: 1 of 1 calls match, 2 of 2 outputs"),
-            std::string::npos)
+  EXPECT_NE(result.out.find("ok: 1 of 1 calls match, 2 of 2 outputs"), std::string::npos)
       << result.out;
 
   fs::copy(folder + "/call/good", folder + "/call/shape");
-  write("call/shape/output_0.pb",
-        tensorProto<float>("present.0.key", f32, {1, 1, 1, 2}, {5, 5}));
+  write("call/shape/output_0.pb", tensorProto<float>("present.0.key", f32, {1, 1, 1, 2}, {5, 5}));
   fs::copy(folder + "/call/good", folder + "/call/value");
   write("call/value/output_1.pb",
         tensorProto<float>("logits", f32, {1, 1, 8}, {0, 0, 1, 0, 2, 0, 0, 0}));
@@ -267,22 +252,19 @@ TEST_F(EndToEnd, VerifyComparesByName) {
   result = run({"verify", model(), folder + "/call"});
   EXPECT_EQ(result.exitCode, 1);
   for (const char *text :
-       {"expected f32[1, 1, 1, 2], got f32[1, 1, 2, 2]",
-        "FAIL: 2 of 8 elements, first at 2", "input 'input_ids' is missing",
-        "no output 'scores'", "input_0.pb: offset 0: truncated varint",
-        "FAILED: 1 of 6 calls match"})
-    EXPECT_NE(result.out.find(text), std::string::npos) << text << "\n"
-                                                        << result.out;
+       {"expected f32[1, 1, 1, 2], got f32[1, 1, 2, 2]", "FAIL: 2 of 8 elements, first at 2",
+        "input 'input_ids' is missing", "no output 'scores'",
+        "input_0.pb: offset 0: truncated varint", "FAILED: 1 of 6 calls match"})
+    EXPECT_NE(result.out.find(text), std::string::npos) << text << "\n" << result.out;
 }
 
 TEST_F(EndToEnd, BenchWritesTableAndJson) {
   std::string jsonPath = folder + "/bench.json";
-  ToolRun result = run({"bench", model(), "--prompt-tokens", "2,8,64",
-                        "--new-tokens", "4", "--context", "0,5,14", "--threads",
-                        "1,2", "--repetitions", "2", "--json", jsonPath});
+  ToolRun result =
+      run({"bench", model(), "--prompt-tokens", "2,8,64", "--new-tokens", "4", "--context",
+           "0,5,14", "--threads", "1,2", "--repetitions", "2", "--json", jsonPath});
   EXPECT_EQ(result.exitCode, 0) << result.err;
-  EXPECT_NE(result.out.find("left out prefill of 64 tokens at context 0"),
-            std::string::npos)
+  EXPECT_NE(result.out.find("left out prefill of 64 tokens at context 0"), std::string::npos)
       << result.out;
   std::string error;
   auto list = nlohmann::json::parse(readFile(jsonPath, error).value_or("0"));
@@ -299,8 +281,7 @@ TEST_F(EndToEnd, BenchWritesTableAndJson) {
 }
 
 TEST_F(EndToEnd, BenchWithNothingToMeasure) {
-  ToolRun result =
-      run({"bench", model(), "--prompt-tokens", "64", "--context", "64"});
+  ToolRun result = run({"bench", model(), "--prompt-tokens", "64", "--context", "64"});
   EXPECT_EQ(result.exitCode, 1);
   EXPECT_NE(result.err.find("nothing is left to measure"), std::string::npos);
 }
@@ -315,8 +296,8 @@ TEST_F(EndToEnd, ForeignFilesAreRefused) {
     EXPECT_EQ(result.exitCode, 1);
     EXPECT_NE(result.err.find(name), std::string::npos) << result.err;
   }
-  ToolRun result = run({"generate", model(), "--tokenizer", folder + "/other",
-                        "--prompt", "a", "--max-new-tokens", "1"});
+  ToolRun result = run({"generate", model(), "--tokenizer", folder + "/other", "--prompt", "a",
+                        "--max-new-tokens", "1"});
   EXPECT_EQ(result.exitCode, 1);
   EXPECT_NE(result.err.find("tokenizer.json"), std::string::npos) << result.err;
 }

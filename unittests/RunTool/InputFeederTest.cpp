@@ -37,43 +37,34 @@ TEST(InputFeeder, RecognisesExportersNames) {
   EXPECT_EQ(recogniseInput("cache_position", I64, 1), InputRole::Positions);
   for (const char *name :
        {"past_key_values.0.key", "past.0.conv", "past_key_self_1",
-        "input.past_key_values.layers.0.keys",
-        "input.past_key_values.layers.0.recurrent_states.0"})
+        "input.past_key_values.layers.0.keys", "input.past_key_values.layers.0.recurrent_states.0"})
     EXPECT_EQ(recogniseInput(name, F32, 4), InputRole::Past) << name;
-  EXPECT_EQ(recogniseInput("input.past_key_values.layers.0.cumulative_length",
-                           I64, 0),
+  EXPECT_EQ(recogniseInput("input.past_key_values.layers.0.cumulative_length", I64, 0),
             InputRole::Past);
-  EXPECT_EQ(recogniseInput("use_cache_branch", LLMC_DTYPE_BOOL, 1),
-            InputRole::UseCacheBranch);
+  EXPECT_EQ(recogniseInput("use_cache_branch", LLMC_DTYPE_BOOL, 1), InputRole::UseCacheBranch);
   EXPECT_EQ(recogniseInput("pixel_values", F32, 4), InputRole::Unknown);
   EXPECT_EQ(recogniseInput("input_ids", F32, 2), InputRole::Unknown);
 }
 
 TEST(InputFeeder, BindsOptimumSymbols) {
   Signature signature;
-  signature.symbols = {{"past_sequence_length", 0, 512},
-                       {"batch_size", 1, 1},
-                       {"sequence_length", 1, 512}};
-  signature.inputs = {{"past_key_values.0.key",
-                       F32,
-                       {"batch_size", "", "past_sequence_length", ""}},
-                      {"input_ids", I64, {"batch_size", "sequence_length"}},
-                      {"attention_mask", I64, {"batch_size", ""}}};
+  signature.symbols = {
+      {"past_sequence_length", 0, 512}, {"batch_size", 1, 1}, {"sequence_length", 1, 512}};
+  signature.inputs = {
+      {"past_key_values.0.key", F32, {"batch_size", "", "past_sequence_length", ""}},
+      {"input_ids", I64, {"batch_size", "sequence_length"}},
+      {"attention_mask", I64, {"batch_size", ""}}};
   EXPECT_EQ(bindFirstCall(signature, 7), (std::vector<int64_t>{0, 1, 7}));
 }
 
 TEST(InputFeeder, BindsSymbolsWithoutMeaning) {
   Signature signature;
-  signature.symbols = {{"s10", 0, 512},
-                       {"s43", 1, 4},
-                       {"s44", 1, 4},
-                       {"s53", 1, 512},
-                       {"s70", 1, 512}};
-  signature.inputs = {
-      {"input_ids", I64, {"s44", "s70"}},
-      {"attention_mask", I64, {"s43", "s53"}},
-      {"position_ids", I64, {"s44", "s70"}},
-      {"input.past_key_values.layers.0.keys", F32, {"s44", "", "s10", ""}}};
+  signature.symbols = {
+      {"s10", 0, 512}, {"s43", 1, 4}, {"s44", 1, 4}, {"s53", 1, 512}, {"s70", 1, 512}};
+  signature.inputs = {{"input_ids", I64, {"s44", "s70"}},
+                      {"attention_mask", I64, {"s43", "s53"}},
+                      {"position_ids", I64, {"s44", "s70"}},
+                      {"input.past_key_values.layers.0.keys", F32, {"s44", "", "s10", ""}}};
   EXPECT_EQ(bindFirstCall(signature, 9), (std::vector<int64_t>{0, 1, 1, 9, 9}));
 }
 
@@ -88,11 +79,8 @@ TEST(InputFeeder, BindsSizesThatHaveASymbol) {
   signature.inputs = {
       {"input_ids", I64, {"batch_size", "sequence_length"}},
       {"attention_mask", I64, {"batch_size", "total_sequence_length"}},
-      {"past_key_values.0.key",
-       F32,
-       {"batch_size", "", "past_sequence_length", "kv_cache_dim"}}};
-  EXPECT_EQ(bindFirstCall(signature, 5),
-            (std::vector<int64_t>{5, 0, 48, 5, 1, 3}));
+      {"past_key_values.0.key", F32, {"batch_size", "", "past_sequence_length", "kv_cache_dim"}}};
+  EXPECT_EQ(bindFirstCall(signature, 5), (std::vector<int64_t>{5, 0, 48, 5, 1, 3}));
 }
 
 TEST(InputFeeder, FillsEveryRole) {
@@ -108,8 +96,7 @@ TEST(InputFeeder, FillsEveryRole) {
 
   HostTensor positions = empty("position_ids", LLMC_DTYPE_I32, {3, 1, 3});
   ASSERT_TRUE(fillInput(InputRole::Positions, 0, tokens, positions, error));
-  EXPECT_EQ(elements<int32_t>(positions),
-            (std::vector<int32_t>{0, 1, 2, 0, 1, 2, 0, 1, 2}));
+  EXPECT_EQ(elements<int32_t>(positions), (std::vector<int32_t>{0, 1, 2, 0, 1, 2, 0, 1, 2}));
 
   HostTensor past = empty("past_key_values.0.key", F32, {1, 2, 0, 16});
   ASSERT_TRUE(fillInput(InputRole::Past, 0, tokens, past, error));

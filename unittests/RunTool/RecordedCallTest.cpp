@@ -44,8 +44,8 @@ TEST_F(RecordedCallTest, FoldersAreFoundAndSorted) {
   std::string error;
   auto folders = findRecordedCalls(root.string(), error);
   ASSERT_TRUE(folders) << error;
-  EXPECT_EQ(*folders, (std::vector<std::string>{(root / "a/deep").string(),
-                                                (root / "b").string()}));
+  EXPECT_EQ(*folders,
+            (std::vector<std::string>{(root / "a/deep").string(), (root / "b").string()}));
 }
 
 TEST_F(RecordedCallTest, FilesComeInTheOrderOfTheirNumbers) {

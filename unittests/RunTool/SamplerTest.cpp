@@ -19,8 +19,8 @@ namespace {
 constexpr float NaN = std::numeric_limits<float>::quiet_NaN();
 constexpr float Inf = std::numeric_limits<float>::infinity();
 
-std::map<int32_t, int> histogram(const SamplerOptions &options,
-                                 std::vector<float> logits, int draws) {
+std::map<int32_t, int> histogram(const SamplerOptions &options, std::vector<float> logits,
+                                 int draws) {
   Sampler sampler(options);
   std::map<int32_t, int> counts;
   for (int i = 0; i < draws; ++i)
@@ -53,14 +53,12 @@ TEST(Sampler, FollowsTheDistribution) {
 TEST(Sampler, TemperatureSharpens) {
   SamplerOptions options;
   options.temperature = 0.5; // squares the ratio of probabilities
-  std::map<int32_t, int> counts =
-      histogram(options, {std::log(2.0f), std::log(1.0f)}, 20000);
+  std::map<int32_t, int> counts = histogram(options, {std::log(2.0f), std::log(1.0f)}, 20000);
   EXPECT_NEAR(counts[0] / 20000.0, 0.8, 0.011);
 }
 
 TEST(Sampler, TopKAndTopPCut) {
-  std::vector<float> logits = {std::log(0.1f), std::log(0.4f), std::log(0.2f),
-                               std::log(0.3f)};
+  std::vector<float> logits = {std::log(0.1f), std::log(0.4f), std::log(0.2f), std::log(0.3f)};
   SamplerOptions options;
   options.temperature = 1;
   options.topK = 2;
@@ -82,8 +80,7 @@ TEST(Sampler, TopKTiesGoToTheLowerToken) {
   SamplerOptions options;
   options.temperature = 1;
   options.topK = 1;
-  EXPECT_EQ(histogram(options, {2, 2, 2}, 50),
-            (std::map<int32_t, int>{{0, 50}}));
+  EXPECT_EQ(histogram(options, {2, 2, 2}, 50), (std::map<int32_t, int>{{0, 50}}));
 }
 
 TEST(Sampler, SeedFixesTheSequence) {

@@ -19,8 +19,7 @@ namespace {
 constexpr float NaN = std::numeric_limits<float>::quiet_NaN();
 constexpr float Inf = std::numeric_limits<float>::infinity();
 
-template <typename T>
-HostTensor make(uint32_t dtype, const std::vector<T> &values) {
+template <typename T> HostTensor make(uint32_t dtype, const std::vector<T> &values) {
   HostTensor tensor;
   tensor.dtype = dtype;
   tensor.dims = {static_cast<int64_t>(values.size())};
@@ -29,12 +28,10 @@ HostTensor make(uint32_t dtype, const std::vector<T> &values) {
   return tensor;
 }
 
-HostTensor f32(const std::vector<float> &values) {
-  return make(LLMC_DTYPE_F32, values);
-}
+HostTensor f32(const std::vector<float> &values) { return make(LLMC_DTYPE_F32, values); }
 
-Comparison compare(const std::vector<float> &expected,
-                   const std::vector<float> &actual, Tolerance tolerance = {}) {
+Comparison compare(const std::vector<float> &expected, const std::vector<float> &actual,
+                   Tolerance tolerance = {}) {
   return compareTensors(f32(expected), f32(actual), tolerance);
 }
 
@@ -73,9 +70,7 @@ TEST(TensorCompare, IntegersMustBeEqual) {
   int64_t big = (int64_t{1} << 53) + 1;
   HostTensor expected = make<int64_t>(LLMC_DTYPE_I64, {big});
   EXPECT_TRUE(compareTensors(expected, expected, {}).isMatch);
-  EXPECT_FALSE(
-      compareTensors(expected, make<int64_t>(LLMC_DTYPE_I64, {big - 1}), {1, 1})
-          .isMatch);
+  EXPECT_FALSE(compareTensors(expected, make<int64_t>(LLMC_DTYPE_I64, {big - 1}), {1, 1}).isMatch);
 }
 
 TEST(TensorCompare, HalfTypes) {

@@ -23,17 +23,15 @@ public:
     text.push_back(static_cast<char>(value));
     return *this;
   }
-  Wire &integer(uint32_t field, uint64_t value) {
-    return varint(field << 3).varint(value);
-  }
+  Wire &integer(uint32_t field, uint64_t value) { return varint(field << 3).varint(value); }
   Wire &bytes(uint32_t field, const std::string &data) {
     varint(field << 3 | 2).varint(data.size());
     text += data;
     return *this;
   }
   template <typename T> Wire &packed(uint32_t field, std::vector<T> values) {
-    return bytes(field, std::string(reinterpret_cast<char *>(values.data()),
-                                    values.size() * sizeof(T)));
+    return bytes(field,
+                 std::string(reinterpret_cast<char *>(values.data()), values.size() * sizeof(T)));
   }
   Wire &packedVarints(uint32_t field, const std::vector<uint64_t> &values) {
     Wire list;
@@ -80,42 +78,33 @@ TEST(TensorProtoReader, RawData) {
 }
 
 TEST(TensorProtoReader, TypedDataPackedAndSingle) {
-  HostTensor floats = parse(
-      Wire().dims({2}).integer(2, LLMC_DTYPE_F32).packed<float>(4, {1, 2}));
+  HostTensor floats = parse(Wire().dims({2}).integer(2, LLMC_DTYPE_F32).packed<float>(4, {1, 2}));
   EXPECT_EQ(elements<float>(floats), (std::vector<float>{1, 2}));
 
-  HostTensor doubles = parse(
-      Wire().dims({1}).integer(2, LLMC_DTYPE_F64).packed<double>(10, {0.25}));
+  HostTensor doubles =
+      parse(Wire().dims({1}).integer(2, LLMC_DTYPE_F64).packed<double>(10, {0.25}));
   EXPECT_EQ(elements<double>(doubles), (std::vector<double>{0.25}));
 
   uint64_t minusOne = static_cast<uint64_t>(int64_t{-1});
-  HostTensor longs = parse(Wire()
-                               .dims({2})
-                               .integer(2, LLMC_DTYPE_I64)
-                               .integer(7, minusOne)
-                               .integer(7, 9));
+  HostTensor longs =
+      parse(Wire().dims({2}).integer(2, LLMC_DTYPE_I64).integer(7, minusOne).integer(7, 9));
   EXPECT_EQ(elements<int64_t>(longs), (std::vector<int64_t>{-1, 9}));
 
-  HostTensor bytes = parse(Wire()
-                               .dims({2})
-                               .integer(2, LLMC_DTYPE_I8)
-                               .packedVarints(5, {minusOne, 7}));
+  HostTensor bytes =
+      parse(Wire().dims({2}).integer(2, LLMC_DTYPE_I8).packedVarints(5, {minusOne, 7}));
   EXPECT_EQ(elements<int8_t>(bytes), (std::vector<int8_t>{-1, 7}));
 
-  HostTensor half =
-      parse(Wire().dims({1}).integer(2, LLMC_DTYPE_F16).integer(5, 0x3c00));
+  HostTensor half = parse(Wire().dims({1}).integer(2, LLMC_DTYPE_F16).integer(5, 0x3c00));
   EXPECT_EQ(loadAsDouble(half.dtype, half.bytes.data(), 0), 1.0);
 
-  HostTensor words =
-      parse(Wire().dims({1}).integer(2, DTypeU32).integer(11, 4000000000u));
+  HostTensor words = parse(Wire().dims({1}).integer(2, DTypeU32).integer(11, 4000000000u));
   EXPECT_EQ(elements<uint32_t>(words), (std::vector<uint32_t>{4000000000u}));
 }
 
 TEST(TensorProtoReader, EmptyAndScalar) {
   HostTensor empty = parse(Wire().dims({1, 0, 4}).integer(2, LLMC_DTYPE_F32));
   EXPECT_EQ(empty.numElements(), 0u);
-  HostTensor scalar =
-      parse(Wire().integer(2, LLMC_DTYPE_BOOL).bytes(9, std::string(1, 1)));
+  HostTensor scalar = parse(Wire().integer(2, LLMC_DTYPE_BOOL).bytes(9, std::string(1, 1)));
   EXPECT_TRUE(scalar.dims.empty());
   EXPECT_EQ(scalar.numElements(), 1u);
 }
@@ -141,8 +130,7 @@ TEST(TensorProtoReader, ErrorsNameTheOffset) {
   Wire wire;
   wire.integer(2, LLMC_DTYPE_F32); // two bytes
   wire.varint(9 << 3 | 2).varint(1000);
-  EXPECT_EQ(parseError(wire.text),
-            "t.pb: offset 2: field of 1000 bytes, but 0 are left");
+  EXPECT_EQ(parseError(wire.text), "t.pb: offset 2: field of 1000 bytes, but 0 are left");
 }
 
 TEST(TensorProtoReader, MalformedInput) {
@@ -163,8 +151,7 @@ TEST(TensorProtoReader, MalformedInput) {
       {"no data", f32().dims({3}), "needs 12 bytes, but the file has 0"},
       {"two data fields", f32().dims({1}).packed<float>(4, {1}).integer(7, 1),
        "data in two typed fields"},
-      {"raw and typed",
-       f32().dims({1}).packed<float>(4, {1}).packed<float>(9, {1}),
+      {"raw and typed", f32().dims({1}).packed<float>(4, {1}).packed<float>(9, {1}),
        "both raw_data and a typed data field"},
       {"wrong field", f32().dims({1}).integer(7, 1), "expected field 4"},
       {"external", f32().dims({1}).integer(14, 1), "external data"},
@@ -184,8 +171,7 @@ TEST(TensorProtoReader, MalformedInput) {
 TEST(TensorProtoReader, VarintOver64Bits) {
   std::string text = "\x10" + std::string(9, '\xff') + "\x7f";
   EXPECT_EQ(parseError(text), "t.pb: offset 0: varint over 64 bits");
-  EXPECT_EQ(parseError("\x10" + std::string(20, '\xff')),
-            "t.pb: offset 0: varint over 64 bits");
+  EXPECT_EQ(parseError("\x10" + std::string(20, '\xff')), "t.pb: offset 0: varint over 64 bits");
 }
 
 TEST(TensorProtoReader, MissingFileAndFolder) {

@@ -18,8 +18,7 @@ using Windows = std::vector<std::vector<int64_t>>;
 
 TEST(TextScore, WindowsStartWithTheBeginningToken) {
   std::vector<int32_t> tokens = {10, 11, 12, 13, 14, 15, 16};
-  EXPECT_EQ(cutWindows(tokens, 1, 4, 0),
-            (Windows{{1, 10, 11, 12}, {1, 13, 14, 15}}));
+  EXPECT_EQ(cutWindows(tokens, 1, 4, 0), (Windows{{1, 10, 11, 12}, {1, 13, 14, 15}}));
   EXPECT_EQ(cutWindows(tokens, 1, 4, 1), (Windows{{1, 10, 11, 12}}));
   EXPECT_EQ(cutWindows(tokens, 1, 2, 3), (Windows{{1, 10}, {1, 11}, {1, 12}}));
 }
@@ -33,10 +32,8 @@ TEST(TextScore, LikelihoodIsLogSoftmax) {
   std::vector<float> logits = {std::log(1.0f), std::log(3.0f)};
   EXPECT_NEAR(negativeLogLikelihood(logits, 1), -std::log(0.75), 1e-7);
   // Large logits do not overflow.
-  EXPECT_NEAR(negativeLogLikelihood(std::vector<float>{1e4f, 1e4f}, 0),
-              std::log(2.0), 1e-12);
-  EXPECT_DOUBLE_EQ(negativeLogLikelihood(std::vector<float>{1e4f, 0.0f}, 1),
-                   1e4);
+  EXPECT_NEAR(negativeLogLikelihood(std::vector<float>{1e4f, 1e4f}, 0), std::log(2.0), 1e-12);
+  EXPECT_DOUBLE_EQ(negativeLogLikelihood(std::vector<float>{1e4f, 0.0f}, 1), 1e4);
 }
 
 } // namespace

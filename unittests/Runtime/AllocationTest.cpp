@@ -81,8 +81,7 @@ TEST_P(Allocation, NoneInDecode) {
       // The first round warms oneTBB's pools up.
       numAllocations = 0;
       isCounting = round > 0;
-      llmc_status_t status =
-          llmc_session_decode(session.get(), 3, tokens, nullptr);
+      llmc_status_t status = llmc_session_decode(session.get(), 3, tokens, nullptr);
       isCounting = false;
       ASSERT_EQ(status, LLMC_STATUS_OK);
       inDecode += numAllocations;

@@ -24,8 +24,7 @@ namespace {
 TEST(Error, NumbersAndText) {
   llmc_error_t error;
   llmc_status_t status = ErrorWriter(&error, LLMC_STATUS_IO)
-                         << "a" << INT64_MIN << " " << UINT64_MAX << " " << 0
-                         << " " << Hex{0xbeef}
+                         << "a" << INT64_MIN << " " << UINT64_MAX << " " << 0 << " " << Hex{0xbeef}
                          << static_cast<const char *>(nullptr);
   EXPECT_EQ(status, LLMC_STATUS_IO);
   EXPECT_EQ(error.code, LLMC_STATUS_IO);
@@ -36,8 +35,7 @@ TEST(Error, NumbersAndText) {
 TEST(Error, CutsLongText) {
   llmc_error_t error;
   std::string text(2000, 'x');
-  static_cast<void>(ErrorWriter(&error, LLMC_STATUS_IO)
-                    << text.c_str() << text.c_str());
+  static_cast<void>(ErrorWriter(&error, LLMC_STATUS_IO) << text.c_str() << text.c_str());
   EXPECT_EQ(std::string(error.message), std::string(511, 'x'));
 }
 
@@ -60,8 +58,7 @@ TEST(BlockTable, GrowAndShrink) {
   ASSERT_TRUE(table.grow(1, 1));
   ASSERT_TRUE(table.grow(0, 10));
   EXPECT_EQ(table.numFree(), 2u);
-  std::set<int32_t> used = {table.table()[0], table.table()[1],
-                            table.table()[2], table.table()[3]};
+  std::set<int32_t> used = {table.table()[0], table.table()[1], table.table()[2], table.table()[3]};
   EXPECT_EQ(used.size(), 4u);
   EXPECT_FALSE(table.grow(1, 13)); // more than a row holds
   EXPECT_EQ(table.numFree(), 2u);
@@ -96,8 +93,7 @@ TEST(CPU, Features) {
   EXPECT_EQ(missingCPUFeatures(LLMC_CPU_AVX512_VNNI) == 0,
             __builtin_cpu_supports("avx512vnni") != 0);
 #endif
-  EXPECT_STREQ(cpuFeatureName(LLMC_CPU_AMX_INT8 | LLMC_CPU_AMX_BF16),
-               "AMX int8");
+  EXPECT_STREQ(cpuFeatureName(LLMC_CPU_AMX_INT8 | LLMC_CPU_AMX_BF16), "AMX int8");
   EXPECT_EQ(cpuFeatureName(uint64_t{1} << 40), nullptr);
 }
 
@@ -110,8 +106,7 @@ TEST(CPU, Count) {
 
 TEST(Memory, LargeBlocksAreAligned) {
   Memory memory;
-  for (size_t size :
-       {size_t{1}, size_t{4096}, (size_t{1} << 20) + 1, size_t{5} << 20}) {
+  for (size_t size : {size_t{1}, size_t{4096}, (size_t{1} << 20) + 1, size_t{5} << 20}) {
     ASSERT_TRUE(memory.allocate(defaultAllocator(), size));
     EXPECT_EQ(reinterpret_cast<uintptr_t>(memory.data()) % 64, 0u);
     static_cast<char *>(memory.data())[0] = 1;

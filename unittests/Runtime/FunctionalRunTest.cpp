@@ -20,8 +20,7 @@ namespace {
 class FunctionalRun : public testing::Test {
 protected:
   void SetUp() override {
-    ASSERT_EQ(module.loadStatic(functionalQuery, {}, &error), LLMC_STATUS_OK)
-        << error.message;
+    ASSERT_EQ(module.loadStatic(functionalQuery, {}, &error), LLMC_STATUS_OK) << error.message;
     ASSERT_EQ(session.create(module, &error), LLMC_STATUS_OK) << error.message;
   }
 
@@ -29,9 +28,7 @@ protected:
 
   void expectFailure(Status status, const char *says) {
     EXPECT_EQ(run(), status);
-    EXPECT_NE(std::string_view(error.message).find(says),
-              std::string_view::npos)
-        << error.message;
+    EXPECT_NE(std::string_view(error.message).find(says), std::string_view::npos) << error.message;
   }
 
   Module module;
@@ -39,11 +36,10 @@ protected:
   Error error;
   std::vector<float> x{1, 2, 3, 4}, p{5, 6};
   uint8_t negate = 0, total[3] = {};
-  std::vector<llmc_tensor_t> inputs{
-      {"x", LLMC_DTYPE_F32, 2, {2, 2}, x.data(), 16},
-      {"p", LLMC_DTYPE_F32, 2, {2, 1}, p.data(), 8},
-      {"negate", LLMC_DTYPE_BOOL, 0, {}, &negate, 1},
-      {"total", LLMC_DTYPE_U8, 1, {3}, total, 3}};
+  std::vector<llmc_tensor_t> inputs{{"x", LLMC_DTYPE_F32, 2, {2, 2}, x.data(), 16},
+                                    {"p", LLMC_DTYPE_F32, 2, {2, 1}, p.data(), 8},
+                                    {"negate", LLMC_DTYPE_BOOL, 0, {}, &negate, 1},
+                                    {"total", LLMC_DTYPE_U8, 1, {3}, total, 3}};
   std::vector<llmc_tensor_t> outputs{{"y", 0, 0, {}, nullptr, 0}};
 };
 
@@ -80,8 +76,7 @@ TEST_F(FunctionalRun, ByPositionAndInAnyOrder) {
     input.name = nullptr;
   int64_t count = 0;
   float y[6];
-  outputs = {{nullptr, 0, 0, {}, y, sizeof(y)},
-             {nullptr, 0, 0, {}, &count, sizeof(count)}};
+  outputs = {{nullptr, 0, 0, {}, y, sizeof(y)}, {nullptr, 0, 0, {}, &count, sizeof(count)}};
   ASSERT_EQ(run(), LLMC_STATUS_OK) << error.message;
   EXPECT_EQ(count, 6);
   EXPECT_EQ(y[2], 5);
@@ -151,8 +146,7 @@ TEST_F(FunctionalRun, Mismatches) {
                 "input 'p' dimension 0 is 1, expected 2: symbol 'batch' as "
                 "bound by input 'x'");
   with([&] { inputs[3].dims[0] = 4; });
-  expectFailure(LLMC_STATUS_SHAPE_MISMATCH,
-                "input 'total' dimension 0 is 4, expected 3");
+  expectFailure(LLMC_STATUS_SHAPE_MISMATCH, "input 'total' dimension 0 is 4, expected 3");
   with([&] { inputs[0].rank = 3; });
   expectFailure(LLMC_STATUS_SHAPE_MISMATCH, "rank 3, expected 2");
   with([&] { inputs[0].dtype = LLMC_DTYPE_F16; });

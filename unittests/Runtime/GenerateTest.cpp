@@ -38,12 +38,10 @@ struct Setting {
 class Generate : public testing::TestWithParam<Setting> {
 protected:
   void SetUp() override {
-    ASSERT_EQ(module.loadStatic(GetParam().query, {}, &error), LLMC_STATUS_OK)
-        << error.message;
+    ASSERT_EQ(module.loadStatic(GetParam().query, {}, &error), LLMC_STATUS_OK) << error.message;
     llmc_session_options_t options = Session::defaultOptions();
     options.threads = GetParam().threads;
-    ASSERT_EQ(session.create(module, options, &error), LLMC_STATUS_OK)
-        << error.message;
+    ASSERT_EQ(session.create(module, options, &error), LLMC_STATUS_OK) << error.message;
   }
 
   Module module;
@@ -52,10 +50,8 @@ protected:
 };
 
 INSTANTIATE_TEST_SUITE_P(Toys, Generate,
-                         testing::Values(Setting{statefulQuery, 1},
-                                         Setting{statefulQuery, 2},
-                                         Setting{recurrentQuery, 1},
-                                         Setting{recurrentQuery, 2}));
+                         testing::Values(Setting{statefulQuery, 1}, Setting{statefulQuery, 2},
+                                         Setting{recurrentQuery, 1}, Setting{recurrentQuery, 2}));
 
 TEST_P(Generate, PrefillInChunksThenDecode) {
   for (size_t prompt = 1; prompt <= 17; ++prompt) {
@@ -99,8 +95,7 @@ TEST_P(Generate, CapacityIsRefusedAndChangesNothing) {
   ASSERT_EQ(session.prefill(tokens, &error), LLMC_STATUS_OK) << error.message;
   std::vector<int64_t> two = {1, 2};
   EXPECT_EQ(session.prefill(two, &error), LLMC_STATUS_CAPACITY);
-  EXPECT_STREQ(error.message,
-               "sequence 0 holds 39 tokens; 2 more exceed max_seq 40");
+  EXPECT_STREQ(error.message, "sequence 0 holds 39 tokens; 2 more exceed max_seq 40");
   EXPECT_EQ(session.length(), 39u);
   EXPECT_EQ(logitsOf(session), toyLogits(tokens));
   ASSERT_EQ(session.decode({two.data(), 1}, &error), LLMC_STATUS_OK);
@@ -114,20 +109,17 @@ TEST_P(Generate, CapacityIsRefusedAndChangesNothing) {
 TEST_P(Generate, BadTokensAndArguments) {
   int64_t bad[2] = {5, toyVocab};
   EXPECT_EQ(session.prefill(bad, &error), LLMC_STATUS_OUT_OF_RANGE);
-  EXPECT_STREQ(error.message,
-               "token 64 at row 0, position 1 is outside of 0 to 63");
+  EXPECT_STREQ(error.message, "token 64 at row 0, position 1 is outside of 0 to 63");
   bad[1] = -1;
   EXPECT_EQ(session.prefill(bad, &error), LLMC_STATUS_OUT_OF_RANGE);
   EXPECT_EQ(session.length(), 0u);
   EXPECT_TRUE(session.logits().empty());
   EXPECT_EQ(session.prefill({}, &error), LLMC_STATUS_INVALID_ARGUMENT);
-  EXPECT_EQ(llmc_session_decode(session.get(), 1, nullptr, &error),
-            LLMC_STATUS_INVALID_ARGUMENT);
+  EXPECT_EQ(llmc_session_decode(session.get(), 1, nullptr, &error), LLMC_STATUS_INVALID_ARGUMENT);
   EXPECT_EQ(llmc_session_prefill(session.get(), 2, SIZE_MAX / 2, bad, &error),
             LLMC_STATUS_CAPACITY);
   size_t length;
-  EXPECT_EQ(llmc_session_length(session.get(), 3, &length, &error),
-            LLMC_STATUS_INVALID_ARGUMENT);
+  EXPECT_EQ(llmc_session_length(session.get(), 3, &length, &error), LLMC_STATUS_INVALID_ARGUMENT);
 }
 
 TEST_P(Generate, Truncate) {
@@ -160,8 +152,7 @@ TEST(SessionOptions, SmallerThanTheModule) {
   options.max_seq = 6;
   options.threads = 1000;
   Session session;
-  ASSERT_EQ(session.create(module, options, &error), LLMC_STATUS_OK)
-      << error.message;
+  ASSERT_EQ(session.create(module, options, &error), LLMC_STATUS_OK) << error.message;
   EXPECT_EQ(session.info().max_seq, 6u);
   EXPECT_EQ(session.info().state_bytes, 4096u); // 2 blocks, up to a page
   EXPECT_LE(session.info().threads, std::thread::hardware_concurrency());
@@ -186,12 +177,10 @@ struct FailingAllocator {
               if (self->left-- <= 0)
                 return nullptr;
               self->live += static_cast<int64_t>(size);
-              return aligned_alloc(alignment,
-                                   (size + alignment - 1) & ~(alignment - 1));
+              return aligned_alloc(alignment, (size + alignment - 1) & ~(alignment - 1));
             },
             [](void *user, void *memory, size_t size, size_t) {
-              static_cast<FailingAllocator *>(user)->live -=
-                  static_cast<int64_t>(size);
+              static_cast<FailingAllocator *>(user)->live -= static_cast<int64_t>(size);
               free(memory);
             }};
   }

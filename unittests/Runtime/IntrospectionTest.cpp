@@ -43,30 +43,25 @@ TEST(Introspection, PhasesSymbolsTensors) {
   EXPECT_EQ(info.arena_bytes, 1024u);
   llmc_phase_info_t phase = {};
   phase.struct_size = sizeof(phase);
-  ASSERT_EQ(llmc_module_phase(module.get(), 1, &phase, nullptr),
-            LLMC_STATUS_OK);
+  ASSERT_EQ(llmc_module_phase(module.get(), 1, &phase, nullptr), LLMC_STATUS_OK);
   EXPECT_STREQ(phase.name, "negated");
   EXPECT_EQ(phase.guard_input, 2);
   EXPECT_EQ(phase.guard_value, 1);
   llmc_symbol_desc_t symbol;
-  ASSERT_EQ(llmc_module_symbol(module.get(), 1, 1, &symbol, nullptr),
-            LLMC_STATUS_OK);
+  ASSERT_EQ(llmc_module_symbol(module.get(), 1, 1, &symbol, nullptr), LLMC_STATUS_OK);
   EXPECT_STREQ(symbol.name, "seq");
   EXPECT_EQ(symbol.max_value, 16);
   llmc_tensor_info_t tensor = {};
   tensor.struct_size = sizeof(tensor);
-  ASSERT_EQ(llmc_module_output(module.get(), 1, 0, &tensor, nullptr),
-            LLMC_STATUS_OK);
+  ASSERT_EQ(llmc_module_output(module.get(), 1, 0, &tensor, nullptr), LLMC_STATUS_OK);
   EXPECT_STREQ(tensor.name, "y");
   EXPECT_STREQ(tensor.dim_names[0], "batch");
   EXPECT_EQ(tensor.dim_names[1], nullptr);
-  ASSERT_EQ(llmc_module_input(module.get(), 1, 2, &tensor, nullptr),
-            LLMC_STATUS_OK);
+  ASSERT_EQ(llmc_module_input(module.get(), 1, 2, &tensor, nullptr), LLMC_STATUS_OK);
   EXPECT_EQ(tensor.rank, 0u);
   int64_t symbols[] = {2, 3, 4, 4}, dims[7] = {};
-  ASSERT_EQ(
-      llmc_module_resolve_dims(module.get(), 0, symbols, 4, dims, 7, nullptr),
-      LLMC_STATUS_OK);
+  ASSERT_EQ(llmc_module_resolve_dims(module.get(), 0, symbols, 4, dims, 7, nullptr),
+            LLMC_STATUS_OK);
   EXPECT_EQ(dims[6], 7);
 }
 
@@ -78,27 +73,20 @@ TEST(Introspection, BadArguments) {
   EXPECT_EQ(llmc_module_phase(module.get(), 0, &phase, &error),
             LLMC_STATUS_INVALID_ARGUMENT); // struct_size
   phase.struct_size = sizeof(phase);
-  EXPECT_EQ(llmc_module_phase(module.get(), 2, &phase, &error),
-            LLMC_STATUS_INVALID_ARGUMENT);
-  EXPECT_EQ(llmc_module_phase(nullptr, 0, &phase, &error),
-            LLMC_STATUS_INVALID_ARGUMENT);
+  EXPECT_EQ(llmc_module_phase(module.get(), 2, &phase, &error), LLMC_STATUS_INVALID_ARGUMENT);
+  EXPECT_EQ(llmc_module_phase(nullptr, 0, &phase, &error), LLMC_STATUS_INVALID_ARGUMENT);
   llmc_tensor_info_t tensor = {};
   tensor.struct_size = sizeof(tensor);
-  EXPECT_EQ(llmc_module_input(module.get(), 0, 4, &tensor, &error),
-            LLMC_STATUS_INVALID_ARGUMENT);
+  EXPECT_EQ(llmc_module_input(module.get(), 0, 4, &tensor, &error), LLMC_STATUS_INVALID_ARGUMENT);
   llmc_symbol_desc_t symbol;
-  EXPECT_EQ(llmc_module_symbol(module.get(), 0, 4, &symbol, &error),
-            LLMC_STATUS_INVALID_ARGUMENT);
+  EXPECT_EQ(llmc_module_symbol(module.get(), 0, 4, &symbol, &error), LLMC_STATUS_INVALID_ARGUMENT);
   int64_t symbols[] = {9, 3, 4, 4}, dims[7];
-  EXPECT_EQ(
-      llmc_module_resolve_dims(module.get(), 0, symbols, 4, dims, 6, &error),
-      LLMC_STATUS_INVALID_ARGUMENT);
-  EXPECT_EQ(
-      llmc_module_resolve_dims(module.get(), 0, symbols, 3, dims, 7, &error),
-      LLMC_STATUS_INVALID_ARGUMENT);
-  EXPECT_EQ(
-      llmc_module_resolve_dims(module.get(), 0, symbols, 4, dims, 7, &error),
-      LLMC_STATUS_OUT_OF_RANGE);
+  EXPECT_EQ(llmc_module_resolve_dims(module.get(), 0, symbols, 4, dims, 6, &error),
+            LLMC_STATUS_INVALID_ARGUMENT);
+  EXPECT_EQ(llmc_module_resolve_dims(module.get(), 0, symbols, 3, dims, 7, &error),
+            LLMC_STATUS_INVALID_ARGUMENT);
+  EXPECT_EQ(llmc_module_resolve_dims(module.get(), 0, symbols, 4, dims, 7, &error),
+            LLMC_STATUS_OUT_OF_RANGE);
   EXPECT_EQ(Module().info().num_phases, 0u);
 }
 
@@ -133,8 +121,7 @@ void expectBroken(const char *says, Status expected = LLMC_STATUS_BAD_MODULE,
     status = session.create(module, &error);
   }
   EXPECT_EQ(status, expected) << error.message;
-  EXPECT_NE(std::string_view(error.message).find(says), std::string_view::npos)
-      << error.message;
+  EXPECT_NE(std::string_view(error.message).find(says), std::string_view::npos) << error.message;
 }
 
 TEST(StaticModule, BrokenDescriptors) {
@@ -170,8 +157,7 @@ TEST(StaticModule, BrokenDescriptors) {
   expectBroken("needs 8 bytes", LLMC_STATUS_WEIGHTS_MISMATCH);
   with(statefulQuery, [] { broken.vocab_size = 65; });
   expectBroken("gives 192 logits", LLMC_STATUS_BAD_MODULE, true);
-  static llmc_state_desc_t hugeState = {"s", LLMC_STATE_BLOCKS, LLMC_DTYPE_F32,
-                                        UINT64_MAX / 2};
+  static llmc_state_desc_t hugeState = {"s", LLMC_STATE_BLOCKS, LLMC_DTYPE_F32, UINT64_MAX / 2};
   with(statefulQuery, [] { broken.states = &hugeState; });
   expectBroken("caches", LLMC_STATUS_OUT_OF_MEMORY, true);
   static const int32_t farSymbol[] = {4, 0};
@@ -204,26 +190,20 @@ TEST(StaticModule, Weights) {
   Module module;
   Error error;
   llmc_weights_source_t source = {nullptr, memory, weights.size()};
-  EXPECT_EQ(module.loadStatic(brokenQuery, source, &error), LLMC_STATUS_OK)
-      << error.message;
+  EXPECT_EQ(module.loadStatic(brokenQuery, source, &error), LLMC_STATUS_OK) << error.message;
   EXPECT_EQ(module.metadata(), tinyHeader());
   source.size_bytes -= 1;
-  EXPECT_EQ(module.loadStatic(brokenQuery, source, &error),
-            LLMC_STATUS_WEIGHTS_MISMATCH);
+  EXPECT_EQ(module.loadStatic(brokenQuery, source, &error), LLMC_STATUS_WEIGHTS_MISMATCH);
   source.data = static_cast<char *>(memory) + 8;
-  EXPECT_EQ(module.loadStatic(brokenQuery, source, &error),
-            LLMC_STATUS_BAD_ARTIFACT);
+  EXPECT_EQ(module.loadStatic(brokenQuery, source, &error), LLMC_STATUS_BAD_ARTIFACT);
   TemporaryFolder folder;
   std::string path = folder / "w.safetensors";
   writeFile(path, weights);
   source = {path.c_str(), nullptr, 0};
-  EXPECT_EQ(module.loadStatic(brokenQuery, source, &error), LLMC_STATUS_OK)
-      << error.message;
+  EXPECT_EQ(module.loadStatic(brokenQuery, source, &error), LLMC_STATUS_OK) << error.message;
   source.data = memory;
-  EXPECT_EQ(module.loadStatic(brokenQuery, source, &error),
-            LLMC_STATUS_INVALID_ARGUMENT);
-  EXPECT_EQ(module.loadStatic(nullptr, {}, &error),
-            LLMC_STATUS_INVALID_ARGUMENT);
+  EXPECT_EQ(module.loadStatic(brokenQuery, source, &error), LLMC_STATUS_INVALID_ARGUMENT);
+  EXPECT_EQ(module.loadStatic(nullptr, {}, &error), LLMC_STATUS_INVALID_ARGUMENT);
   module = Module();
   std::free(memory);
 }

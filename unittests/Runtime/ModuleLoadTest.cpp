@@ -26,8 +26,7 @@ void expectDoubles(const Module &module) {
   float x[3] = {1, 2, 3}, y[3] = {};
   llmc_tensor_t input = {"x", LLMC_DTYPE_F32, 2, {1, 3}, x, sizeof(x)};
   llmc_tensor_t output = {"y", 0, 0, {}, y, sizeof(y)};
-  ASSERT_EQ(session.run({&input, 1}, {&output, 1}, &error), LLMC_STATUS_OK)
-      << error.message;
+  ASSERT_EQ(session.run({&input, 1}, {&output, 1}, &error), LLMC_STATUS_OK) << error.message;
   EXPECT_EQ(y[0], 2);
   EXPECT_EQ(y[2], 6);
 }
@@ -40,8 +39,7 @@ TEST(ModuleLoad, EmbeddedWeights) {
     Error error;
     llmc_module_options_t options = Module::defaultOptions();
     options.prefault = prefault;
-    ASSERT_EQ(module.load((folder / "a.llmc").c_str(), options, &error),
-              LLMC_STATUS_OK)
+    ASSERT_EQ(module.load((folder / "a.llmc").c_str(), options, &error), LLMC_STATUS_OK)
         << error.message;
     EXPECT_STREQ(module.info().name, "tiny");
     EXPECT_STREQ(module.info().producer, "by hand");
@@ -59,16 +57,14 @@ TEST(ModuleLoad, ExternalWeights) {
   writeFile(folder / "a.llmc.weights", tinyWeights());
   Module module;
   Error error;
-  ASSERT_EQ(module.load((folder / "a.llmc").c_str(), &error), LLMC_STATUS_OK)
-      << error.message;
+  ASSERT_EQ(module.load((folder / "a.llmc").c_str(), &error), LLMC_STATUS_OK) << error.message;
   expectDoubles(module);
 
   std::string elsewhere = folder / "elsewhere";
   std::filesystem::rename(folder / "a.llmc.weights", elsewhere);
   llmc_module_options_t options = Module::defaultOptions();
   options.weights_path = elsewhere.c_str();
-  ASSERT_EQ(module.load((folder / "a.llmc").c_str(), options, &error),
-            LLMC_STATUS_OK)
+  ASSERT_EQ(module.load((folder / "a.llmc").c_str(), options, &error), LLMC_STATUS_OK)
       << error.message;
   expectDoubles(module);
 }
@@ -110,8 +106,7 @@ TEST(ModuleLoad, RefusesStaleCodeAfterReplacement) {
   writeFile(folder / "new", TinyArtifact(TINY_OTHER_NAME).pack());
   std::filesystem::rename(folder / "new", path);
   EXPECT_EQ(fresh.load(path.c_str(), &error), LLMC_STATUS_LOAD_FAILED);
-  EXPECT_NE(std::string_view(error.message).find("still loaded"),
-            std::string_view::npos)
+  EXPECT_NE(std::string_view(error.message).find("still loaded"), std::string_view::npos)
       << error.message;
   old = Module();
   ASSERT_EQ(fresh.load(path.c_str(), &error), LLMC_STATUS_OK) << error.message;
@@ -132,8 +127,7 @@ struct Broken {
 
 /// An artifact changed before it is packed.
 template <typename Change>
-std::function<void(const std::string &)> packed(Change change,
-                                                const char *elf = TINY_MODULE) {
+std::function<void(const std::string &)> packed(Change change, const char *elf = TINY_MODULE) {
   return [=](const std::string &path) {
     TinyArtifact artifact(elf);
     change(artifact);
@@ -142,8 +136,7 @@ std::function<void(const std::string &)> packed(Change change,
 }
 
 /// A sound artifact's bytes, changed.
-template <typename Change>
-std::function<void(const std::string &)> bytes(Change change) {
+template <typename Change> std::function<void(const std::string &)> bytes(Change change) {
   return [=](const std::string &path) {
     Bytes file = TinyArtifact(TINY_MODULE).pack();
     change(file);
@@ -154,37 +147,32 @@ std::function<void(const std::string &)> bytes(Change change) {
 void unchanged(TinyArtifact &) {}
 
 const Broken brokenFiles[] = {
-    {"missing", [](const std::string &) {}, LLMC_STATUS_NOT_FOUND,
-     "cannot open"},
-    {"directory",
-     [](const std::string &path) { std::filesystem::create_directory(path); },
+    {"missing", [](const std::string &) {}, LLMC_STATUS_NOT_FOUND, "cannot open"},
+    {"directory", [](const std::string &path) { std::filesystem::create_directory(path); },
      LLMC_STATUS_BAD_ARTIFACT, "directory"},
-    {"pipe", [](const std::string &path) { mkfifo(path.c_str(), 0600); },
-     LLMC_STATUS_BAD_ARTIFACT, "not a regular file"},
-    {"empty", [](const std::string &path) { writeFile(path, ""); },
-     LLMC_STATUS_BAD_ARTIFACT, "only 0 bytes"},
+    {"pipe", [](const std::string &path) { mkfifo(path.c_str(), 0600); }, LLMC_STATUS_BAD_ARTIFACT,
+     "not a regular file"},
+    {"empty", [](const std::string &path) { writeFile(path, ""); }, LLMC_STATUS_BAD_ARTIFACT,
+     "only 0 bytes"},
     {"text", [](const std::string &path) { writeFile(path, Bytes(5000, 'x')); },
      LLMC_STATUS_BAD_ARTIFACT, "not an llmc artifact"},
-    {"foreignELF",
-     [](const std::string &path) { writeFile(path, readFile(TINY_MODULE)); },
+    {"foreignELF", [](const std::string &path) { writeFile(path, readFile(TINY_MODULE)); },
      LLMC_STATUS_BAD_ARTIFACT, "ELF file without llmc trailer"},
-    {"63bytes", bytes([](Bytes &file) { file.resize(63); }),
-     LLMC_STATUS_BAD_ARTIFACT, "only 63 bytes"},
-    {"half", bytes([](Bytes &file) { file.resize(file.size() / 2); }),
-     LLMC_STATUS_BAD_ARTIFACT, "truncated"},
-    {"oneByteShort", bytes([](Bytes &file) { file.pop_back(); }),
-     LLMC_STATUS_BAD_ARTIFACT, "truncated"},
+    {"63bytes", bytes([](Bytes &file) { file.resize(63); }), LLMC_STATUS_BAD_ARTIFACT,
+     "only 63 bytes"},
+    {"half", bytes([](Bytes &file) { file.resize(file.size() / 2); }), LLMC_STATUS_BAD_ARTIFACT,
+     "truncated"},
+    {"oneByteShort", bytes([](Bytes &file) { file.pop_back(); }), LLMC_STATUS_BAD_ARTIFACT,
+     "truncated"},
     {"trailerOnly", bytes([](Bytes &file) { file.erase(0, file.size() - 64); }),
      LLMC_STATUS_BAD_ARTIFACT, "code claims"},
-    {"magic", packed([](TinyArtifact &a) { a.trailer.magic[7] = '2'; }),
-     LLMC_STATUS_BAD_ARTIFACT, "trailer"},
-    {"trailerVersion",
-     packed([](TinyArtifact &a) { a.trailer.abi_version = 99; }),
+    {"magic", packed([](TinyArtifact &a) { a.trailer.magic[7] = '2'; }), LLMC_STATUS_BAD_ARTIFACT,
+     "trailer"},
+    {"trailerVersion", packed([](TinyArtifact &a) { a.trailer.abi_version = 99; }),
      LLMC_STATUS_VERSION_MISMATCH, "version 99"},
     {"unknownFlag", packed([](TinyArtifact &a) { a.trailer.flags = 128; }),
      LLMC_STATUS_VERSION_MISMATCH, "flags"},
-    {"hugeELF",
-     packed([](TinyArtifact &a) { a.trailer.elf_size = UINT64_MAX; }),
+    {"hugeELF", packed([](TinyArtifact &a) { a.trailer.elf_size = UINT64_MAX; }),
      LLMC_STATUS_BAD_ARTIFACT, "code claims"},
     {"noELF", packed([](TinyArtifact &a) {
        a.trailer.elf_size = 0;
@@ -193,8 +181,8 @@ const Broken brokenFiles[] = {
      LLMC_STATUS_BAD_ARTIFACT, "too short for an ELF header"},
     {"ELFChecksum", packed([](TinyArtifact &a) { ++a.trailer.elf_checksum; }),
      LLMC_STATUS_BAD_ARTIFACT, "code is corrupted"},
-    {"flippedCode", packed([](TinyArtifact &a) { a.elf[2000] ^= 1; }),
-     LLMC_STATUS_BAD_ARTIFACT, "code is corrupted"},
+    {"flippedCode", packed([](TinyArtifact &a) { a.elf[2000] ^= 1; }), LLMC_STATUS_BAD_ARTIFACT,
+     "code is corrupted"},
     {"notELF", packed([](TinyArtifact &a) {
        a.elf[0] = 'X';
        a.measure();
@@ -210,31 +198,28 @@ const Broken brokenFiles[] = {
        a.measure();
      }),
      LLMC_STATUS_BAD_ARTIFACT, "program headers"},
-    {"hugeOffset", packed([](TinyArtifact &a) {
-       a.trailer.safetensors_offset = UINT64_MAX - 4095;
-     }),
+    {"hugeOffset",
+     packed([](TinyArtifact &a) { a.trailer.safetensors_offset = UINT64_MAX - 4095; }),
      LLMC_STATUS_BAD_ARTIFACT, "weights claim"},
-    {"hugeSize",
-     packed([](TinyArtifact &a) { a.trailer.safetensors_size = UINT64_MAX; }),
+    {"hugeSize", packed([](TinyArtifact &a) { a.trailer.safetensors_size = UINT64_MAX; }),
      LLMC_STATUS_BAD_ARTIFACT, "weights claim"},
-    {"headerChecksum",
-     packed([](TinyArtifact &a) { ++a.trailer.header_checksum; }),
+    {"headerChecksum", packed([](TinyArtifact &a) { ++a.trailer.header_checksum; }),
      LLMC_STATUS_BAD_ARTIFACT, "header has checksum"},
     {"flippedHeader", packed([](TinyArtifact &a) { a.weights[100] ^= 1; }),
      LLMC_STATUS_BAD_ARTIFACT, "header has checksum"},
-    {"hugeHeader", packed([](TinyArtifact &a) { a.weights[7] = 127; }),
-     LLMC_STATUS_BAD_ARTIFACT, "header claims"},
-    {"longHeader", packed([](TinyArtifact &a) { a.weights[2] = 1; }),
-     LLMC_STATUS_BAD_ARTIFACT, "header claims"},
+    {"hugeHeader", packed([](TinyArtifact &a) { a.weights[7] = 127; }), LLMC_STATUS_BAD_ARTIFACT,
+     "header claims"},
+    {"longHeader", packed([](TinyArtifact &a) { a.weights[2] = 1; }), LLMC_STATUS_BAD_ARTIFACT,
+     "header claims"},
     {"noHeader", packed([](TinyArtifact &a) {
        a.weights.resize(7);
        a.measure();
      }),
      LLMC_STATUS_BAD_ARTIFACT, "too short"},
-    {"notJSON", packed([](TinyArtifact &a) { a.weights[8] = 'x'; }),
-     LLMC_STATUS_BAD_ARTIFACT, "not JSON"},
-    {"misaligned", packed([](TinyArtifact &a) { a.weights[0] -= 8; }),
-     LLMC_STATUS_BAD_ARTIFACT, "not aligned"},
+    {"notJSON", packed([](TinyArtifact &a) { a.weights[8] = 'x'; }), LLMC_STATUS_BAD_ARTIFACT,
+     "not JSON"},
+    {"misaligned", packed([](TinyArtifact &a) { a.weights[0] -= 8; }), LLMC_STATUS_BAD_ARTIFACT,
+     "not aligned"},
     {"dataTooLong", packed([](TinyArtifact &a) {
        a.weights += "more";
        a.measure();
@@ -245,12 +230,11 @@ const Broken brokenFiles[] = {
        a.measure();
      }),
      LLMC_STATUS_WEIGHTS_MISMATCH, "found 0"},
-    {"bothWeights", packed([](TinyArtifact &a) {
-       a.trailer.flags = LLMC_ARTIFACT_EXTERNAL_WEIGHTS;
-     }),
+    {"bothWeights",
+     packed([](TinyArtifact &a) { a.trailer.flags = LLMC_ARTIFACT_EXTERNAL_WEIGHTS; }),
      LLMC_STATUS_BAD_ARTIFACT, "both inside and external"},
-    {"externalMissing", packed([](TinyArtifact &a) { a.makeExternal(); }),
-     LLMC_STATUS_NOT_FOUND, ".weights'"},
+    {"externalMissing", packed([](TinyArtifact &a) { a.makeExternal(); }), LLMC_STATUS_NOT_FOUND,
+     ".weights'"},
     {"externalForeign",
      [](const std::string &path) {
        packed([](TinyArtifact &a) { a.makeExternal(); })(path);
@@ -265,21 +249,18 @@ const Broken brokenFiles[] = {
        writeFile(path + ".weights", tinyWeights().substr(0, 1000));
      },
      LLMC_STATUS_BAD_ARTIFACT, "header claims 4088 bytes"},
-    {"unknownCPU",
-     packed([](TinyArtifact &a) { a.trailer.required_cpu = 1ull << 63; }),
+    {"unknownCPU", packed([](TinyArtifact &a) { a.trailer.required_cpu = 1ull << 63; }),
      LLMC_STATUS_CPU_UNSUPPORTED, "unknown to this runtime"},
-    {"descriptorCPU", packed(unchanged, TINY_UNKNOWN_CPU),
-     LLMC_STATUS_CPU_UNSUPPORTED, "unknown to this runtime"},
-    {"descriptorVersion", packed(unchanged, TINY_ABI_99),
-     LLMC_STATUS_VERSION_MISMATCH, "version 99"},
-    {"descriptorSize", packed(unchanged, TINY_SIZE_120),
-     LLMC_STATUS_VERSION_MISMATCH, "120 bytes"},
-    {"descriptorChecksum", packed(unchanged, TINY_CHECKSUM_1),
-     LLMC_STATUS_WEIGHTS_MISMATCH, "header checksum 0x0000000000000001"},
-    {"queryNull", packed(unchanged, TINY_QUERY_NULL),
-     LLMC_STATUS_VERSION_MISMATCH, "does not speak"},
-    {"noQuery", packed(unchanged, TINY_NO_QUERY), LLMC_STATUS_BAD_ARTIFACT,
-     "does not export"},
+    {"descriptorCPU", packed(unchanged, TINY_UNKNOWN_CPU), LLMC_STATUS_CPU_UNSUPPORTED,
+     "unknown to this runtime"},
+    {"descriptorVersion", packed(unchanged, TINY_ABI_99), LLMC_STATUS_VERSION_MISMATCH,
+     "version 99"},
+    {"descriptorSize", packed(unchanged, TINY_SIZE_120), LLMC_STATUS_VERSION_MISMATCH, "120 bytes"},
+    {"descriptorChecksum", packed(unchanged, TINY_CHECKSUM_1), LLMC_STATUS_WEIGHTS_MISMATCH,
+     "header checksum 0x0000000000000001"},
+    {"queryNull", packed(unchanged, TINY_QUERY_NULL), LLMC_STATUS_VERSION_MISMATCH,
+     "does not speak"},
+    {"noQuery", packed(unchanged, TINY_NO_QUERY), LLMC_STATUS_BAD_ARTIFACT, "does not export"},
 };
 
 TEST(ModuleLoad, BrokenFiles) {
@@ -289,18 +270,15 @@ TEST(ModuleLoad, BrokenFiles) {
     broken.write(path);
     llmc_module_t *module = nullptr;
     Error error;
-    EXPECT_EQ(llmc_module_load(path.c_str(), nullptr, &module, &error),
-              broken.status)
+    EXPECT_EQ(llmc_module_load(path.c_str(), nullptr, &module, &error), broken.status)
         << broken.name << ": " << error.message;
     EXPECT_EQ(error.code, broken.status) << broken.name;
     EXPECT_EQ(module, nullptr) << broken.name;
     std::string_view message = error.message;
     EXPECT_NE(message.find(broken.says), message.npos) << message;
-    EXPECT_NE(message.find(broken.name), message.npos)
-        << "no path: " << message;
+    EXPECT_NE(message.find(broken.name), message.npos) << "no path: " << message;
     // Without an error record the status is the same.
-    EXPECT_EQ(llmc_module_load(path.c_str(), nullptr, &module, nullptr),
-              broken.status);
+    EXPECT_EQ(llmc_module_load(path.c_str(), nullptr, &module, nullptr), broken.status);
   }
 }
 
@@ -308,8 +286,7 @@ TEST(ModuleLoad, EveryTruncation) {
   TemporaryFolder folder;
   Bytes file = TinyArtifact(TINY_MODULE).pack();
   std::string path = folder / "a.llmc";
-  for (size_t size = 0; size < file.size();
-       size += size + 300 < file.size() ? 97 : 1) {
+  for (size_t size = 0; size < file.size(); size += size + 300 < file.size() ? 97 : 1) {
     writeFile(path, file.substr(0, size));
     Module module;
     ASSERT_NE(module.load(path.c_str()), LLMC_STATUS_OK) << size;
@@ -335,23 +312,18 @@ TEST(ModuleLoad, EveryTrailerBit) {
 TEST(ModuleLoad, ArgumentsAndOptions) {
   Error error;
   llmc_module_t *module = nullptr;
-  EXPECT_EQ(llmc_module_load(nullptr, nullptr, &module, &error),
-            LLMC_STATUS_INVALID_ARGUMENT);
-  EXPECT_EQ(llmc_module_load("x", nullptr, nullptr, &error),
-            LLMC_STATUS_INVALID_ARGUMENT);
+  EXPECT_EQ(llmc_module_load(nullptr, nullptr, &module, &error), LLMC_STATUS_INVALID_ARGUMENT);
+  EXPECT_EQ(llmc_module_load("x", nullptr, nullptr, &error), LLMC_STATUS_INVALID_ARGUMENT);
   llmc_module_options_t options = {};
-  EXPECT_EQ(llmc_module_load("x", &options, &module, &error),
-            LLMC_STATUS_INVALID_ARGUMENT);
-  EXPECT_NE(std::string_view(error.message).find("struct_size"),
-            std::string_view::npos);
+  EXPECT_EQ(llmc_module_load("x", &options, &module, &error), LLMC_STATUS_INVALID_ARGUMENT);
+  EXPECT_NE(std::string_view(error.message).find("struct_size"), std::string_view::npos);
   // A caller from the future: fine as long as the new option is unset.
   struct {
     llmc_module_options_t known;
     uint64_t future;
   } later = {};
   later.known.struct_size = sizeof(later);
-  EXPECT_EQ(llmc_module_load("/nonexistent", &later.known, &module, &error),
-            LLMC_STATUS_NOT_FOUND);
+  EXPECT_EQ(llmc_module_load("/nonexistent", &later.known, &module, &error), LLMC_STATUS_NOT_FOUND);
   later.future = 1;
   EXPECT_EQ(llmc_module_load("/nonexistent", &later.known, &module, &error),
             LLMC_STATUS_INVALID_ARGUMENT);

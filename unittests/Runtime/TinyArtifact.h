@@ -22,8 +22,7 @@ namespace llmc::test {
 using Bytes = std::string;
 
 inline uint64_t fnv(const Bytes &bytes) {
-  return runtime::fnv1a64(reinterpret_cast<const uint8_t *>(bytes.data()),
-                          bytes.size());
+  return runtime::fnv1a64(reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size());
 }
 
 /// The safetensors header that TinyModule.c expects. With its 8-byte length it
@@ -89,8 +88,7 @@ struct TinyArtifact {
     Bytes file = elf;
     file.resize(weightsOffset());
     file += weights;
-    return file +
-           Bytes(reinterpret_cast<const char *>(&trailer), sizeof(trailer));
+    return file + Bytes(reinterpret_cast<const char *>(&trailer), sizeof(trailer));
   }
 };
 
@@ -98,17 +96,14 @@ struct TinyArtifact {
 class TemporaryFolder {
 public:
   TemporaryFolder() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "llmc-rt-XXXXXX").string();
+    std::string pattern = (std::filesystem::temp_directory_path() / "llmc-rt-XXXXXX").string();
     folder = mkdtemp(pattern.data());
   }
   ~TemporaryFolder() {
     std::error_code ignored;
     std::filesystem::remove_all(folder, ignored);
   }
-  std::string operator/(const std::string &name) const {
-    return folder + "/" + name;
-  }
+  std::string operator/(const std::string &name) const { return folder + "/" + name; }
 
 private:
   std::string folder;

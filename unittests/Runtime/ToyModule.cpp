@@ -29,8 +29,7 @@ void functionalShapes(const int64_t *symbols, int64_t *dims) {
   std::copy(std::begin(all), std::end(all), dims);
 }
 
-template <bool negate>
-void functionalEntry(const llmc_step_t *step, llmc_worker_t *worker) {
+template <bool negate> void functionalEntry(const llmc_step_t *step, llmc_worker_t *worker) {
   auto *x = static_cast<const float *>(step->inputs[0]);
   auto *p = static_cast<const float *>(step->inputs[1]);
   auto *y = static_cast<float *>(step->outputs[0]);
@@ -39,8 +38,7 @@ void functionalEntry(const llmc_step_t *step, llmc_worker_t *worker) {
           past = step->symbols[symPast], width = seq + past;
   for (int64_t row; (row = step->team->next(worker, batch)) >= 0;)
     for (int64_t i = 0; i < width; ++i)
-      scratch[row * width + i] =
-          i < seq ? x[row * seq + i] : p[row * past + i - seq];
+      scratch[row * width + i] = i < seq ? x[row * seq + i] : p[row * past + i - seq];
   step->team->sync(worker);
   for (int64_t i; (i = step->team->next(worker, batch * width)) >= 0;)
     y[i] = negate ? -scratch[i] : scratch[i];
@@ -51,15 +49,14 @@ void functionalEntry(const llmc_step_t *step, llmc_worker_t *worker) {
 
 const llmc_symbol_desc_t functionalSymbols[] = {
     {"batch", 0, 8}, {"seq", 1, 16}, {"past", 0, 16}, {"four", 4, 4}};
-const int32_t xDims[] = {symBatch, symSeq}, pDims[] = {symBatch, symPast},
-              expressionDim[] = {-1}, yDims[] = {symBatch, -1};
-const llmc_tensor_desc_t functionalInputs[] = {
-    {"x", LLMC_DTYPE_F32, 2, xDims},
-    {"p", LLMC_DTYPE_F32, 2, pDims},
-    {"negate", LLMC_DTYPE_BOOL, 0, nullptr},
-    {"total", LLMC_DTYPE_U8, 1, expressionDim}};
-const llmc_tensor_desc_t functionalOutputs[] = {
-    {"y", LLMC_DTYPE_F32, 2, yDims}, {"count", LLMC_DTYPE_I64, 0, nullptr}};
+const int32_t xDims[] = {symBatch, symSeq}, pDims[] = {symBatch, symPast}, expressionDim[] = {-1},
+              yDims[] = {symBatch, -1};
+const llmc_tensor_desc_t functionalInputs[] = {{"x", LLMC_DTYPE_F32, 2, xDims},
+                                               {"p", LLMC_DTYPE_F32, 2, pDims},
+                                               {"negate", LLMC_DTYPE_BOOL, 0, nullptr},
+                                               {"total", LLMC_DTYPE_U8, 1, expressionDim}};
+const llmc_tensor_desc_t functionalOutputs[] = {{"y", LLMC_DTYPE_F32, 2, yDims},
+                                                {"count", LLMC_DTYPE_I64, 0, nullptr}};
 
 template <bool negate> constexpr llmc_phase_desc_t functionalPhase() {
   llmc_phase_desc_t phase = {};
@@ -80,8 +77,7 @@ template <bool negate> constexpr llmc_phase_desc_t functionalPhase() {
   return phase;
 }
 
-const llmc_phase_desc_t functionalPhases[] = {functionalPhase<false>(),
-                                              functionalPhase<true>()};
+const llmc_phase_desc_t functionalPhases[] = {functionalPhase<false>(), functionalPhase<true>()};
 
 //===----------------------------------------------------------------------===//
 // Stateful
@@ -99,8 +95,7 @@ void fillLogits(float *logits, int64_t sum) {
     logits[v] = static_cast<float>((sum + v * v) % 1009);
 }
 
-template <bool isPrefill>
-void statefulShapes(const int64_t *symbols, int64_t *dims) {
+template <bool isPrefill> void statefulShapes(const int64_t *symbols, int64_t *dims) {
   dims[0] = symbols[LLMC_STATEFUL_SYMBOL_BATCH];
   dims[1] = isPrefill ? symbols[LLMC_STATEFUL_SYMBOL_SEQ] : 1;
   dims[2] = dims[3] = dims[0];
@@ -109,21 +104,18 @@ void statefulShapes(const int64_t *symbols, int64_t *dims) {
 
 /// First stores the tokens in the cache, then reads all of it back. With
 /// `isRecurrent` the sum is carried in state 1 instead: [row] int64.
-template <bool isRecurrent>
-void statefulEntry(const llmc_step_t *step, llmc_worker_t *worker) {
+template <bool isRecurrent> void statefulEntry(const llmc_step_t *step, llmc_worker_t *worker) {
   auto *tokens = static_cast<const int64_t *>(step->inputs[0]);
   auto *pastLens = static_cast<const int64_t *>(step->inputs[1]);
   auto *pool = static_cast<int32_t *>(step->states[0]);
   int64_t batch = step->symbols[LLMC_STATEFUL_SYMBOL_BATCH];
   int64_t seq = step->symbols[LLMC_STATEFUL_SYMBOL_SEQ];
   auto cell = [=](int64_t row, int64_t position) -> int32_t & {
-    int64_t block = step->block_table[row * step->block_table_stride +
-                                      position / blockTokens];
+    int64_t block = step->block_table[row * step->block_table_stride + position / blockTokens];
     return pool[block * blockTokens + position % blockTokens];
   };
   for (int64_t t; (t = step->team->next(worker, batch * seq)) >= 0;)
-    cell(t / seq, pastLens[t / seq] + t % seq) =
-        static_cast<int32_t>(tokens[t]);
+    cell(t / seq, pastLens[t / seq] + t % seq) = static_cast<int32_t>(tokens[t]);
   step->team->sync(worker);
   for (int64_t row; (row = step->team->next(worker, batch)) >= 0;) {
     int64_t end = pastLens[row] + seq, sum = 0, begin = 0;
@@ -140,19 +132,14 @@ void statefulEntry(const llmc_step_t *step, llmc_worker_t *worker) {
   step->team->sync(worker);
 }
 
-const llmc_symbol_desc_t prefillSymbols[] = {
-    {"batch", 1, 3}, {"seq", 1, 5}, {"past", 0, 40}};
-const llmc_symbol_desc_t decodeSymbols[] = {
-    {"batch", 1, 3}, {"seq", 1, 1}, {"past", 0, 40}};
+const llmc_symbol_desc_t prefillSymbols[] = {{"batch", 1, 3}, {"seq", 1, 5}, {"past", 0, 40}};
+const llmc_symbol_desc_t decodeSymbols[] = {{"batch", 1, 3}, {"seq", 1, 1}, {"past", 0, 40}};
 const int32_t tokenDims[] = {0, 1}, pastDims[] = {0}, logitDims[] = {0, -1};
-const llmc_tensor_desc_t statefulInputs[] = {
-    {"tokens", LLMC_DTYPE_I64, 2, tokenDims},
-    {"past_lens", LLMC_DTYPE_I64, 1, pastDims}};
-const llmc_tensor_desc_t statefulOutput = {"logits", LLMC_DTYPE_F32, 2,
-                                           logitDims};
+const llmc_tensor_desc_t statefulInputs[] = {{"tokens", LLMC_DTYPE_I64, 2, tokenDims},
+                                             {"past_lens", LLMC_DTYPE_I64, 1, pastDims}};
+const llmc_tensor_desc_t statefulOutput = {"logits", LLMC_DTYPE_F32, 2, logitDims};
 
-template <bool isPrefill, bool isRecurrent>
-constexpr llmc_phase_desc_t statefulPhase() {
+template <bool isPrefill, bool isRecurrent> constexpr llmc_phase_desc_t statefulPhase() {
   llmc_phase_desc_t phase = {};
   phase.name = isPrefill ? "prefill" : "decode";
   phase.kind = isPrefill ? LLMC_PHASE_PREFILL : LLMC_PHASE_DECODE;
@@ -173,12 +160,10 @@ const llmc_phase_desc_t statefulPhases[] = {statefulPhase<true, false>(),
                                             statefulPhase<false, false>()};
 const llmc_phase_desc_t recurrentPhases[] = {statefulPhase<true, true>(),
                                              statefulPhase<false, true>()};
-const llmc_state_desc_t states[] = {
-    {"tokens", LLMC_STATE_BLOCKS, LLMC_DTYPE_I32, blockTokens * 4},
-    {"sum", LLMC_STATE_FIXED, LLMC_DTYPE_I64, 8}};
+const llmc_state_desc_t states[] = {{"tokens", LLMC_STATE_BLOCKS, LLMC_DTYPE_I32, blockTokens * 4},
+                                    {"sum", LLMC_STATE_FIXED, LLMC_DTYPE_I64, 8}};
 
-llmc_module_desc_t describe(const char *name, const llmc_phase_desc_t *phases,
-                            uint32_t numStates) {
+llmc_module_desc_t describe(const char *name, const llmc_phase_desc_t *phases, uint32_t numStates) {
   llmc_module_desc_t desc = {};
   desc.abi_version = LLMC_MODULE_ABI_VERSION;
   desc.struct_size = sizeof(desc);
@@ -198,24 +183,15 @@ llmc_module_desc_t describe(const char *name, const llmc_phase_desc_t *phases,
   return desc;
 }
 
-const llmc_module_desc_t functionalModule =
-    describe("functional", functionalPhases, 0);
-const llmc_module_desc_t statefulModule =
-    describe("stateful", statefulPhases, 1);
-const llmc_module_desc_t recurrentModule =
-    describe("recurrent", recurrentPhases, 2);
+const llmc_module_desc_t functionalModule = describe("functional", functionalPhases, 0);
+const llmc_module_desc_t statefulModule = describe("stateful", statefulPhases, 1);
+const llmc_module_desc_t recurrentModule = describe("recurrent", recurrentPhases, 2);
 
 } // namespace
 
-const llmc_module_desc_t *llmc::test::functionalQuery(uint32_t) {
-  return &functionalModule;
-}
-const llmc_module_desc_t *llmc::test::statefulQuery(uint32_t) {
-  return &statefulModule;
-}
-const llmc_module_desc_t *llmc::test::recurrentQuery(uint32_t) {
-  return &recurrentModule;
-}
+const llmc_module_desc_t *llmc::test::functionalQuery(uint32_t) { return &functionalModule; }
+const llmc_module_desc_t *llmc::test::statefulQuery(uint32_t) { return &statefulModule; }
+const llmc_module_desc_t *llmc::test::recurrentQuery(uint32_t) { return &recurrentModule; }
 
 std::vector<float> llmc::test::toyLogits(const std::vector<int64_t> &tokens) {
   int64_t sum = 0;

@@ -76,7 +76,8 @@ TEST(DimExpr, EvaluatesAndSubstitutes) {
   EXPECT_EQ(parse("floordiv(a, 2) * 3 + mod(a, 3)").evaluate(values), 8);
   EXPECT_EQ(parse("a + b").evaluate(values), std::nullopt);
   EXPECT_EQ(DimExpr(DimExpr::kInfinity - 1).operator*(4).evaluate(values), std::nullopt);
-  DimExpr replaced = parse("floordiv(s * 4, 2)").substitute(
-      [](const std::string &) { return std::optional(DimExpr(3)); });
+  DimExpr replaced = parse("floordiv(s * 4, 2)").substitute([](const std::string &) {
+    return std::optional(DimExpr(3));
+  });
   EXPECT_EQ(replaced, DimExpr(6));
 }

@@ -45,30 +45,25 @@ std::string modelError(const std::string &members) {
 TEST(BrokenTokenizer, NotAFile) {
   EXPECT_NE(errorOf("").find("not valid JSON"), std::string::npos);
   EXPECT_NE(errorOf("{\"model\": {").find("not valid JSON"), std::string::npos);
-  EXPECT_NE(errorOf("{\"a\": \"\xFF\"}").find("not valid JSON"),
-            std::string::npos);
+  EXPECT_NE(errorOf("{\"a\": \"\xFF\"}").find("not valid JSON"), std::string::npos);
   EXPECT_EQ(errorOf("[]"), "tokenizer.json: expected an object, found array");
   EXPECT_EQ(errorOf("{}"), "tokenizer.json: model: expected an object");
-  EXPECT_NE(errorOf(std::string(100000, '[')).find("not valid JSON"),
-            std::string::npos);
+  EXPECT_NE(errorOf(std::string(100000, '[')).find("not valid JSON"), std::string::npos);
 }
 
 TEST(BrokenTokenizer, Vocabulary) {
   EXPECT_EQ(modelError(R"("type": "Magic")"), ": unknown model 'Magic'");
-  EXPECT_EQ(modelError(R"("type": 3)"),
-            ".type: expected a string, found number");
+  EXPECT_EQ(modelError(R"("type": 3)"), ".type: expected a string, found number");
   EXPECT_EQ(modelError(R"("type": "BPE", "vocab": [], "merges": [])"),
             ".vocab: expected an object of tokens and ids");
   EXPECT_EQ(modelError(R"("type": "BPE", "vocab": {"a": "x"}, "merges": [])"),
             ".vocab['a']: expected an id from 0 to 4194303, found \"x\"");
   for (const char *id : {"-1", "1.5", "5000000", "18446744073709551615"})
-    EXPECT_NE(modelError(R"("type": "BPE", "merges": [], "vocab": {"a": )" +
-                         std::string(id) + "}")
+    EXPECT_NE(modelError(R"("type": "BPE", "merges": [], "vocab": {"a": )" + std::string(id) + "}")
                   .find("expected an id"),
               std::string::npos);
-  EXPECT_EQ(
-      modelError(R"("type": "BPE", "vocab": {"a": 1, "b": 1}, "merges": [])"),
-      ".vocab: 'a' and 'b' have the same id 1");
+  EXPECT_EQ(modelError(R"("type": "BPE", "vocab": {"a": 1, "b": 1}, "merges": [])"),
+            ".vocab: 'a' and 'b' have the same id 1");
   EXPECT_EQ(modelError(R"("type": "BPE", "vocab": {"a": 0}, "merges": [],
                           "unk_token": "?")"),
             ".unk_token: '?' is not in the vocabulary");
@@ -84,14 +79,11 @@ TEST(BrokenTokenizer, Merges) {
                       merges);
   };
   EXPECT_EQ(mergeError("{}"), ".merges: expected an array of merges");
-  EXPECT_EQ(mergeError(R"(["a b", "a x"])"),
-            ".merges[1]: 'x' is not in the vocabulary");
-  EXPECT_EQ(mergeError(R"([["b", "a"]])"),
-            ".merges[0]: 'ba' is not in the vocabulary");
+  EXPECT_EQ(mergeError(R"(["a b", "a x"])"), ".merges[1]: 'x' is not in the vocabulary");
+  EXPECT_EQ(mergeError(R"([["b", "a"]])"), ".merges[0]: 'ba' is not in the vocabulary");
   EXPECT_EQ(mergeError(R"(["ab"])"), ".merges[0]: expected two tokens with a "
                                      "space between, found 'ab'");
-  EXPECT_EQ(mergeError(R"([["a"]])"),
-            R"(.merges[0]: expected "a b" or ["a", "b"])");
+  EXPECT_EQ(mergeError(R"([["a"]])"), R"(.merges[0]: expected "a b" or ["a", "b"])");
   EXPECT_EQ(mergeError("[1]"), R"(.merges[0]: expected "a b" or ["a", "b"])");
   EXPECT_EQ(mergeError(R"(["a b"], "continuing_subword_prefix": "##")"),
             ".merges[0]: 'b' is shorter than the prefix '##'");
@@ -106,9 +98,8 @@ TEST(BrokenTokenizer, OtherModels) {
             "10000");
   EXPECT_EQ(modelError(R"("type": "Unigram", "vocab": [["a", 0], ["b"]])"),
             ".vocab[1]: expected [token, score]");
-  EXPECT_EQ(
-      modelError(R"("type": "Unigram", "vocab": [["a", 0]], "unk_id": 1)"),
-      ".unk_id: no token has the id 1");
+  EXPECT_EQ(modelError(R"("type": "Unigram", "vocab": [["a", 0]], "unk_id": 1)"),
+            ".unk_id: no token has the id 1");
 }
 
 TEST(BrokenTokenizer, AddedTokens) {
@@ -143,8 +134,7 @@ TEST(BrokenTokenizer, UnknownComponents) {
             "'UnicodeScripts'");
   EXPECT_EQ(errorWith(R"("post_processor": {"type": "Magic"})"),
             "post_processor: unknown post-processor 'Magic'");
-  EXPECT_EQ(errorWith(R"("decoder": {"type": "CTC"})"),
-            "decoder: unknown decoder 'CTC'");
+  EXPECT_EQ(errorWith(R"("decoder": {"type": "CTC"})"), "decoder: unknown decoder 'CTC'");
 }
 
 TEST(BrokenTokenizer, Patterns) {
@@ -153,10 +143,9 @@ TEST(BrokenTokenizer, Patterns) {
                         "Isolated", "pattern": )" +
                      pattern + "}");
   };
-  for (const char *regex : {"(", "[a", "a{2", "\\\\", "\\\\p{Nothing}", "[]",
-                            "[a[b]]", "[^a&&b]", "\\\\uZZZZ", "(?<=a+)b"}) {
-    std::string error =
-        splitError(R"({"Regex": ")" + std::string(regex) + "\"}");
+  for (const char *regex : {"(", "[a", "a{2", "\\\\", "\\\\p{Nothing}", "[]", "[a[b]]", "[^a&&b]",
+                            "\\\\uZZZZ", "(?<=a+)b"}) {
+    std::string error = splitError(R"({"Regex": ")" + std::string(regex) + "\"}");
     if (std::string_view(regex) == "a{2") // Literal in both libraries.
       EXPECT_EQ(error, "loaded");
     else

@@ -32,14 +32,12 @@ TEST(TokenizerComponents, MatchHuggingFace) {
         std::string text = fact[0];
         auto ids = (*tokenizer)->encode(text, special);
         ASSERT_TRUE(ids) << ids.error().message;
-        EXPECT_EQ(*ids, fact[special ? 1 : 2].get<Ids>())
-            << testing::PrintToString(text);
+        EXPECT_EQ(*ids, fact[special ? 1 : 2].get<Ids>()) << testing::PrintToString(text);
       }
     for (const json &fact : entry["decodings"])
       for (bool skip : {true, false}) {
         Ids ids = fact[0];
-        EXPECT_EQ(decodeBothWays(**tokenizer, ids, skip),
-                  fact[skip ? 1 : 2].get<std::string>())
+        EXPECT_EQ(decodeBothWays(**tokenizer, ids, skip), fact[skip ? 1 : 2].get<std::string>())
             << testing::PrintToString(ids);
       }
   }

@@ -28,8 +28,7 @@ inline nlohmann::json readJson(const std::string &path) {
 }
 
 /// The text of `ids`; a stream must give the same, in whole characters.
-inline std::string decodeBothWays(const Tokenizer &tokenizer,
-                                  const std::vector<int32_t> &ids,
+inline std::string decodeBothWays(const Tokenizer &tokenizer, const std::vector<int32_t> &ids,
                                   bool skipSpecial) {
   std::string whole = tokenizer.decode(ids, skipSpecial);
   StreamDecoder stream(tokenizer, skipSpecial);

@@ -60,11 +60,9 @@ TEST_F(ModelFolder, NeedsOnlyTokenizerJson) {
 }
 
 TEST_F(ModelFolder, UnitesEndTokens) {
-  write("tokenizer_config.json",
-        R"({"bos_token": {"content": "<s>"}, "eos_token": "</s>"})");
+  write("tokenizer_config.json", R"({"bos_token": {"content": "<s>"}, "eos_token": "</s>"})");
   write("special_tokens_map.json", R"({"bos_token": null})");
-  write("generation_config.json",
-        R"({"bos_token_id": 0, "eos_token_id": [5, 2]})");
+  write("generation_config.json", R"({"bos_token_id": 0, "eos_token_id": [5, 2]})");
   write("genai_config.json", R"({"model": {"eos_token_id": 7}})");
   auto tokenizer = Tokenizer::loadFromDirectory(folder);
   ASSERT_TRUE(tokenizer) << tokenizer.error().message;
@@ -73,8 +71,7 @@ TEST_F(ModelFolder, UnitesEndTokens) {
 }
 
 TEST_F(ModelFolder, NumbersAloneSuffice) {
-  write("genai_config.json",
-        R"({"model": {"bos_token_id": 1, "eos_token_id": [2, 2]}})");
+  write("genai_config.json", R"({"model": {"bos_token_id": 1, "eos_token_id": [2, 2]}})");
   auto tokenizer = Tokenizer::loadFromDirectory(folder);
   ASSERT_TRUE(tokenizer) << tokenizer.error().message;
   EXPECT_EQ((*tokenizer)->bosId(), 1);
@@ -94,8 +91,7 @@ TEST_F(ModelFolder, NamesTheWrongFileAndPlace) {
                                   "expected a token id, found a negative "
                                   "number");
   write("generation_config.json", R"({"eos_token_id")");
-  EXPECT_NE(loadError().find("generation_config.json: not valid JSON"),
-            std::string::npos);
+  EXPECT_NE(loadError().find("generation_config.json: not valid JSON"), std::string::npos);
 }
 
 TEST_F(ModelFolder, MissingTokenizer) {

@@ -37,14 +37,9 @@ std::unique_ptr<Tokenizer> makeTokenizer() {
     vocab[run] = 256 + i;
   }
   nlohmann::json file = {
-      {"model",
-       {{"type", "BPE"},
-        {"byte_fallback", true},
-        {"vocab", vocab},
-        {"merges", merges}}},
+      {"model", {{"type", "BPE"}, {"byte_fallback", true}, {"vocab", vocab}, {"merges", merges}}},
       {"decoder",
-       {{"type", "Sequence"},
-        {"decoders", {{{"type", "ByteFallback"}}, {{"type", "Fuse"}}}}}}};
+       {{"type", "Sequence"}, {"decoders", {{{"type", "ByteFallback"}}, {{"type", "Fuse"}}}}}}};
   auto tokenizer = Tokenizer::loadFromJson(file.dump());
   EXPECT_TRUE(tokenizer) << tokenizer.error().message;
   return tokenizer ? std::move(*tokenizer) : nullptr;
@@ -79,8 +74,7 @@ TEST(TokenizerRobustness, LongWordTakesNoQuadraticTime) {
   std::string text(400 * 1024, 'a');
   auto start = std::chrono::steady_clock::now();
   auto ids = tokenizer->encode(text, false);
-  std::chrono::duration<double> seconds =
-      std::chrono::steady_clock::now() - start;
+  std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   ASSERT_TRUE(ids) << ids.error().message;
   EXPECT_EQ(*ids, Ids(400, 266));
   // About 0.1 s; merging by repeated scans would take minutes.
@@ -94,8 +88,7 @@ TEST(TokenizerRobustness, StreamEqualsWholeForRandomIds) {
   for (int round = 0; round < 500; ++round) {
     Ids ids(random() % 12);
     for (int32_t &id : ids) // Many of the bytes that long characters have.
-      id = static_cast<int32_t>(random() % 3 ? 128 + random() % 130
-                                             : random() % 300);
+      id = static_cast<int32_t>(random() % 3 ? 128 + random() % 130 : random() % 300);
     decodeBothWays(*tokenizer, ids, round % 2);
   }
 }

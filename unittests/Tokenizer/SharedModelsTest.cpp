@@ -59,16 +59,14 @@ TEST_F(SharedModels, TokenizerCases) {
       ASSERT_TRUE(plain) << plain.error().message;
       EXPECT_EQ(*plain, fact["ids_no_special"].get<Ids>());
       EXPECT_EQ(decodeBothWays(*tokenizer, *ids, true), fact["decoded"]);
-      EXPECT_EQ(decodeBothWays(*tokenizer, *ids, false),
-                fact["decoded_with_special"]);
+      EXPECT_EQ(decodeBothWays(*tokenizer, *ids, false), fact["decoded_with_special"]);
     }
   }
 }
 
 TEST_F(SharedModels, PromptsAndGreedyTexts) {
-  for (const char *folder :
-       {"stories15M/optimum", "stories15M/genai-int4", "minimind2-small",
-        "demo/optimum", "demo/genai-int4", "demo/hf23"}) {
+  for (const char *folder : {"stories15M/optimum", "stories15M/genai-int4", "minimind2-small",
+                             "demo/optimum", "demo/genai-int4", "demo/hf23"}) {
     SCOPED_TRACE(folder);
     json expected = readJson(root + "/" + folder + "/expected.json");
     ASSERT_TRUE(expected.is_object());

@@ -20,8 +20,8 @@ namespace llmc {
 
 struct PlannedBuffer {
   int64_t sizeBytes = 0;
-  int64_t begin = 0; ///< first step in which it lives
-  int64_t end = 0;   ///< first step in which it no longer does
+  int64_t begin = 0;  ///< first step in which it lives
+  int64_t end = 0;    ///< first step in which it no longer does
   int64_t offset = 0; ///< set by planArena
 };
 

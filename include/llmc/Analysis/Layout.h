@@ -24,8 +24,8 @@ struct ReshapeGroup {
 
 /// Smallest groups of dimensions with provably equal products, in order; nullopt
 /// where the products cannot be matched. Dimensions of size 1 join a neighbour.
-std::optional<llvm::SmallVector<ReshapeGroup>>
-matchReshape(llvm::ArrayRef<DimExpr> in, llvm::ArrayRef<DimExpr> out);
+std::optional<llvm::SmallVector<ReshapeGroup>> matchReshape(llvm::ArrayRef<DimExpr> in,
+                                                            llvm::ArrayRef<DimExpr> out);
 
 /// A value whose element i is element `offset + sum_d i_d * strides_d` of the
 /// row-major memory of `root`.

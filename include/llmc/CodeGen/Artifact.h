@@ -50,9 +50,9 @@ mlir::LogicalResult writeWeightsFile(mlir::ModuleOp module, llvm::StringRef path
                                      llvm::StringRef header, cpu::IsaLevel level);
 
 /// Writes a file under a temporary name and renames it when complete.
-mlir::LogicalResult writeFileAtomically(
-    llvm::StringRef path, mlir::Location loc,
-    llvm::function_ref<mlir::LogicalResult(llvm::raw_pwrite_stream &)> write);
+mlir::LogicalResult
+writeFileAtomically(llvm::StringRef path, mlir::Location loc,
+                    llvm::function_ref<mlir::LogicalResult(llvm::raw_pwrite_stream &)> write);
 
 } // namespace llmc
 

@@ -31,8 +31,8 @@ public:
   /// A factor of a term: a symbol, or an operation on two expressions.
   struct Atom {
     AtomKind kind;
-    std::string key;            ///< canonical text; orders and identifies
-    std::vector<DimExpr> args;  ///< two for all but Symbol
+    std::string key;           ///< canonical text; orders and identifies
+    std::vector<DimExpr> args; ///< two for all but Symbol
   };
   using AtomRef = std::shared_ptr<const Atom>;
   /// coefficient * product of factors; factors sorted by key, repeats allowed.
@@ -82,8 +82,7 @@ public:
   using Lookup = std::function<std::optional<int64_t>(const std::string &)>;
   /// The value where all symbols have one and nothing overflows.
   std::optional<int64_t> evaluate(const Lookup &lookup) const;
-  using Substitution =
-      std::function<std::optional<DimExpr>(const std::string &)>;
+  using Substitution = std::function<std::optional<DimExpr>(const std::string &)>;
   DimExpr substitute(const Substitution &replacement) const;
   using Bounds = std::function<Interval(const std::string &)>;
   /// Interval arithmetic with saturation; symbols without bounds are [0, inf).

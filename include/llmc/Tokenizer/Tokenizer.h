@@ -39,12 +39,10 @@ public:
   /// special_tokens_map.json, generation_config.json and genai_config.json the
   /// folder has. A component this library does not know is an error that
   /// names it. The file's `truncation` and `padding` are not applied.
-  static Expected<std::unique_ptr<Tokenizer>>
-  loadFromDirectory(const std::string &directory);
+  static Expected<std::unique_ptr<Tokenizer>> loadFromDirectory(const std::string &directory);
 
   /// The same from the text of a tokenizer.json, without the other files.
-  static Expected<std::unique_ptr<Tokenizer>>
-  loadFromJson(std::string_view text);
+  static Expected<std::unique_ptr<Tokenizer>> loadFromJson(std::string_view text);
 
   ~Tokenizer();
   Tokenizer(const Tokenizer &) = delete;
@@ -54,8 +52,7 @@ public:
   /// its tokens around them (typically the beginning token). Bytes that are not
   /// UTF-8 read as U+FFFD. Fails only when a regular expression exceeds its
   /// match limit, or a model meets unknown text and has no unknown token.
-  Expected<std::vector<int32_t>> encode(std::string_view text,
-                                        bool addSpecialTokens) const;
+  Expected<std::vector<int32_t>> encode(std::string_view text, bool addSpecialTokens) const;
 
   /// The text of `ids`, always valid UTF-8. Ids without a token give nothing;
   /// `skipSpecial` leaves out the special added tokens.

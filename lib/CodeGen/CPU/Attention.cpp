@@ -132,26 +132,37 @@ LogicalResult KernelBuilder::lowerAttention(AttentionOp attention, Value root) {
     biasHead = index.size(strides[1]);
     biasPosition = index.size(strides[2]);
   }
-  Value sinks = attention.getSinks()
-                    ? offsetPointer(pointers[attention.getSinks()], head0, f32)
-                    : null;
-  Value table = hasState ? offsetPointer(blockTable, index.mul(sequence, blockStride),
-                                         builder.getI32Type())
-                         : null;
+  Value sinks =
+      attention.getSinks() ? offsetPointer(pointers[attention.getSinks()], head0, f32) : null;
+  Value table =
+      hasState ? offsetPointer(blockTable, index.mul(sequence, blockStride), builder.getI32Type())
+               : null;
   int64_t shift = hasState ? llvm::Log2_64(target.blockTokens) : 30;
 
   Type type = paramsType(builder);
-  Value params = LLVM::AllocaOp::create(builder, loc,
-                                        LLVM::LLVMPointerType::get(builder.getContext()), type,
-                                        index.constant(1), 8);
+  Value params = LLVM::AllocaOp::create(
+      builder, loc, LLVM::LLVMPointerType::get(builder.getContext()), type, index.constant(1), 8);
   SmallVector<Value> fields = {qPointer, key->pointer, value->pointer, outPointer,
                                table,    bias,         sinks,          null};
-  fields.append({index.size(group), positions, index.add(past, position0), total,
-                 index.size(query[3]), index.size(dims[3]),
-                 index.constant(attention.getCausal()), index.constant(attention.getWindow()),
-                 index.constant(shift), index.size(q->strides[1]), index.size(q->strides[2]),
-                 index.size(outStrides[1]), index.size(outStrides[2]), key->blockStride,
-                 key->tokenStride, value->blockStride, value->tokenStride, biasHead, biasPosition,
+  fields.append({index.size(group),
+                 positions,
+                 index.add(past, position0),
+                 total,
+                 index.size(query[3]),
+                 index.size(dims[3]),
+                 index.constant(attention.getCausal()),
+                 index.constant(attention.getWindow()),
+                 index.constant(shift),
+                 index.size(q->strides[1]),
+                 index.size(q->strides[2]),
+                 index.size(outStrides[1]),
+                 index.size(outStrides[2]),
+                 key->blockStride,
+                 key->tokenStride,
+                 value->blockStride,
+                 value->tokenStride,
+                 biasHead,
+                 biasPosition,
                  zero});
   fields.append({emitter.floatConstant(f32, attention.getScale().convertToDouble()),
                  emitter.floatConstant(f32, attention.getSoftcap().convertToDouble())});

@@ -56,9 +56,9 @@ LogicalResult KernelBuilder::lowerLinear(LinearOp linear, Value root) {
   if (failed(requireF32(linear, {linear.getResult(), root})))
     return failure();
   bool isPacked = linear.getBits().has_value();
-  bool isInt8 = isPacked && cast<RankedTensorType>(linear.getInput().getType())
-                                .getElementType()
-                                .isUnsignedInteger(8);
+  bool isInt8 =
+      isPacked &&
+      cast<RankedTensorType>(linear.getInput().getType()).getElementType().isUnsignedInteger(8);
   if (isPacked && *linear.getBits() != 4)
     return linear.emitError("the CPU back end has no kernel for ")
            << *linear.getBits() << "-bit weights";
@@ -85,8 +85,7 @@ LogicalResult KernelBuilder::lowerLinear(LinearOp linear, Value root) {
   Value columns = clipped(column0, tileColumns, index.constant(n));
 
   Value width = index.constant(n);
-  Value c = offsetPointer(output, index.add(index.mul(row0, width), column0),
-                          builder.getF32Type());
+  Value c = offsetPointer(output, index.add(index.mul(row0, width), column0), builder.getF32Type());
   Value input = pointers[matrix->root], weight = pointers[linear.getWeight()];
   Value depth = index.constant(k);
   Value stride = index.size(matrix->rowStride);
@@ -162,9 +161,8 @@ LogicalResult KernelBuilder::lowerMatmul(MatmulOp matmul, Value root) {
   Value bks = stride(*rhs, 2), bns = stride(*rhs, 1);
   Value b = offsetPointer(pointers[rhs->root], index.add(base(*rhs), index.mul(column0, bns)), f32);
   Value width = index.size(n);
-  Value matrixRow = index.add(index.mul(index.linearize(ArrayRef(at).take_front(rank - 2), batch),
-                                        index.size(m)),
-                              row0);
+  Value matrixRow = index.add(
+      index.mul(index.linearize(ArrayRef(at).take_front(rank - 2), batch), index.size(m)), row0);
   Value c = offsetPointer(output, index.add(index.mul(matrixRow, width), column0), f32);
   Value depth = index.size(getDims(matmul.getLhs()).back());
   emitter.call(symbolOf(Microkernel::MatmulF32F32F32), Type(),

@@ -49,9 +49,9 @@ Value ElementEmitter::load(Value pointer, Value position, Type elementType) {
   unsigned alignment = std::max(1u, type.getIntOrFloatBitWidth() / 8);
   Value value = LLVM::LoadOp::create(builder, loc, type, address, alignment);
   if (elementType.isInteger(1))
-    return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, value,
-                                 arith::ConstantOp::create(builder, loc,
-                                                           builder.getIntegerAttr(type, 0)));
+    return arith::CmpIOp::create(
+        builder, loc, arith::CmpIPredicate::ne, value,
+        arith::ConstantOp::create(builder, loc, builder.getIntegerAttr(type, 0)));
   Type wide = registerType(elementType);
   return wide == type ? value : arith::ExtFOp::create(builder, loc, wide, value);
 }
@@ -63,8 +63,8 @@ void ElementEmitter::store(Value pointer, Value position, Type elementType, Valu
   else if (isa<FloatType>(type) && scalar.getType() != type)
     scalar = arith::TruncFOp::create(builder, loc, type, scalar);
   unsigned alignment = std::max(1u, type.getIntOrFloatBitWidth() / 8);
-  LLVM::StoreOp::create(builder, loc, scalar,
-                        elementPointer(builder, loc, pointer, position, type), alignment);
+  LLVM::StoreOp::create(builder, loc, scalar, elementPointer(builder, loc, pointer, position, type),
+                        alignment);
 }
 
 //===----------------------------------------------------------------------===//
@@ -157,9 +157,7 @@ Value ElementEmitter::unary(UnaryOp op, Value x) {
   auto add = [&](Value a, Value b) {
     return Value(arith::AddFOp::create(builder, loc, a, b, kContract));
   };
-  auto div = [&](Value a, Value b) {
-    return Value(arith::DivFOp::create(builder, loc, a, b));
-  };
+  auto div = [&](Value a, Value b) { return Value(arith::DivFOp::create(builder, loc, a, b)); };
   auto integer = [&](int64_t value) {
     return Value(arith::ConstantOp::create(builder, loc, builder.getIntegerAttr(type, value)));
   };
@@ -276,8 +274,8 @@ Value ElementEmitter::binary(BinaryKind kind, Value a, Value b, bool isUnsigned)
                       : Value(arith::RemSIOp::create(builder, loc, a, divisor()));
   case BinaryKind::mod: {
     if (isFloat) {
-      Value quotient = LLVM::FFloorOp::create(builder, loc,
-                                              arith::DivFOp::create(builder, loc, a, b));
+      Value quotient =
+          LLVM::FFloorOp::create(builder, loc, arith::DivFOp::create(builder, loc, a, b));
       return arith::SubFOp::create(builder, loc, a,
                                    arith::MulFOp::create(builder, loc, quotient, b));
     }
@@ -357,11 +355,11 @@ Value ElementEmitter::convert(Value scalar, Type from, Type to) {
   }
   if (isa<FloatType>(source))
     // Saturating: out-of-range values must not be poison.
-    return LLVM::CallIntrinsicOp::create(
-               builder, loc, target,
-               builder.getStringAttr(to.isUnsignedInteger() ? "llvm.fptoui.sat"
-                                                            : "llvm.fptosi.sat"),
-               ValueRange{scalar})
+    return LLVM::CallIntrinsicOp::create(builder, loc, target,
+                                         builder.getStringAttr(to.isUnsignedInteger()
+                                                                   ? "llvm.fptoui.sat"
+                                                                   : "llvm.fptosi.sat"),
+                                         ValueRange{scalar})
         .getResult(0);
   if (isa<FloatType>(target)) {
     Value result = fromUnsigned ? Value(arith::UIToFPOp::create(builder, loc, target, scalar))
@@ -417,9 +415,8 @@ Value ElementEmitter::emit(Operation *op, ArrayRef<Value> indices) {
     return type.isF16() || type.isBF16() ? convert(scalar, scalar.getType(), type) : scalar;
   };
   return llvm::TypeSwitch<Operation *, Value>(op)
-      .Case([&](ConstantOp constant) {
-        return splat(cast<DenseElementsAttr>(constant.getValue()));
-      })
+      .Case(
+          [&](ConstantOp constant) { return splat(cast<DenseElementsAttr>(constant.getValue())); })
       .Case([&](UnaryOp unaryOp) { return rounded(unary(unaryOp, operand(unaryOp.getInput()))); })
       .Case([&](BinaryOp binaryOp) {
         bool isUnsigned = elementType(binaryOp.getLhs()).isUnsignedInteger() ||
@@ -453,8 +450,8 @@ Value ElementEmitter::emit(Operation *op, ArrayRef<Value> indices) {
       .Case([&](SliceOp slice) {
         Indices source;
         for (auto [d, start] : llvm::enumerate(parseExprs(slice.getStarts())))
-          source.push_back(index.add(
-              index.size(start), index.mul(indices[d], index.constant(slice.getSteps()[d]))));
+          source.push_back(index.add(index.size(start),
+                                     index.mul(indices[d], index.constant(slice.getSteps()[d]))));
         return element(slice.getInput(), source);
       })
       .Case([&](IotaOp iota) {

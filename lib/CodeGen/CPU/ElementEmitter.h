@@ -73,8 +73,7 @@ public:
   mlir::Value element(mlir::Value value, llvm::ArrayRef<mlir::Value> indices);
   /// Reads or writes element number `position` of memory at `pointer`.
   mlir::Value load(mlir::Value pointer, mlir::Value position, mlir::Type elementType);
-  void store(mlir::Value pointer, mlir::Value position, mlir::Type elementType,
-             mlir::Value scalar);
+  void store(mlir::Value pointer, mlir::Value position, mlir::Type elementType, mlir::Value scalar);
 
   /// `for i in [0, count)` with an accumulator.
   mlir::Value reduceLoop(mlir::Value count, mlir::Value init,
@@ -98,8 +97,7 @@ private:
                       bool isUnsigned);
   mlir::Value convert(mlir::Value scalar, mlir::Type from, mlir::Type to);
   mlir::Value splat(mlir::DenseElementsAttr elements);
-  mlir::Value choose(mlir::Value condition, mlir::Type type,
-                     llvm::function_ref<mlir::Value()> then,
+  mlir::Value choose(mlir::Value condition, mlir::Type type, llvm::function_ref<mlir::Value()> then,
                      llvm::function_ref<mlir::Value()> otherwise);
   /// Indices of a broadcast operand.
   Indices broadcastIndices(llvm::ArrayRef<mlir::Value> indices, llvm::ArrayRef<DimExpr> dims);

@@ -80,8 +80,7 @@ Value ElementEmitter::emitGatherND(GatherNDOp op, ArrayRef<Value> indices) {
   for (int64_t i = 0; i < length; ++i) {
     Indices position(indices.begin(), indices.begin() + outer);
     position.push_back(index.constant(i));
-    source.push_back(
-        clampIndex(element(op.getIndices(), position), index.size(dims[batch + i])));
+    source.push_back(clampIndex(element(op.getIndices(), position), index.size(dims[batch + i])));
   }
   source.append(indices.begin() + outer, indices.end());
   return element(op.getInput(), source);
@@ -208,8 +207,8 @@ Value ElementEmitter::emitRotary(RotaryOp op, ArrayRef<Value> indices) {
   int64_t half = *table[2].constant(), width = *dims[3].constant();
   Value channel = indices[3];
   auto less = [&](Value a, int64_t b) {
-    return Value(arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, a,
-                                       index.constant(b)));
+    return Value(
+        arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, a, index.constant(b)));
   };
   auto input = [&](Value at) {
     return element(op.getInput(), {indices[0], indices[1], indices[2], at});
@@ -220,8 +219,8 @@ Value ElementEmitter::emitRotary(RotaryOp op, ArrayRef<Value> indices) {
       pair = index.divide(channel, index.constant(2));
       partner = arith::XOrIOp::create(builder, loc, channel, index.constant(1));
       Value parity = index.remainder(channel, index.constant(2));
-      isFirst = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, parity,
-                                      index.constant(0));
+      isFirst =
+          arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, parity, index.constant(0));
     } else {
       isFirst = less(channel, half);
       Value down = index.sub(channel, index.constant(half));
@@ -235,8 +234,8 @@ Value ElementEmitter::emitRotary(RotaryOp op, ArrayRef<Value> indices) {
     Value cos = element(op.getCos(), at), sin = element(op.getSin(), at);
     Value signedSin = arith::SelectOp::create(builder, loc, isFirst,
                                               arith::NegFOp::create(builder, loc, sin), sin);
-    Value kept = arith::MulFOp::create(builder, loc, input(channel), cos,
-                                       arith::FastMathFlags::contract);
+    Value kept =
+        arith::MulFOp::create(builder, loc, input(channel), cos, arith::FastMathFlags::contract);
     Value moved = arith::MulFOp::create(builder, loc, input(partner), signedSin,
                                         arith::FastMathFlags::contract);
     return arith::AddFOp::create(builder, loc, kept, moved, arith::FastMathFlags::contract);

@@ -104,8 +104,8 @@ void EntryBuilder::bindPlaces() {
   }
   for (Operation &op : block) {
     if (auto load = dyn_cast<exec::LoadWeightOp>(op)) {
-      auto weight = SymbolTable::lookupNearestSymbolFrom<exec::WeightOp>(program,
-                                                                         load.getWeightAttr());
+      auto weight =
+          SymbolTable::lookupNearestSymbolFrom<exec::WeightOp>(program, load.getWeightAttr());
       places[load.getResult()] = byteOffset(weights, *weight.getOffset());
     } else if (auto view = dyn_cast<exec::ViewOp>(op)) {
       Value place = places.lookup(view.getInput());
@@ -149,8 +149,8 @@ void EntryBuilder::emitDispatch(exec::DispatchOp dispatch) {
   builder.createBlock(&loop.getBefore());
   Value tile =
       LLVM::CallOp::create(builder, loc, nextType, ValueRange{next, worker, tiles}).getResult();
-  Value more = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, tile,
-                                     index.constant(0));
+  Value more =
+      arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sge, tile, index.constant(0));
   scf::ConditionOp::create(builder, loc, more, tile);
   Block *body = builder.createBlock(&loop.getAfter(), {}, i64, loc);
   arguments.push_back(body->getArgument(0));
@@ -171,8 +171,8 @@ LogicalResult EntryBuilder::buildEntry() {
   sync = loadField(team, offsetof(llmc_team_api_t, sync), pointerType());
   bindSymbols(loadField(step, offsetof(llmc_step_t, symbols), pointerType()));
   bindPlaces();
-  auto syncType = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(builder.getContext()),
-                                              pointerType());
+  auto syncType =
+      LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(builder.getContext()), pointerType());
   for (Operation &op : program.getBody().front()) {
     if (isa<exec::BarrierOp>(op))
       LLVM::CallOp::create(builder, loc, syncType, ValueRange{sync, worker});

@@ -66,8 +66,8 @@ FailureOr<LoweredKernel> cpu::lowerKernel(exec::KernelOp kernel, ModuleOp module
     types.append({pointer, i64});
   types.append(lowered.symbols.size(), i64);
   types.push_back(i64);
-  auto function = func::FuncOp::create(builder, loc, kernel.getSymName(),
-                                       builder.getFunctionType(types, {}));
+  auto function =
+      func::FuncOp::create(builder, loc, kernel.getSymName(), builder.getFunctionType(types, {}));
   function.setPrivate();
   for (unsigned i = 0; i < numPointers; ++i)
     function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), builder.getUnitAttr());

@@ -4,9 +4,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "../ModuleDescriptor.h"
 #include "HostProgram.h"
 #include "KernelLowering.h"
-#include "../ModuleDescriptor.h"
 #include "llmc-c/ModuleABI.h"
 #include "llmc/CodeGen/CPU/CodeGen.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -100,8 +100,7 @@ static void setAttributes(llvm::Module &module, cpu::IsaLevel level) {
     function.addFnAttr("target-cpu", toRef(cpu::targetCpu(level)));
     function.addFnAttr("target-features", toRef(cpu::targetFeatures(level)));
     function.addFnAttr("no-trapping-math", "true");
-    function.addFnAttr("prefer-vector-width",
-                       level == cpu::IsaLevel::X86_64_V3 ? "256" : "512");
+    function.addFnAttr("prefer-vector-width", level == cpu::IsaLevel::X86_64_V3 ? "256" : "512");
     function.addFnAttr(llvm::Attribute::NoUnwind);
     // A kernel is called once per layer and phase: one copy of it, whatever the depth.
     if (!function.getName().starts_with("llmc_"))
@@ -135,8 +134,8 @@ LogicalResult cpu::emitObject(llvm::Module &module, IsaLevel level, Location loc
 
   std::span<const std::byte> bytes = bitcode(level);
   StringRef text(reinterpret_cast<const char *>(bytes.data()), bytes.size());
-  auto kernels = llvm::parseBitcodeFile(llvm::MemoryBufferRef(text, "microkernels"),
-                                        module.getContext());
+  auto kernels =
+      llvm::parseBitcodeFile(llvm::MemoryBufferRef(text, "microkernels"), module.getContext());
   if (!kernels)
     return emitError(loc, "cannot read the microkernels' bitcode: ")
            << llvm::toString(kernels.takeError());
@@ -167,8 +166,7 @@ LogicalResult cpu::emitObject(llvm::Module &module, IsaLevel level, Location loc
 
   llvm::raw_svector_ostream stream(object);
   llvm::legacy::PassManager emission;
-  if (machine->addPassesToEmitFile(emission, stream, nullptr,
-                                   llvm::CodeGenFileType::ObjectFile))
+  if (machine->addPassesToEmitFile(emission, stream, nullptr, llvm::CodeGenFileType::ObjectFile))
     return emitError(loc, "the target cannot write object files");
   emission.run(module);
   return success();

@@ -41,9 +41,7 @@ LogicalResult KernelBuilder::lowerRows(Operation *op) {
   auto sub = [&](Value a, Value b) {
     return Value(arith::SubFOp::create(builder, loc, a, b, kContract));
   };
-  auto div = [&](Value a, Value b) {
-    return Value(arith::DivFOp::create(builder, loc, a, b));
-  };
+  auto div = [&](Value a, Value b) { return Value(arith::DivFOp::create(builder, loc, a, b)); };
 
   Value begin = index.mul(tile, index.constant(tileRows));
   Value end = index.add(begin, clipped(begin, tileRows, index.size(rows)));
@@ -82,16 +80,14 @@ LogicalResult KernelBuilder::lowerRows(Operation *op) {
       Value scale = div(f(1.0), LLVM::SqrtOp::create(builder, loc, variance));
       Value weight = norm.getWeight(), bias = norm.getBias();
       element = [=, this](Value column) {
-        Value weighted =
-            mul(mul(sub(x(column), mean), scale), emitter.element(weight, {column}));
+        Value weighted = mul(mul(sub(x(column), mean), scale), emitter.element(weight, {column}));
         return bias ? add(weighted, emitter.element(bias, {column})) : weighted;
       };
     } else {
       double infinity = std::numeric_limits<double>::infinity();
-      Value largest =
-          emitter.reduceLoop(columns, f(-infinity), [&](Value column, Value partial) {
-            return emitter.binary(BinaryKind::max, partial, x(column), false);
-          });
+      Value largest = emitter.reduceLoop(columns, f(-infinity), [&](Value column, Value partial) {
+        return emitter.binary(BinaryKind::max, partial, x(column), false);
+      });
       Value total = sum([&](Value column) { return emitter.math("exp", sub(x(column), largest)); });
       Value scale = div(f(1.0), total);
       element = [=, this](Value column) {

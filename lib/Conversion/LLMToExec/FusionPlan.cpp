@@ -29,8 +29,8 @@ static bool isElementwise(Operation *op) {
 
 static bool isPointwise(Operation *op) {
   return isElementwise(op) || isIndexOp(op) ||
-         isa<ConcatOp, GatherOp, GatherNDOp, IotaOp, DimValuesOp, ConstantOp, EmbeddingOp,
-             RotaryOp, KVAppendOp, StateAppendOp>(op);
+         isa<ConcatOp, GatherOp, GatherNDOp, IotaOp, DimValuesOp, ConstantOp, EmbeddingOp, RotaryOp,
+             KVAppendOp, StateAppendOp>(op);
 }
 
 /// Computes one row at a time and reads its input more than once.

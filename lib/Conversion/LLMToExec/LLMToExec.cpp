@@ -108,8 +108,8 @@ StringAttr ModuleTables::unique(exec::KernelOp kernel) {
 /// What a kernel is named after: its anchor, or pointwise.
 StringRef kernelKind(ArrayRef<Operation *> body) {
   for (Operation *op : body) {
-    if (isa<LinearOp, MatmulOp, AttentionOp, QuantizeInputOp, StateAppendOp, SoftmaxOp,
-            RMSNormOp, LayerNormOp, ReduceOp>(op))
+    if (isa<LinearOp, MatmulOp, AttentionOp, QuantizeInputOp, StateAppendOp, SoftmaxOp, RMSNormOp,
+            LayerNormOp, ReduceOp>(op))
       return op->getName().stripDialect();
   }
   for (Operation *op : body)
@@ -135,11 +135,11 @@ void cloneIntoKernel(Operation *op, OpBuilder &builder, IRMapping &mapping) {
     return;
   }
   auto packed = LinearOp::create(
-      builder, op->getLoc(), mapping.lookup(linear.getInput()),
-      mapping.lookup(linear.getWeight()), Value(), Value(),
-      linear.getBias() ? mapping.lookup(linear.getBias()) : Value(), linear.getTransposedAttr(),
-      linear.getBitsAttr(), linear.getGroupSizeAttr(), linear.getColumnsAttr(),
-      builder.getBoolAttr(bool(linear.getZeroPoints())), linear.getActivationsAttr());
+      builder, op->getLoc(), mapping.lookup(linear.getInput()), mapping.lookup(linear.getWeight()),
+      Value(), Value(), linear.getBias() ? mapping.lookup(linear.getBias()) : Value(),
+      linear.getTransposedAttr(), linear.getBitsAttr(), linear.getGroupSizeAttr(),
+      linear.getColumnsAttr(), builder.getBoolAttr(bool(linear.getZeroPoints())),
+      linear.getActivationsAttr());
   mapping.map(linear.getResult(), packed.getResult());
 }
 
@@ -171,8 +171,8 @@ Value ProgramBuilder::lookup(Value value) {
     return known;
   auto reshape = value.getDefiningOp<ReshapeOp>();
   assert(reshape && "only reshapes are views");
-  Value view = exec::ViewOp::create(builder, value.getLoc(), value.getType(),
-                                    lookup(reshape.getInput()));
+  Value view =
+      exec::ViewOp::create(builder, value.getLoc(), value.getType(), lookup(reshape.getInput()));
   mapping.map(value, view);
   return view;
 }
@@ -316,8 +316,8 @@ void quantizeInputs(func::FuncOp func) {
   DenseMap<Value, Value> quantized;
   for (auto linear : llvm::make_early_inc_range(func.getOps<LinearOp>())) {
     auto type = cast<RankedTensorType>(linear.getInput().getType());
-    if (!linear.getBits() || *linear.getBits() != 4 || linear.getActivations() != Activations::int8 ||
-        !type.getElementType().isF32())
+    if (!linear.getBits() || *linear.getBits() != 4 ||
+        linear.getActivations() != Activations::int8 || !type.getElementType().isF32())
       continue;
     Value &input = quantized[linear.getInput()];
     if (!input) {

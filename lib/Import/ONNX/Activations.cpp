@@ -10,16 +10,14 @@ using namespace mlir;
 using namespace llmc;
 using namespace llmc::importer;
 
-template <UnaryKind kind> static void unaryOp(Node &n) {
-  n.setOutput(n.unary(kind, n.input(0)));
-}
+template <UnaryKind kind> static void unaryOp(Node &n) { n.setOutput(n.unary(kind, n.input(0))); }
 
 static void geluOp(Node &n) {
   std::string approximate = n.stringAttr("approximate", "none");
   if (approximate != "none" && approximate != "tanh")
     return n.fail("not supported: approximate = '" + approximate + "'");
-  n.setOutput(n.unary(approximate == "tanh" ? UnaryKind::gelu_tanh : UnaryKind::gelu_erf,
-                      n.input(0)));
+  n.setOutput(
+      n.unary(approximate == "tanh" ? UnaryKind::gelu_tanh : UnaryKind::gelu_erf, n.input(0)));
 }
 
 template <UnaryKind kind> static void biasThen(Node &n) {

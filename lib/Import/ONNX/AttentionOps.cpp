@@ -99,9 +99,9 @@ static void attentionOp(Node &n) {
   double scale = n.floatAttr("scale", headSize ? 1 / std::sqrt(double(*headSize)) : 0);
   Dims result = query;
   result[3] = n.dims(v)[3];
-  Value out = n.make<llm::AttentionOp>(
-      llm::makeTensorType(result, element), q, k, v, bias, pastLens, /*sinks=*/Value(),
-      llvm::APFloat(scale), causal, uint64_t(0), llvm::APFloat(n.floatAttr("softcap", 0)));
+  Value out = n.make<llm::AttentionOp>(llm::makeTensorType(result, element), q, k, v, bias,
+                                       pastLens, /*sinks=*/Value(), llvm::APFloat(scale), causal,
+                                       uint64_t(0), llvm::APFloat(n.floatAttr("softcap", 0)));
   n.setOutput(0, isFlat ? mergeHeads(n, out) : out);
   if (n.hasOutput(1))
     n.setOutput(1, k);

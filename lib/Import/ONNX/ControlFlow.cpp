@@ -41,8 +41,8 @@ static void ifOp(Node &n) {
   if (thenBranch->g().output_size() != n.numOutputs() ||
       elseBranch->g().output_size() != n.numOutputs())
     return n.fail("its branches give " + Twine(thenBranch->g().output_size()) + " and " +
-                  Twine(elseBranch->g().output_size()) + " values for " +
-                  Twine(n.numOutputs()) + " outputs");
+                  Twine(elseBranch->g().output_size()) + " values for " + Twine(n.numOutputs()) +
+                  " outputs");
   Value condition = n.input(0);
   if (!n.elementTypeOf(condition).isInteger(1))
     return n.fail("the condition is not boolean");

@@ -11,9 +11,7 @@ using namespace mlir;
 using namespace llmc;
 using namespace llmc::importer;
 
-template <UnaryKind kind> static void unaryOp(Node &n) {
-  n.setOutput(n.unary(kind, n.input(0)));
-}
+template <UnaryKind kind> static void unaryOp(Node &n) { n.setOutput(n.unary(kind, n.input(0))); }
 
 template <BinaryKind kind> static void binaryOp(Node &n) {
   n.setOutput(n.binary(kind, n.input(0), n.input(1)));
@@ -69,9 +67,7 @@ static void castOp(Node &n) {
   n.setOutput(n.cast(n.input(0), type));
 }
 
-static void castLikeOp(Node &n) {
-  n.setOutput(n.cast(n.input(0), n.elementTypeOf(n.input(1))));
-}
+static void castLikeOp(Node &n) { n.setOutput(n.cast(n.input(0), n.elementTypeOf(n.input(1)))); }
 
 /// Bounds as inputs since opset 11, as attributes before.
 static void clipOp(Node &n) {

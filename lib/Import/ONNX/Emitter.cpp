@@ -37,8 +37,8 @@ bool Emitter::inferTypes(InferFn infer, OperationState &state, SmallVectorImpl<T
       return success();
     });
     result = infer(builder.getContext(), loc, state.operands,
-                   state.attributes.getDictionary(builder.getContext()),
-                   state.getRawProperties(), state.regions, types);
+                   state.attributes.getDictionary(builder.getContext()), state.getRawProperties(),
+                   state.regions, types);
   }
   if (mlir::failed(result))
     fail(message);
@@ -50,8 +50,7 @@ bool Emitter::checkSize(RankedTensorType type) {
   for (int64_t size : type.getShape()) {
     if (ShapedType::isDynamic(size))
       continue;
-    if (size < 0 || __builtin_mul_overflow(count, size, &count) ||
-        count > symbols.maxElements) {
+    if (size < 0 || __builtin_mul_overflow(count, size, &count) || count > symbols.maxElements) {
       fail("gives dimensions without sense: " + llm::formatDims(llm::getDims(type)));
       return false;
     }
@@ -216,8 +215,8 @@ Value Emitter::scalar(double value, Type element) {
         type, APInt(64, int64_t(value), true).sextOrTrunc(integer.getWidth())));
   bool lossy = false;
   APFloat rounded(value);
-  rounded.convert(mlir::cast<FloatType>(element).getFloatSemantics(),
-                  APFloat::rmNearestTiesToEven, &lossy);
+  rounded.convert(mlir::cast<FloatType>(element).getFloatSemantics(), APFloat::rmNearestTiesToEven,
+                  &lossy);
   return constant(DenseElementsAttr::get(type, rounded));
 }
 

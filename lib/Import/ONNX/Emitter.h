@@ -58,8 +58,7 @@ public:
     return finish(builder.create(state));
   }
   /// An operation with a given type.
-  template <typename Op, typename... Args>
-  Value make(mlir::RankedTensorType type, Args &&...args) {
+  template <typename Op, typename... Args> Value make(mlir::RankedTensorType type, Args &&...args) {
     if (hasFailed || !checkSize(type))
       return {};
     return finish(Op::create(builder, loc, type, std::forward<Args>(args)...));

@@ -19,8 +19,8 @@ void FunctionTable::build(const ModelProto &model, const OpsetImports &modelOpse
     Entry entry{&function, modelOpsets};
     for (const auto &import : function.opset_import())
       entry.opsets[canonicalDomain(import.domain())] = import.version();
-    entries.insert({functionKey(function.domain(), function.name(), overloadOf(function)),
-                    std::move(entry)});
+    entries.insert(
+        {functionKey(function.domain(), function.name(), overloadOf(function)), std::move(entry)});
   }
 }
 
@@ -53,8 +53,8 @@ void GraphWalk::preflightNode(const NodeProto &proto, int index, const Scope &sc
     }
     if (llvm::is_contained(scope.calls, callee->proto)) {
       isTooLarge = true;
-      return error(locationOf(name), "node '" + name + "': function '" + proto.op_type() +
-                                         "' calls itself");
+      return error(locationOf(name),
+                   "node '" + name + "': function '" + proto.op_type() + "' calls itself");
     }
     Scope body;
     body.opsets = &callee->opsets;
@@ -64,17 +64,16 @@ void GraphWalk::preflightNode(const NodeProto &proto, int index, const Scope &sc
     return preflight(callee->proto->node(), body);
   }
   StringRef domain = canonicalDomain(proto.domain());
-  std::string what = "node '" + name + "' (" + (domain.empty() ? "" : domain.str() + ".") +
-                     proto.op_type();
+  std::string what =
+      "node '" + name + "' (" + (domain.empty() ? "" : domain.str() + ".") + proto.op_type();
   auto import = scope.opsets->find(domain);
   if (import == scope.opsets->end())
-    return error(locationOf(name), what + "): the model does not import the domain '" + domain +
-                                       "'");
+    return error(locationOf(name),
+                 what + "): the model does not import the domain '" + domain + "'");
   what += ", opset " + std::to_string(import->second) + "): ";
   const OpEntry *entry = table.find(domain, proto.op_type(), import->second);
   if (!entry)
-    return error(locationOf(name),
-                 what + table.whyNot(domain, proto.op_type(), import->second));
+    return error(locationOf(name), what + table.whyNot(domain, proto.op_type(), import->second));
   for (const AttributeProto &attribute : proto.attribute())
     if (!knowsAttribute(*entry, attribute.name()))
       error(locationOf(name), what + "attribute '" + attribute.name() + "' is not supported");

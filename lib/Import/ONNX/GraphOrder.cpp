@@ -80,8 +80,7 @@ static std::vector<int> onCycles(std::vector<bool> left,
   return result;
 }
 
-std::vector<int> llmc::importer::topologicalOrder(const NodeList &nodes,
-                                                  std::vector<int> &cyclic) {
+std::vector<int> llmc::importer::topologicalOrder(const NodeList &nodes, std::vector<int> &cyclic) {
   llvm::StringMap<int> producer;
   for (int i = 0; i < nodes.size(); ++i)
     for (const std::string &output : nodes[i].output())

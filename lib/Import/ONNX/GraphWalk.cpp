@@ -66,8 +66,8 @@ void GraphWalk::addInitializers(const GraphProto &graph, Scope &scope) {
       error(fileLocation(), "initializer '" + tensor.name() + "' is defined twice");
   }
   for (const auto &tensor : graph.sparse_initializer())
-    error(fileLocation(), "initializer '" + tensor.values().name() +
-                              "': sparse initializers are not supported");
+    error(fileLocation(),
+          "initializer '" + tensor.values().name() + "': sparse initializers are not supported");
 }
 
 Value GraphWalk::lookup(Scope &scope, StringRef name, const std::string &user, Location loc) {
@@ -106,9 +106,8 @@ bool GraphWalk::hasUniqueOutputs(const NodeList &nodes, const Scope &scope) {
   bool unique = true;
   for (int i = 0; i < nodes.size(); ++i)
     for (const std::string &output : nodes[i].output())
-      if (!output.empty() &&
-          (!defined.insert(output).second || scope.values.contains(output) ||
-           scope.initializers.contains(output))) {
+      if (!output.empty() && (!defined.insert(output).second || scope.values.contains(output) ||
+                              scope.initializers.contains(output))) {
         std::string name = nodeName(nodes[i], i, scope.prefix);
         error(locationOf(name),
               "node '" + name + "': its output '" + output + "' is already defined");
@@ -136,14 +135,14 @@ void GraphWalk::importNodes(const NodeList &nodes, Scope &scope) {
       setOutputs(node, {}, scope);
 }
 
-bool GraphWalk::checkArity(const NodeProto &proto, const OpEntry &entry,
-                           const std::string &what, Location loc) {
+bool GraphWalk::checkArity(const NodeProto &proto, const OpEntry &entry, const std::string &what,
+                           Location loc) {
   auto isMissing = [&](int i) { return i >= proto.input_size() || proto.input(i).empty(); };
   bool tooFew = false;
   for (int i = 0; i < entry.minInputs; ++i)
     tooFew |= isMissing(i);
-  if (!tooFew && proto.input_size() <= entry.maxInputs &&
-      proto.output_size() <= entry.maxOutputs && proto.output_size() > 0)
+  if (!tooFew && proto.input_size() <= entry.maxInputs && proto.output_size() <= entry.maxOutputs &&
+      proto.output_size() > 0)
     return true;
   std::string expected = std::to_string(entry.minInputs);
   if (entry.maxInputs == kVariadic)
@@ -211,8 +210,7 @@ void GraphWalk::importCall(const NodeProto &proto, const FunctionTable::Entry &c
     if (const AttributeProto *value = findAttribute(proto, attribute, scope.attributes))
       bindings[attribute] = value;
   body.attributes = &bindings;
-  if (proto.input_size() > function.input_size() ||
-      proto.output_size() > function.output_size()) {
+  if (proto.input_size() > function.input_size() || proto.output_size() > function.output_size()) {
     error(locationOf(name), "node '" + name + "': function '" + function.name() + "' takes " +
                                 Twine(function.input_size()) + " inputs and gives " +
                                 Twine(function.output_size()) + " outputs");
@@ -228,16 +226,15 @@ void GraphWalk::importCall(const NodeProto &proto, const FunctionTable::Entry &c
   importNodes(function.node(), body);
   SmallVector<Value> results;
   for (const std::string &output : function.output())
-    results.push_back(
-        lookup(body, output, "function '" + function.name() + "'", locationOf(name)));
+    results.push_back(lookup(body, output, "function '" + function.name() + "'", locationOf(name)));
   setOutputs(proto, results, scope);
 }
 
 bool GraphWalk::branchResults(const GraphProto &graph, Scope &scope,
                               SmallVectorImpl<Value> &results) {
   for (const ValueInfoProto &output : graph.output()) {
-    Value value = lookup(scope, output.name(), "graph '" + graph.name() + "'",
-                         locationOf(graph.name()));
+    Value value =
+        lookup(scope, output.name(), "graph '" + graph.name() + "'", locationOf(graph.name()));
     if (!value)
       return false;
     results.push_back(value);

@@ -82,9 +82,9 @@ static QKV applyRotary(Node &n, QKV qkv, Value pastLens) {
     return {};
   }
   Dims dims = n.dims(qkv.query);
-  Value positions = n.input(9) ? n.cast(n.input(9), n.builder.getI64Type())
-                               : n.binary(BinaryKind::add, n.reshape(pastLens, {dims[0], 1}),
-                                          n.iota(dims[2]));
+  Value positions =
+      n.input(9) ? n.cast(n.input(9), n.builder.getI64Type())
+                 : n.binary(BinaryKind::add, n.reshape(pastLens, {dims[0], 1}), n.iota(dims[2]));
   std::optional<int64_t> channels = n.rank(cos) == 2 ? n.dims(cos)[1].constant() : std::nullopt;
   if (!channels) {
     n.fail("cos_cache " + llm::formatDims(n.dims(cos)) + " has no constant width");

@@ -22,16 +22,13 @@ namespace {
 
 class ModelImporter {
 public:
-  ModelImporter(std::shared_ptr<ModelFile> file, MLIRContext &context,
-                const ImportOptions &options)
+  ModelImporter(std::shared_ptr<ModelFile> file, MLIRContext &context, const ImportOptions &options)
       : file(std::move(file)), options(options), builder(&context) {}
 
   OwningOpRef<ModuleOp> run();
 
 private:
-  Location fileLocation() {
-    return FileLineColLoc::get(builder.getContext(), file->path(), 0, 0);
-  }
+  Location fileLocation() { return FileLineColLoc::get(builder.getContext(), file->path(), 0, 0); }
   void error(const Twine &message) {
     emitError(fileLocation()) << message;
     hasFailed = true;
@@ -68,7 +65,8 @@ bool ModelImporter::readOpsets() {
 bool ModelImporter::readInput(const ValueInfoProto &input) {
   const std::string &name = input.name();
   if (name.empty() || llvm::is_contained(inputNames, name)) {
-    error(name.empty() ? Twine("an input has no name") : "input '" + Twine(name) + "' is defined twice");
+    error(name.empty() ? Twine("an input has no name")
+                       : "input '" + Twine(name) + "' is defined twice");
     return false;
   }
   if (!input.type().has_tensor_type() || !input.type().tensor_type().has_shape()) {
@@ -135,8 +133,7 @@ bool ModelImporter::finish(GraphWalk &walk, Scope &scope, func::FuncOp function)
   SmallVector<Value> results;
   SmallVector<Attribute> resultAttrs, argumentAttrs;
   auto named = [&](const std::string &name) {
-    return builder.getDictionaryAttr(
-        builder.getNamedAttr("llm.name", builder.getStringAttr(name)));
+    return builder.getDictionaryAttr(builder.getNamedAttr("llm.name", builder.getStringAttr(name)));
   };
   llvm::StringSet<> seen;
   for (const ValueInfoProto &output : file->proto().graph().output()) {
@@ -175,8 +172,8 @@ OwningOpRef<ModuleOp> ModelImporter::run() {
     return nullptr;
   OwningOpRef<ModuleOp> module = ModuleOp::create(builder, fileLocation());
   builder.setInsertionPointToStart(module->getBody());
-  auto function = func::FuncOp::create(builder, fileLocation(), "run",
-                                       builder.getFunctionType(inputTypes, {}));
+  auto function =
+      func::FuncOp::create(builder, fileLocation(), "run", builder.getFunctionType(inputTypes, {}));
   Block *block = function.addEntryBlock();
   builder.setInsertionPointToStart(block);
   symbols.setFunction(function);

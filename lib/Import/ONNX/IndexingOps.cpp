@@ -12,9 +12,8 @@ using namespace llmc::importer;
 
 static Value indices(Node &n, Value value) {
   Type type = n.elementTypeOf(value);
-  return type && !type.isInteger(32) && !type.isInteger(64)
-             ? n.cast(value, n.builder.getI64Type())
-             : value;
+  return type && !type.isInteger(32) && !type.isInteger(64) ? n.cast(value, n.builder.getI64Type())
+                                                            : value;
 }
 
 static void gatherOp(Node &n) {

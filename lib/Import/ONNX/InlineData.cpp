@@ -112,7 +112,8 @@ public:
 
   std::optional<std::string> model() {
     return rewrite(file, kModelGraph, [&](StringRef graph) {
-      return rewrite(graph, kGraphInitializer, [&](StringRef tensor) { return rewriteTensor(tensor); });
+      return rewrite(graph, kGraphInitializer,
+                     [&](StringRef tensor) { return rewriteTensor(tensor); });
     });
   }
 

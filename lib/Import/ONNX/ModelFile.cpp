@@ -158,8 +158,7 @@ llvm::MemoryBuffer *ModelFile::map(StringRef location, std::string &error) {
     return nullptr;
   }
   StringRef rest = realFull;
-  if (!rest.consume_front(realFolder) ||
-      (realFolder != "/" && !rest.starts_with("/"))) {
+  if (!rest.consume_front(realFolder) || (realFolder != "/" && !rest.starts_with("/"))) {
     error = "the external data file '" + full.str().str() +
             "' is a link that leaves the model's folder";
     return nullptr;
@@ -187,8 +186,8 @@ std::optional<llvm::ArrayRef<char>> ModelFile::external(StringRef location, uint
   uint64_t size = buffer->getBufferSize();
   if (offset > size || (length && *length > size - offset)) {
     error = "external data at offset " + std::to_string(offset) +
-            (length ? " of " + std::to_string(*length) + " bytes" : "") +
-            " lies outside '" + location.str() + "' of " + std::to_string(size) + " bytes";
+            (length ? " of " + std::to_string(*length) + " bytes" : "") + " lies outside '" +
+            location.str() + "' of " + std::to_string(size) + " bytes";
     return std::nullopt;
   }
   return llvm::ArrayRef<char>(buffer->getBufferStart() + offset, length.value_or(size - offset));

@@ -32,8 +32,7 @@ public:
   /// Bytes of an external data file, mapped. `location` must stay inside the
   /// model's folder; a missing `length` means up to the end.
   std::optional<llvm::ArrayRef<char>> external(llvm::StringRef location, uint64_t offset,
-                                               std::optional<uint64_t> length,
-                                               std::string &error);
+                                               std::optional<uint64_t> length, std::string &error);
 
 private:
   llvm::MemoryBuffer *map(llvm::StringRef location, std::string &error);

@@ -136,8 +136,9 @@ static void sliceOp(Node &n) {
   Value x = n.input(0);
   Dims starts = sliceList(n, 1, "starts"), ends = sliceList(n, 2, "ends");
   Dims axes = sliceList(n, 3, "axes"), steps = sliceList(n, 4, "steps");
-  if (!n.failed() && (starts.size() != ends.size() || (!axes.empty() && axes.size() != starts.size()) ||
-                      (!steps.empty() && steps.size() != starts.size())))
+  if (!n.failed() &&
+      (starts.size() != ends.size() || (!axes.empty() && axes.size() != starts.size()) ||
+       (!steps.empty() && steps.size() != starts.size())))
     n.fail("starts, ends, axes and steps differ in length");
   Dims dims = n.dims(x), from(dims.size(), 0), counts = dims;
   SmallVector<int64_t> strides(dims.size(), 1);
@@ -196,8 +197,8 @@ static void triluOp(Node &n) {
   Value difference = n.binary(BinaryKind::sub, column, row);
   Value bound = n.sizes(k, n.builder.getI64Type(), true);
   bool upper = n.intAttr("upper", 1) != 0;
-  Value keep = n.compare(upper ? llm::ComparePredicate::ge : llm::ComparePredicate::le,
-                         difference, bound);
+  Value keep =
+      n.compare(upper ? llm::ComparePredicate::ge : llm::ComparePredicate::le, difference, bound);
   n.setOutput(n.select(keep, x, n.scalar(0, n.elementTypeOf(x))));
 }
 

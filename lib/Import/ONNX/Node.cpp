@@ -17,7 +17,8 @@ const AttributeProto *llmc::importer::findAttribute(const NodeProto &proto, Stri
       continue;
     if (attribute.ref_attr_name().empty())
       return &attribute;
-    auto it = bindings ? bindings->find(attribute.ref_attr_name()) : AttributeBindings::const_iterator();
+    auto it =
+        bindings ? bindings->find(attribute.ref_attr_name()) : AttributeBindings::const_iterator();
     return bindings && it != bindings->end() ? it->second : nullptr;
   }
   return nullptr;

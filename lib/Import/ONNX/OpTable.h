@@ -19,7 +19,7 @@ namespace llmc::importer {
 struct OpEntry {
   Handler handler;
   int minInputs;
-  int maxInputs;          ///< kVariadic: no limit
+  int maxInputs; ///< kVariadic: no limit
   int maxOutputs;
   /// Names of the attributes that the handler reads or may ignore, space-separated.
   llvm::StringRef attributes = "";

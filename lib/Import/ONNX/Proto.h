@@ -32,8 +32,7 @@ using ::onnx::TensorProto;
 using ::onnx::ValueInfoProto;
 
 /// A string field that the linked library does not know, or "".
-template <typename Message>
-std::string unknownString(const Message &message, int number) {
+template <typename Message> std::string unknownString(const Message &message, int number) {
   const auto &fields = message.unknown_fields();
   for (int i = 0; i < fields.field_count(); ++i)
     if (fields.field(i).number() == number &&

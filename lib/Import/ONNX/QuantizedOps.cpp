@@ -25,7 +25,8 @@ static Format readFormat(Node &n) {
   Format format{n.intAttr("bits", 4), n.intAttr("block_size", 128)};
   if (format.bits != 4 && format.bits != 8)
     n.fail("not supported: " + Twine(format.bits) + "-bit weights; 4 and 8 are");
-  if (format.groupSize < 16 || format.groupSize > 65536 || (format.groupSize & (format.groupSize - 1)))
+  if (format.groupSize < 16 || format.groupSize > 65536 ||
+      (format.groupSize & (format.groupSize - 1)))
     n.fail("block_size " + Twine(format.groupSize) + " is not a power of two from 16 to 65536");
   return format;
 }
@@ -63,8 +64,8 @@ static void matmulNBitsOp(Node &n) {
   n.requireEqual(n.dims(x).empty() ? DimExpr(1) : n.dims(x).back(), columns,
                  "last dimension of the input against K");
   checkZeroPoints(n, n.input(3), format, rows, groups);
-  auto activations = n.intAttr("accuracy_level", 0) == 4 ? llm::Activations::int8
-                                                         : llm::Activations::f32;
+  auto activations =
+      n.intAttr("accuracy_level", 0) == 4 ? llm::Activations::int8 : llm::Activations::f32;
   Value packed = n.reshape(weight, {rows, groups, blob});
   Value scaleMatrix = n.reshape(scales, {rows, groups});
   mlir::OpBuilder &b = n.builder;

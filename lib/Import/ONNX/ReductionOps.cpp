@@ -62,8 +62,8 @@ static Value softmaxOf(Node &n) {
   if (n.opset() >= 13 || axis + 1 == int64_t(dims.size()))
     return n.infer<llm::SoftmaxOp>(uint64_t(axis), x);
   ArrayRef<DimExpr> all(dims);
-  Value matrix = n.reshape(x, {llm::product(all.take_front(axis)),
-                               llm::product(all.drop_front(axis))});
+  Value matrix =
+      n.reshape(x, {llm::product(all.take_front(axis)), llm::product(all.drop_front(axis))});
   return n.reshape(n.infer<llm::SoftmaxOp>(uint64_t(1), matrix), dims);
 }
 

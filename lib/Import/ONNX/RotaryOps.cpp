@@ -90,9 +90,7 @@ static void microsoftRotaryOp(Node &n) {
     positions = n.binary(BinaryKind::add, first, n.iota(sequence));
   }
   // Without num_heads the caches span a whole head.
-  int64_t headSize = n.rank(n.input(2)) == 2
-                         ? 2 * n.dims(n.input(2))[1].constant().value_or(0)
-                         : 0;
+  int64_t headSize = n.rank(n.input(2)) == 2 ? 2 * n.dims(n.input(2))[1].constant().value_or(0) : 0;
   n.setOutput(rotateAnyRank(n, x, n.input(2), n.input(3), positions, headSize));
 }
 

@@ -66,15 +66,13 @@ public:
 
   /// The value of a name, emitting the constant of an initializer; reports and
   /// gives null where there is none.
-  Value lookup(Scope &scope, llvm::StringRef name, const std::string &user,
-               mlir::Location loc);
+  Value lookup(Scope &scope, llvm::StringRef name, const std::string &user, mlir::Location loc);
 
   /// Imports a branch of an If into `region`; false where it failed.
   bool importBranch(const GraphProto &graph, Scope &outer, mlir::Region &region,
                     llvm::SmallVectorImpl<Value> &results, Symbols::Facts &facts);
   /// Imports a branch whose condition is known into the current block.
-  bool importInline(const GraphProto &graph, Scope &outer,
-                    llvm::SmallVectorImpl<Value> &results);
+  bool importInline(const GraphProto &graph, Scope &outer, llvm::SmallVectorImpl<Value> &results);
 
   mlir::ElementsAttr readTensor(const TensorProto &tensor, std::string &error) const {
     return reader.read(tensor, error);
@@ -99,8 +97,7 @@ private:
   void preflightNode(const NodeProto &proto, int index, const Scope &scope);
   void setOutputs(const NodeProto &proto, llvm::ArrayRef<Value> results, Scope &scope);
   bool hasUniqueOutputs(const NodeList &nodes, const Scope &scope);
-  bool branchResults(const GraphProto &graph, Scope &scope,
-                     llvm::SmallVectorImpl<Value> &results);
+  bool branchResults(const GraphProto &graph, Scope &scope, llvm::SmallVectorImpl<Value> &results);
 
   mlir::OpBuilder &builder;
   Symbols &symbols;

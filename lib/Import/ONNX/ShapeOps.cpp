@@ -171,8 +171,8 @@ static void flattenOp(Node &n) {
     return n.fail("axis " + Twine(axis) + " is outside a tensor of rank " + Twine(rank));
   axis = axis < 0 ? axis + rank : axis;
   ArrayRef<DimExpr> all(dims);
-  n.setOutput(n.reshape(n.input(0), {llm::product(all.take_front(axis)),
-                                     llm::product(all.drop_front(axis))}));
+  n.setOutput(n.reshape(n.input(0),
+                        {llm::product(all.take_front(axis)), llm::product(all.drop_front(axis))}));
 }
 
 static void expandOp(Node &n) {
@@ -201,8 +201,8 @@ static void rangeOp(Node &n) {
   std::optional<int64_t> constantStep = delta.constant();
   if (!constantStep || *constantStep == 0)
     return n.fail("not supported: a range with step " + delta.str());
-  DimExpr count = *constantStep > 0 ? DimExpr::ceilDiv(span, delta)
-                                    : DimExpr::ceilDiv(-span, -delta);
+  DimExpr count =
+      *constantStep > 0 ? DimExpr::ceilDiv(span, delta) : DimExpr::ceilDiv(-span, -delta);
   count = DimExpr::max(count, 0);
   n.setOutput(n.make<llm::IotaOp>(llm::makeTensorType(count, type), start[0].str(), delta.str(),
                                   uint64_t(0)));

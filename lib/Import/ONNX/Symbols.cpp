@@ -41,8 +41,8 @@ static bool isSharedDim(const GraphProto &graph, const ValueInfoProto &input,
 /// although they pass past + sequence: its last size is not to be believed.
 static bool isMisdeclaredMask(const GraphProto &graph, const ValueInfoProto &input) {
   const auto &type = input.type().tensor_type();
-  bool isInt = type.elem_type() == TensorProto::INT64 ||
-               type.elem_type() == TensorProto::INT32 || type.elem_type() == TensorProto::BOOL;
+  bool isInt = type.elem_type() == TensorProto::INT64 || type.elem_type() == TensorProto::INT32 ||
+               type.elem_type() == TensorProto::BOOL;
   if (!isInt || type.shape().dim_size() != 2 || !StringRef(input.name()).contains("mask"))
     return false;
   bool hasPast = llvm::any_of(graph.input(), [](const ValueInfoProto &other) {
@@ -53,8 +53,7 @@ static bool isMisdeclaredMask(const GraphProto &graph, const ValueInfoProto &inp
   return hasPast && expr && expr->asSymbol() && isSharedDim(graph, input, text);
 }
 
-std::optional<llm::Dims> Symbols::inputDims(const GraphProto &graph,
-                                            const ValueInfoProto &input,
+std::optional<llm::Dims> Symbols::inputDims(const GraphProto &graph, const ValueInfoProto &input,
                                             std::string &error) {
   llm::Dims dims;
   bool misdeclared = isMisdeclaredMask(graph, input);

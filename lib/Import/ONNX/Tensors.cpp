@@ -24,31 +24,45 @@ Type llmc::importer::elementType(MLIRContext *context, int dataType) {
     return IntegerType::get(context, width, signedness);
   };
   switch (dataType) {
-  case TensorProto::FLOAT: return Float32Type::get(context);
-  case TensorProto::FLOAT16: return Float16Type::get(context);
-  case TensorProto::BFLOAT16: return BFloat16Type::get(context);
-  case TensorProto::DOUBLE: return Float64Type::get(context);
-  case TensorProto::BOOL: return integer(1, IntegerType::Signless);
-  case TensorProto::INT8: return integer(8, IntegerType::Signless);
-  case TensorProto::INT16: return integer(16, IntegerType::Signless);
-  case TensorProto::INT32: return integer(32, IntegerType::Signless);
-  case TensorProto::INT64: return integer(64, IntegerType::Signless);
+  case TensorProto::FLOAT:
+    return Float32Type::get(context);
+  case TensorProto::FLOAT16:
+    return Float16Type::get(context);
+  case TensorProto::BFLOAT16:
+    return BFloat16Type::get(context);
+  case TensorProto::DOUBLE:
+    return Float64Type::get(context);
+  case TensorProto::BOOL:
+    return integer(1, IntegerType::Signless);
+  case TensorProto::INT8:
+    return integer(8, IntegerType::Signless);
+  case TensorProto::INT16:
+    return integer(16, IntegerType::Signless);
+  case TensorProto::INT32:
+    return integer(32, IntegerType::Signless);
+  case TensorProto::INT64:
+    return integer(64, IntegerType::Signless);
   case TensorProto::UINT8:
   case kUInt4:
-  case kInt4: return integer(8, IntegerType::Unsigned);
-  case TensorProto::UINT16: return integer(16, IntegerType::Unsigned);
-  case TensorProto::UINT32: return integer(32, IntegerType::Unsigned);
-  case TensorProto::UINT64: return integer(64, IntegerType::Unsigned);
-  default: return {};
+  case kInt4:
+    return integer(8, IntegerType::Unsigned);
+  case TensorProto::UINT16:
+    return integer(16, IntegerType::Unsigned);
+  case TensorProto::UINT32:
+    return integer(32, IntegerType::Unsigned);
+  case TensorProto::UINT64:
+    return integer(64, IntegerType::Unsigned);
+  default:
+    return {};
   }
 }
 
 std::string llmc::importer::dataTypeName(int dataType) {
   static constexpr const char *names[] = {
-      "undefined", "float", "uint8", "int8", "uint16", "int16", "int32", "int64",
-      "string", "bool", "float16", "double", "uint32", "uint64", "complex64",
-      "complex128", "bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2",
-      "float8e5m2fnuz", "uint4", "int4", "float4e2m1"};
+      "undefined",      "float",      "uint8",          "int8",       "uint16",   "int16",
+      "int32",          "int64",      "string",         "bool",       "float16",  "double",
+      "uint32",         "uint64",     "complex64",      "complex128", "bfloat16", "float8e4m3fn",
+      "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "uint4",      "int4",     "float4e2m1"};
   if (dataType >= 0 && dataType < int(std::size(names)))
     return names[dataType];
   return "number " + std::to_string(dataType);
@@ -72,19 +86,27 @@ static void appendNarrow(const Field &field, int64_t width, std::vector<char> &b
 static std::vector<char> typedBytes(const TensorProto &tensor, int64_t width) {
   std::vector<char> bytes;
   switch (tensor.data_type()) {
-  case TensorProto::FLOAT: appendNarrow(tensor.float_data(), width, bytes); break;
-  case TensorProto::DOUBLE: appendNarrow(tensor.double_data(), width, bytes); break;
-  case TensorProto::INT64: appendNarrow(tensor.int64_data(), width, bytes); break;
+  case TensorProto::FLOAT:
+    appendNarrow(tensor.float_data(), width, bytes);
+    break;
+  case TensorProto::DOUBLE:
+    appendNarrow(tensor.double_data(), width, bytes);
+    break;
+  case TensorProto::INT64:
+    appendNarrow(tensor.int64_data(), width, bytes);
+    break;
   case TensorProto::UINT32:
-  case TensorProto::UINT64: appendNarrow(tensor.uint64_data(), width, bytes); break;
-  default: appendNarrow(tensor.int32_data(), width, bytes); break;
+  case TensorProto::UINT64:
+    appendNarrow(tensor.uint64_data(), width, bytes);
+    break;
+  default:
+    appendNarrow(tensor.int32_data(), width, bytes);
+    break;
   }
   return bytes;
 }
 
-static bool parseNumber(StringRef text, uint64_t &value) {
-  return !text.getAsInteger(10, value);
-}
+static bool parseNumber(StringRef text, uint64_t &value) { return !text.getAsInteger(10, value); }
 
 /// The external bytes that a tensor's key-value list names.
 static std::optional<ArrayRef<char>> externalBytes(ModelFile &file, const TensorProto &tensor,
@@ -135,8 +157,7 @@ static ElementsAttr makeResource(RankedTensorType type, StringRef name, ArrayRef
 }
 
 /// The shape in `tensor`, checked for sense; 4-bit types are packed.
-static std::optional<SmallVector<int64_t>> readShape(const TensorProto &tensor,
-                                                     int64_t maxElements,
+static std::optional<SmallVector<int64_t>> readShape(const TensorProto &tensor, int64_t maxElements,
                                                      std::string &error) {
   SmallVector<int64_t> shape;
   int64_t count = 1;
@@ -146,11 +167,12 @@ static std::optional<SmallVector<int64_t>> readShape(const TensorProto &tensor,
   }
   for (int64_t dim : tensor.dims()) {
     if (dim < 0 || __builtin_mul_overflow(count, dim, &count) || count > maxElements) {
-      error = "has dimensions without sense: " +
-              ("[" + llvm::join(llvm::map_range(tensor.dims(),
-                                                [](int64_t d) { return std::to_string(d); }),
-                                ", ") +
-               "]");
+      error =
+          "has dimensions without sense: " +
+          ("[" +
+           llvm::join(llvm::map_range(tensor.dims(), [](int64_t d) { return std::to_string(d); }),
+                      ", ") +
+           "]");
       return std::nullopt;
     }
     shape.push_back(dim);
@@ -200,12 +222,11 @@ ElementsAttr TensorReader::read(const TensorProto &tensor, std::string &error) c
   int64_t expected = type.getNumElements() * width;
   if (int64_t(bytes.size()) != expected) {
     error = "holds " + std::to_string(bytes.size()) + " bytes of data where " +
-            dataTypeName(tensor.data_type()) + " of this shape needs " +
-            std::to_string(expected);
+            dataTypeName(tensor.data_type()) + " of this shape needs " + std::to_string(expected);
     return {};
   }
   if (type.getNumElements() <= kMaxDenseElements)
     return makeDense(type, bytes);
-  return makeResource(type, tensor.name().empty() ? "constant" : tensor.name(), bytes,
-                      isMapped, std::move(owner));
+  return makeResource(type, tensor.name().empty() ? "constant" : tensor.name(), bytes, isMapped,
+                      std::move(owner));
 }

@@ -15,8 +15,8 @@ static llmc_status_t invalid(llmc_error_t *error, const char *what) {
   return ErrorWriter(error, LLMC_STATUS_INVALID_ARGUMENT) << what;
 }
 
-static llmc_status_t checkPhase(const llmc_module_t *module, uint32_t phase,
-                                const void *output, llmc_error_t *error) {
+static llmc_status_t checkPhase(const llmc_module_t *module, uint32_t phase, const void *output,
+                                llmc_error_t *error) {
   if (!module || !output)
     return invalid(error, "module and output must not be null");
   if (phase >= module->desc->num_phases)
@@ -27,8 +27,7 @@ static llmc_status_t checkPhase(const llmc_module_t *module, uint32_t phase,
 
 extern "C" {
 
-llmc_status_t llmc_module_load(const char *path,
-                               const llmc_module_options_t *options,
+llmc_status_t llmc_module_load(const char *path, const llmc_module_options_t *options,
                                llmc_module_t **module, llmc_error_t *error) {
   if (!path || !module)
     return invalid(error, "path and module must not be null");
@@ -37,10 +36,9 @@ llmc_status_t llmc_module_load(const char *path,
     return status;
   llmc_module *fresh = newModule();
   if (!fresh)
-    return ErrorWriter(error, LLMC_STATUS_OUT_OF_MEMORY)
-           << "no memory for a module";
-  llmc_status_t status = loadArtifact(*fresh, path, settings.weights_path,
-                                      settings.prefault, error);
+    return ErrorWriter(error, LLMC_STATUS_OUT_OF_MEMORY) << "no memory for a module";
+  llmc_status_t status =
+      loadArtifact(*fresh, path, settings.weights_path, settings.prefault, error);
   if (status) {
     fresh->release();
     return status;
@@ -51,8 +49,7 @@ llmc_status_t llmc_module_load(const char *path,
 
 llmc_status_t llmc_module_load_static(llmc_module_query_fn query,
                                       const llmc_weights_source_t *weights,
-                                      const llmc_module_options_t *options,
-                                      llmc_module_t **module,
+                                      const llmc_module_options_t *options, llmc_module_t **module,
                                       llmc_error_t *error) {
   if (!query || !module)
     return invalid(error, "query and module must not be null");
@@ -66,10 +63,8 @@ llmc_status_t llmc_module_load_static(llmc_module_query_fn query,
     return status;
   llmc_module *fresh = newModule();
   if (!fresh)
-    return ErrorWriter(error, LLMC_STATUS_OUT_OF_MEMORY)
-           << "no memory for a module";
-  llmc_status_t status =
-      loadStatic(*fresh, query, source, settings.prefault, error);
+    return ErrorWriter(error, LLMC_STATUS_OUT_OF_MEMORY) << "no memory for a module";
+  llmc_status_t status = loadStatic(*fresh, query, source, settings.prefault, error);
   if (status) {
     fresh->release();
     return status;
@@ -83,8 +78,8 @@ void llmc_module_destroy(llmc_module_t *module) {
     module->release();
 }
 
-llmc_status_t llmc_module_info(const llmc_module_t *module,
-                               llmc_module_info_t *info, llmc_error_t *error) {
+llmc_status_t llmc_module_info(const llmc_module_t *module, llmc_module_info_t *info,
+                               llmc_error_t *error) {
   if (!module || !info)
     return invalid(error, "module and info must not be null");
   const llmc_module_desc_t &desc = *module->desc;
@@ -93,8 +88,7 @@ llmc_status_t llmc_module_info(const llmc_module_t *module,
   facts.producer = desc.producer;
   facts.num_phases = desc.num_phases;
   facts.can_run = findPhase(desc, LLMC_PHASE_RUN);
-  facts.can_generate =
-      findPhase(desc, LLMC_PHASE_PREFILL) && findPhase(desc, LLMC_PHASE_DECODE);
+  facts.can_generate = findPhase(desc, LLMC_PHASE_PREFILL) && findPhase(desc, LLMC_PHASE_DECODE);
   facts.vocab_size = desc.vocab_size;
   facts.max_batch = desc.max_batch;
   facts.max_seq = desc.max_seq;
@@ -108,12 +102,10 @@ llmc_status_t llmc_module_info(const llmc_module_t *module,
       facts.arena_bytes = desc.phases[i].arena_bytes;
   uint64_t blockBytes = 0;
   for (uint32_t i = 0; i < desc.num_states; ++i)
-    (desc.states[i].kind == LLMC_STATE_BLOCKS
-         ? blockBytes
-         : facts.state_bytes_per_sequence) += desc.states[i].bytes;
+    (desc.states[i].kind == LLMC_STATE_BLOCKS ? blockBytes : facts.state_bytes_per_sequence) +=
+        desc.states[i].bytes;
   if (desc.block_tokens)
-    facts.state_bytes_per_token =
-        (blockBytes + desc.block_tokens - 1) / desc.block_tokens;
+    facts.state_bytes_per_token = (blockBytes + desc.block_tokens - 1) / desc.block_tokens;
   return writeStruct(facts, *info, error);
 }
 
@@ -135,9 +127,8 @@ llmc_status_t llmc_module_phase(const llmc_module_t *module, uint32_t phase,
   return writeStruct(facts, *info, error);
 }
 
-llmc_status_t llmc_module_symbol(const llmc_module_t *module, uint32_t phase,
-                                 uint32_t index, llmc_symbol_desc_t *symbol,
-                                 llmc_error_t *error) {
+llmc_status_t llmc_module_symbol(const llmc_module_t *module, uint32_t phase, uint32_t index,
+                                 llmc_symbol_desc_t *symbol, llmc_error_t *error) {
   if (llmc_status_t status = checkPhase(module, phase, symbol, error))
     return status;
   const llmc_phase_desc_t &desc = module->desc->phases[phase];
@@ -149,10 +140,8 @@ llmc_status_t llmc_module_symbol(const llmc_module_t *module, uint32_t phase,
 }
 
 static llmc_status_t describeTensor(const llmc_phase_desc_t &phase,
-                                    const llmc_tensor_desc_t *tensors,
-                                    uint32_t count, uint32_t index,
-                                    llmc_tensor_info_t *info,
-                                    llmc_error_t *error) {
+                                    const llmc_tensor_desc_t *tensors, uint32_t count,
+                                    uint32_t index, llmc_tensor_info_t *info, llmc_error_t *error) {
   if (index >= count)
     return ErrorWriter(error, LLMC_STATUS_INVALID_ARGUMENT)
            << "tensor " << index << " of " << count;
@@ -167,49 +156,44 @@ static llmc_status_t describeTensor(const llmc_phase_desc_t &phase,
   return writeStruct(facts, *info, error);
 }
 
-llmc_status_t llmc_module_input(const llmc_module_t *module, uint32_t phase,
-                                uint32_t index, llmc_tensor_info_t *info,
-                                llmc_error_t *error) {
+llmc_status_t llmc_module_input(const llmc_module_t *module, uint32_t phase, uint32_t index,
+                                llmc_tensor_info_t *info, llmc_error_t *error) {
   if (llmc_status_t status = checkPhase(module, phase, info, error))
     return status;
   const llmc_phase_desc_t &desc = module->desc->phases[phase];
   return describeTensor(desc, desc.inputs, desc.num_inputs, index, info, error);
 }
 
-llmc_status_t llmc_module_output(const llmc_module_t *module, uint32_t phase,
-                                 uint32_t index, llmc_tensor_info_t *info,
-                                 llmc_error_t *error) {
+llmc_status_t llmc_module_output(const llmc_module_t *module, uint32_t phase, uint32_t index,
+                                 llmc_tensor_info_t *info, llmc_error_t *error) {
   if (llmc_status_t status = checkPhase(module, phase, info, error))
     return status;
   const llmc_phase_desc_t &desc = module->desc->phases[phase];
-  return describeTensor(desc, desc.outputs, desc.num_outputs, index, info,
-                        error);
+  return describeTensor(desc, desc.outputs, desc.num_outputs, index, info, error);
 }
 
-llmc_status_t llmc_module_resolve_dims(const llmc_module_t *module,
-                                       uint32_t phase, const int64_t *symbols,
-                                       uint32_t num_symbols, int64_t *dims,
+llmc_status_t llmc_module_resolve_dims(const llmc_module_t *module, uint32_t phase,
+                                       const int64_t *symbols, uint32_t num_symbols, int64_t *dims,
                                        uint32_t num_dims, llmc_error_t *error) {
   if (llmc_status_t status = checkPhase(module, phase, dims, error))
     return status;
   const llmc_phase_desc_t &desc = module->desc->phases[phase];
   if (num_symbols != desc.num_symbols || (num_symbols && !symbols))
     return ErrorWriter(error, LLMC_STATUS_INVALID_ARGUMENT)
-           << "phase '" << desc.name << "' has " << desc.num_symbols
-           << " symbols, given " << num_symbols;
+           << "phase '" << desc.name << "' has " << desc.num_symbols << " symbols, given "
+           << num_symbols;
   if (num_dims < totalRank(desc))
     return ErrorWriter(error, LLMC_STATUS_INVALID_ARGUMENT)
-           << "phase '" << desc.name << "' has " << totalRank(desc)
-           << " dimensions, room for " << num_dims;
+           << "phase '" << desc.name << "' has " << totalRank(desc) << " dimensions, room for "
+           << num_dims;
   if (llmc_status_t status = checkSymbols(desc, symbols, error))
     return status;
   desc.shapes(symbols, dims);
   return LLMC_STATUS_OK;
 }
 
-llmc_status_t llmc_module_metadata(const llmc_module_t *module,
-                                   const char **json, size_t *size_bytes,
-                                   llmc_error_t *error) {
+llmc_status_t llmc_module_metadata(const llmc_module_t *module, const char **json,
+                                   size_t *size_bytes, llmc_error_t *error) {
   if (!module || !json || !size_bytes)
     return invalid(error, "module and outputs must not be null");
   *json = module->weights.header ? module->weights.header : "";

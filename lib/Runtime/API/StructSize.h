@@ -24,8 +24,7 @@ inline llmc_status_t badStructSize(size_t size, llmc_error_t *error) {
 }
 
 /// Copies the caller's options (may be null) over the zeroed `options`.
-template <typename T>
-llmc_status_t readStruct(const T *from, T &options, llmc_error_t *error) {
+template <typename T> llmc_status_t readStruct(const T *from, T &options, llmc_error_t *error) {
   if (!from)
     return LLMC_STATUS_OK;
   size_t size = from->struct_size;
@@ -42,8 +41,7 @@ llmc_status_t readStruct(const T *from, T &options, llmc_error_t *error) {
 
 /// Copies `facts` into as much room as the caller's struct has, and zeroes the
 /// room that this library does not know.
-template <typename T>
-llmc_status_t writeStruct(T &facts, T &to, llmc_error_t *error) {
+template <typename T> llmc_status_t writeStruct(T &facts, T &to, llmc_error_t *error) {
   size_t size = to.struct_size;
   if (size < sizeof(size_t) || size > 4096)
     return badStructSize(size, error);
@@ -51,8 +49,7 @@ llmc_status_t writeStruct(T &facts, T &to, llmc_error_t *error) {
   size_t known = size < sizeof(T) ? size : sizeof(T);
   std::memcpy(static_cast<void *>(&to), &facts, known);
   if (size > known)
-    std::memset(reinterpret_cast<unsigned char *>(&to) + known, 0,
-                size - known);
+    std::memset(reinterpret_cast<unsigned char *>(&to) + known, 0, size - known);
   return LLMC_STATUS_OK;
 }
 

@@ -9,18 +9,16 @@
 
 using namespace llmc::runtime;
 
-bool BlockTable::create(const llmc_allocator_t &allocator, uint32_t rows,
-                        uint32_t maxTokens, uint32_t tokensPerBlock) {
+bool BlockTable::create(const llmc_allocator_t &allocator, uint32_t rows, uint32_t maxTokens,
+                        uint32_t tokensPerBlock) {
   blockTokens = tokensPerBlock;
   uint64_t perRow = blocksFor(maxTokens);
   uint64_t count = perRow * rows;
   if (count > INT32_MAX) // block numbers are int32 in the ABI
     return false;
   blocksPerRow = static_cast<uint32_t>(perRow);
-  if (!entries.allocate(allocator, count) ||
-      !lengths.allocate(allocator, rows) ||
-      !references.allocate(allocator, count) ||
-      !freeBlocks.allocate(allocator, count))
+  if (!entries.allocate(allocator, count) || !lengths.allocate(allocator, rows) ||
+      !references.allocate(allocator, count) || !freeBlocks.allocate(allocator, count))
     return false;
   for (uint64_t i = 0; i < count; ++i)
     freeBlocks[i] = static_cast<int32_t>(count - 1 - i);

@@ -20,8 +20,8 @@ namespace llmc::runtime {
 class BlockTable {
 public:
   /// With blockTokens 0 there are no blocks, and every call is a no-op.
-  [[nodiscard]] bool create(const llmc_allocator_t &allocator, uint32_t rows,
-                            uint32_t maxTokens, uint32_t blockTokens);
+  [[nodiscard]] bool create(const llmc_allocator_t &allocator, uint32_t rows, uint32_t maxTokens,
+                            uint32_t blockTokens);
 
   /// Makes a row cover `tokens` tokens. False if the blocks are used up; the
   /// row then is as before.

@@ -41,10 +41,8 @@ static ErrorWriter bad(llmc_error_t *error, const char *path) {
   return writer;
 }
 
-llmc_status_t llmc::runtime::parseSafetensors(const uint8_t *file,
-                                              size_t sizeBytes,
-                                              const char *path,
-                                              Weights &weights,
+llmc_status_t llmc::runtime::parseSafetensors(const uint8_t *file, size_t sizeBytes,
+                                              const char *path, Weights &weights,
                                               llmc_error_t *error) {
   uint64_t headerBytes;
   if (sizeBytes < sizeof(headerBytes))
@@ -62,29 +60,26 @@ llmc_status_t llmc::runtime::parseSafetensors(const uint8_t *file,
   weights.headerBytes = headerBytes;
   weights.data = header + headerBytes;
   weights.dataBytes = room - headerBytes;
-  if (weights.dataBytes &&
-      reinterpret_cast<uintptr_t>(weights.data) % weightAlignment)
+  if (weights.dataBytes && reinterpret_cast<uintptr_t>(weights.data) % weightAlignment)
     return bad(error, path) << "weight data is not aligned to 4096 bytes";
   weights.headerChecksum = fnv1a64(header, headerBytes);
   return LLMC_STATUS_OK;
 }
 
 /// The checks that dlopen would answer with a crash or a murky message.
-static llmc_status_t checkELF(const uint8_t *file, uint64_t elfBytes,
-                              const char *path, llmc_error_t *error) {
+static llmc_status_t checkELF(const uint8_t *file, uint64_t elfBytes, const char *path,
+                              llmc_error_t *error) {
   Elf64_Ehdr header;
   if (elfBytes < sizeof(header))
-    return bad(error, path)
-           << "code of " << elfBytes << " bytes is too short for an ELF header";
+    return bad(error, path) << "code of " << elfBytes << " bytes is too short for an ELF header";
   std::memcpy(&header, file, sizeof(header));
-  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 ||
-      header.e_ident[EI_CLASS] != ELFCLASS64 ||
+  if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
       header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_type != ET_DYN)
     return bad(error, path) << "code is not a 64-bit ELF shared object";
   if (header.e_machine != hostMachine)
     return ErrorWriter(error, LLMC_STATUS_CPU_UNSUPPORTED)
-           << "'" << path << "' holds code for ELF machine "
-           << uint32_t{header.e_machine} << ", this is machine " << hostMachine;
+           << "'" << path << "' holds code for ELF machine " << uint32_t{header.e_machine}
+           << ", this is machine " << hostMachine;
   uint64_t tableBytes = uint64_t{header.e_phnum} * sizeof(Elf64_Phdr);
   if (header.e_phentsize != sizeof(Elf64_Phdr) || header.e_phoff > elfBytes ||
       tableBytes > elfBytes - header.e_phoff)
@@ -92,21 +87,17 @@ static llmc_status_t checkELF(const uint8_t *file, uint64_t elfBytes,
   return LLMC_STATUS_OK;
 }
 
-llmc_status_t llmc::runtime::parseArtifact(const uint8_t *file,
-                                           size_t sizeBytes, const char *path,
-                                           llmc_artifact_trailer_t &trailer,
-                                           llmc_error_t *error) {
+llmc_status_t llmc::runtime::parseArtifact(const uint8_t *file, size_t sizeBytes, const char *path,
+                                           llmc_artifact_trailer_t &trailer, llmc_error_t *error) {
   if (sizeBytes < sizeof(trailer))
-    return bad(error, path)
-           << "not an llmc artifact: only " << sizeBytes << " bytes";
+    return bad(error, path) << "not an llmc artifact: only " << sizeBytes << " bytes";
   uint64_t body = sizeBytes - sizeof(trailer);
   std::memcpy(&trailer, file + body, sizeof(trailer));
   if (std::memcmp(trailer.magic, LLMC_ARTIFACT_MAGIC, sizeof(trailer.magic))) {
     bool isELF = std::memcmp(file, ELFMAG, SELFMAG) == 0;
-    return bad(error, path)
-           << (isELF ? "an ELF file without llmc trailer: not an artifact, or "
-                       "a truncated one"
-                     : "not an llmc artifact");
+    return bad(error, path) << (isELF ? "an ELF file without llmc trailer: not an artifact, or "
+                                        "a truncated one"
+                                      : "not an llmc artifact");
   }
   if (trailer.abi_version != LLMC_MODULE_ABI_VERSION)
     return ErrorWriter(error, LLMC_STATUS_VERSION_MISMATCH)
@@ -114,31 +105,27 @@ llmc_status_t llmc::runtime::parseArtifact(const uint8_t *file,
            << ", this runtime speaks " << LLMC_MODULE_ABI_VERSION;
   if (trailer.flags & ~uint32_t{LLMC_ARTIFACT_EXTERNAL_WEIGHTS})
     return ErrorWriter(error, LLMC_STATUS_VERSION_MISMATCH)
-           << "'" << path
-           << "' has flags unknown to this runtime: " << Hex{trailer.flags};
+           << "'" << path << "' has flags unknown to this runtime: " << Hex{trailer.flags};
   if (trailer.elf_size > body)
-    return bad(error, path) << "code claims " << trailer.elf_size
-                            << " bytes, the file has " << body;
+    return bad(error, path) << "code claims " << trailer.elf_size << " bytes, the file has "
+                            << body;
   if (trailer.safetensors_size) {
     if (trailer.flags & LLMC_ARTIFACT_EXTERNAL_WEIGHTS)
       return bad(error, path) << "weights are both inside and external";
-    if (trailer.safetensors_offset < trailer.elf_size ||
-        trailer.safetensors_offset > body ||
+    if (trailer.safetensors_offset < trailer.elf_size || trailer.safetensors_offset > body ||
         trailer.safetensors_size != body - trailer.safetensors_offset)
-      return bad(error, path)
-             << "weights claim " << trailer.safetensors_size
-             << " bytes at offset " << trailer.safetensors_offset
-             << ", which do not end where the trailer starts (" << body << ")";
+      return bad(error, path) << "weights claim " << trailer.safetensors_size << " bytes at offset "
+                              << trailer.safetensors_offset
+                              << ", which do not end where the trailer starts (" << body << ")";
   }
   uint64_t checksum = fnv1a64(file, trailer.elf_size);
   if (checksum != trailer.elf_checksum)
-    return bad(error, path) << "code is corrupted: checksum " << Hex{checksum}
-                            << ", expected " << Hex{trailer.elf_checksum};
+    return bad(error, path) << "code is corrupted: checksum " << Hex{checksum} << ", expected "
+                            << Hex{trailer.elf_checksum};
   return checkELF(file, trailer.elf_size, path, error);
 }
 
-llmc_status_t llmc::runtime::checkRequiredCPU(uint64_t required,
-                                              const char *what,
+llmc_status_t llmc::runtime::checkRequiredCPU(uint64_t required, const char *what,
                                               llmc_error_t *error) {
   uint64_t missing = missingCPUFeatures(required);
   if (!missing)
@@ -149,7 +136,6 @@ llmc_status_t llmc::runtime::checkRequiredCPU(uint64_t required,
   if (name)
     writer << name;
   else
-    writer << "processor features unknown to this runtime (" << Hex{missing}
-           << ")";
+    writer << "processor features unknown to this runtime (" << Hex{missing} << ")";
   return writer << ", which this processor or its operating system lacks";
 }

@@ -33,19 +33,16 @@ struct Weights {
 
 /// Splits the safetensors file at [file, file + sizeBytes). `path` is for
 /// messages only.
-llmc_status_t parseSafetensors(const uint8_t *file, size_t sizeBytes,
-                               const char *path, Weights &weights,
-                               llmc_error_t *error);
+llmc_status_t parseSafetensors(const uint8_t *file, size_t sizeBytes, const char *path,
+                               Weights &weights, llmc_error_t *error);
 
 /// Reads and checks the trailer of the artifact at [file, file + sizeBytes),
 /// the checksum of its code, and that the code is for this kind of machine.
-llmc_status_t parseArtifact(const uint8_t *file, size_t sizeBytes,
-                            const char *path, llmc_artifact_trailer_t &trailer,
-                            llmc_error_t *error);
+llmc_status_t parseArtifact(const uint8_t *file, size_t sizeBytes, const char *path,
+                            llmc_artifact_trailer_t &trailer, llmc_error_t *error);
 
 /// Refuses features that this machine lacks. `what` names the code in messages.
-llmc_status_t checkRequiredCPU(uint64_t required, const char *what,
-                               llmc_error_t *error);
+llmc_status_t checkRequiredCPU(uint64_t required, const char *what, llmc_error_t *error);
 
 } // namespace llmc::runtime
 

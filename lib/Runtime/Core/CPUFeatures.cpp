@@ -25,9 +25,7 @@ using namespace llmc::runtime;
 #if defined(__x86_64__)
 namespace {
 
-constexpr bool has(uint64_t word, uint64_t bits) {
-  return (word & bits) == bits;
-}
+constexpr bool has(uint64_t word, uint64_t bits) { return (word & bits) == bits; }
 constexpr uint64_t bit(int index) { return uint64_t{1} << index; }
 
 constexpr uint64_t xcr0YMM = bit(1) | bit(2);
@@ -61,9 +59,8 @@ uint64_t presentFeatures(bool wantTiles) {
 
   uint64_t present = 0;
   // FMA, MOVBE, AVX, F16C; BMI1, AVX2, BMI2; LZCNT
-  if (has(leaf1c, bit(12) | bit(22) | bit(28) | bit(29)) &&
-      has(leaf7b, bit(3) | bit(5) | bit(8)) && has(extendedC, bit(5)) &&
-      has(xcr0, xcr0YMM))
+  if (has(leaf1c, bit(12) | bit(22) | bit(28) | bit(29)) && has(leaf7b, bit(3) | bit(5) | bit(8)) &&
+      has(extendedC, bit(5)) && has(xcr0, xcr0YMM))
     present |= LLMC_CPU_X86_64_V3;
   // AVX512 F, DQ, CD, BW, VL
   if ((present & LLMC_CPU_X86_64_V3) && has(xcr0, xcr0ZMM) &&
@@ -71,8 +68,7 @@ uint64_t presentFeatures(bool wantTiles) {
     present |= LLMC_CPU_X86_64_V4;
   if ((present & LLMC_CPU_X86_64_V4) && has(leaf7c, bit(11)))
     present |= LLMC_CPU_AVX512_VNNI;
-  if (wantTiles && has(leaf7d, bit(24)) && has(xcr0, xcr0Tiles) &&
-      requestTileData()) {
+  if (wantTiles && has(leaf7d, bit(24)) && has(xcr0, xcr0Tiles) && requestTileData()) {
     if (has(leaf7d, bit(25)))
       present |= LLMC_CPU_AMX_INT8;
     if (has(leaf7d, bit(22)))

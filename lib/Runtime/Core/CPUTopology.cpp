@@ -90,8 +90,8 @@ uint32_t cgroupQuota(uint32_t none) {
 CPUCount llmc::runtime::countCPUs() {
   ProcessorSet allowed;
   uint32_t cores = 0, processors = 0;
-  if (sched_getaffinity(0, sizeof(allowed.words),
-                        reinterpret_cast<cpu_set_t *>(allowed.words)) == 0)
+  if (sched_getaffinity(0, sizeof(allowed.words), reinterpret_cast<cpu_set_t *>(allowed.words)) ==
+      0)
     for (uint32_t cpu = 0; cpu < maxProcessors; ++cpu)
       if (allowed.contains(cpu)) {
         ++processors;

@@ -11,8 +11,7 @@
 
 using namespace llmc::runtime;
 
-ErrorWriter::ErrorWriter(llmc_error_t *error, llmc_status_t code)
-    : error(error), code(code) {
+ErrorWriter::ErrorWriter(llmc_error_t *error, llmc_status_t code) : error(error), code(code) {
   if (!error)
     return;
   error->code = code;

@@ -23,8 +23,7 @@ namespace {
 constexpr int32_t none = -1;
 
 /// The tensor's size, or false if a dimension is negative or it overflows.
-bool tensorBytes(const int64_t *dims, uint32_t rank, uint32_t dtype,
-                 uint64_t &bytes) {
+bool tensorBytes(const int64_t *dims, uint32_t rank, uint32_t dtype, uint64_t &bytes) {
   bytes = llmc_dtype_size(dtype);
   bool isEmpty = false;
   for (uint32_t d = 0; d < rank; ++d) {
@@ -41,15 +40,14 @@ bool tensorBytes(const int64_t *dims, uint32_t rank, uint32_t dtype,
 
 class FunctionalRun {
 public:
-  FunctionalRun(llmc_session &session, llmc_error_t *error)
-      : session(session), error(error) {}
+  FunctionalRun(llmc_session &session, llmc_error_t *error) : session(session), error(error) {}
 
-  llmc_status_t run(const llmc_tensor_t *given, size_t numGiven,
-                    llmc_tensor_t *wanted, size_t numWanted) {
+  llmc_status_t run(const llmc_tensor_t *given, size_t numGiven, llmc_tensor_t *wanted,
+                    size_t numWanted) {
     llmc_status_t status = choosePhase(given, numGiven);
     if (!status)
-      status = match(phase->outputs, phase->num_outputs, "output", wanted,
-                     numWanted, session.givenOutputs.data());
+      status = match(phase->outputs, phase->num_outputs, "output", wanted, numWanted,
+                     session.givenOutputs.data());
     if (!status)
       status = bindSymbols(given);
     if (!status)
@@ -71,9 +69,8 @@ private:
   ErrorWriter fail(llmc_status_t code) { return ErrorWriter(error, code); }
 
   /// Writes to `matches[i]` which given tensor serves tensor i, or none.
-  llmc_status_t match(const llmc_tensor_desc_t *tensors, uint32_t count,
-                      const char *kind, const llmc_tensor_t *given,
-                      size_t numGiven, int32_t *matches) {
+  llmc_status_t match(const llmc_tensor_desc_t *tensors, uint32_t count, const char *kind,
+                      const llmc_tensor_t *given, size_t numGiven, int32_t *matches) {
     for (uint32_t i = 0; i < count; ++i)
       matches[i] = none;
     for (size_t g = 0; g < numGiven; ++g) {
@@ -84,11 +81,10 @@ private:
       if (i >= count) {
         if (given[g].name)
           return fail(LLMC_STATUS_INVALID_ARGUMENT)
-                 << "phase '" << phase->name << "' has no " << kind << " '"
-                 << given[g].name << "'";
+                 << "phase '" << phase->name << "' has no " << kind << " '" << given[g].name << "'";
         return fail(LLMC_STATUS_INVALID_ARGUMENT)
-               << "phase '" << phase->name << "' has " << count << " " << kind
-               << "s, given " << uint64_t{numGiven};
+               << "phase '" << phase->name << "' has " << count << " " << kind << "s, given "
+               << uint64_t{numGiven};
       }
       if (matches[i] != none)
         return fail(LLMC_STATUS_INVALID_ARGUMENT)
@@ -100,8 +96,8 @@ private:
 
   llmc_status_t matchInputs(const llmc_tensor_t *given, size_t numGiven) {
     int32_t *matches = session.givenInputs.data();
-    if (llmc_status_t status = match(phase->inputs, phase->num_inputs, "input",
-                                     given, numGiven, matches))
+    if (llmc_status_t status =
+            match(phase->inputs, phase->num_inputs, "input", given, numGiven, matches))
       return status;
     for (uint32_t i = 0; i < phase->num_inputs; ++i)
       if (matches[i] == none)
@@ -111,13 +107,11 @@ private:
   }
 
   /// Reads the one element of a guard tensor.
-  llmc_status_t guardValue(const llmc_tensor_t &tensor, const char *name,
-                           int64_t &value) {
+  llmc_status_t guardValue(const llmc_tensor_t &tensor, const char *name, int64_t &value) {
     uint64_t bytes;
     if (tensor.rank > LLMC_MAX_RANK ||
-        !tensorBytes(tensor.dims, tensor.rank, tensor.dtype, bytes) ||
-        bytes == 0 || bytes != llmc_dtype_size(tensor.dtype) || !tensor.data ||
-        tensor.size_bytes < bytes)
+        !tensorBytes(tensor.dims, tensor.rank, tensor.dtype, bytes) || bytes == 0 ||
+        bytes != llmc_dtype_size(tensor.dtype) || !tensor.data || tensor.size_bytes < bytes)
       return fail(LLMC_STATUS_SHAPE_MISMATCH)
              << "input '" << name << "' must have one element: it chooses the "
              << "phase";
@@ -161,17 +155,15 @@ private:
       if (phase->guard_input < 0)
         return LLMC_STATUS_OK;
       guardName = phase->inputs[phase->guard_input].name;
-      if (llmc_status_t status = guardValue(
-              given[session
-                        .givenInputs[static_cast<size_t>(phase->guard_input)]],
-              guardName, value))
+      if (llmc_status_t status =
+              guardValue(given[session.givenInputs[static_cast<size_t>(phase->guard_input)]],
+                         guardName, value))
         return status;
       if (value == phase->guard_value)
         return LLMC_STATUS_OK;
     }
     if (!guardName)
-      return fail(LLMC_STATUS_UNSUPPORTED)
-             << "module '" << desc.name << "' has no run phase";
+      return fail(LLMC_STATUS_UNSUPPORTED) << "module '" << desc.name << "' has no run phase";
     return fail(LLMC_STATUS_INVALID_ARGUMENT)
            << "no run phase serves input '" << guardName << "' = " << value;
   }
@@ -186,13 +178,11 @@ private:
       const llmc_tensor_t &tensor = given[session.givenInputs[i]];
       if (tensor.dtype != desc.dtype)
         return fail(LLMC_STATUS_DTYPE_MISMATCH)
-               << "input '" << desc.name << "' is "
-               << llmc_dtype_name(tensor.dtype) << ", expected "
-               << llmc_dtype_name(desc.dtype);
+               << "input '" << desc.name << "' is " << llmc_dtype_name(tensor.dtype)
+               << ", expected " << llmc_dtype_name(desc.dtype);
       if (tensor.rank != desc.rank)
-        return fail(LLMC_STATUS_SHAPE_MISMATCH)
-               << "input '" << desc.name << "' has rank " << tensor.rank
-               << ", expected " << desc.rank;
+        return fail(LLMC_STATUS_SHAPE_MISMATCH) << "input '" << desc.name << "' has rank "
+                                                << tensor.rank << ", expected " << desc.rank;
       for (uint32_t d = 0; d < desc.rank; ++d) {
         int32_t symbol = desc.dim_symbols[d];
         if (symbol < 0)
@@ -202,11 +192,9 @@ private:
           values[symbol] = tensor.dims[d];
         } else if (values[symbol] != tensor.dims[d]) {
           return fail(LLMC_STATUS_SHAPE_MISMATCH)
-                 << "input '" << desc.name << "' dimension " << d << " is "
-                 << tensor.dims[d] << ", expected " << values[symbol]
-                 << ": symbol '" << phase->symbols[symbol].name
-                 << "' as bound by input '"
-                 << phase->inputs[binders[symbol]].name << "'";
+                 << "input '" << desc.name << "' dimension " << d << " is " << tensor.dims[d]
+                 << ", expected " << values[symbol] << ": symbol '" << phase->symbols[symbol].name
+                 << "' as bound by input '" << phase->inputs[binders[symbol]].name << "'";
         }
       }
     }
@@ -216,8 +204,7 @@ private:
         continue;
       if (symbol.min_value != symbol.max_value)
         return fail(LLMC_STATUS_BAD_MODULE)
-               << "phase '" << phase->name << "': no input tells symbol '"
-               << symbol.name << "'";
+               << "phase '" << phase->name << "': no input tells symbol '" << symbol.name << "'";
       values[s] = symbol.min_value;
     }
     return LLMC_STATUS_OK;
@@ -232,17 +219,16 @@ private:
       for (uint32_t d = 0; d < desc.rank; ++d)
         if (tensor.dims[d] != dims[d])
           return fail(LLMC_STATUS_SHAPE_MISMATCH)
-                 << "input '" << desc.name << "' dimension " << d << " is "
-                 << tensor.dims[d] << ", expected " << dims[d];
+                 << "input '" << desc.name << "' dimension " << d << " is " << tensor.dims[d]
+                 << ", expected " << dims[d];
       uint64_t bytes;
       if (!tensorBytes(dims, desc.rank, desc.dtype, bytes))
         return fail(LLMC_STATUS_SHAPE_MISMATCH)
                << "input '" << desc.name << "' has an impossible size";
       if (tensor.size_bytes < bytes || (bytes && !tensor.data))
         return fail(LLMC_STATUS_INVALID_ARGUMENT)
-               << "input '" << desc.name << "' needs " << bytes
-               << " bytes, given " << uint64_t{tensor.size_bytes}
-               << (tensor.data ? "" : " at null");
+               << "input '" << desc.name << "' needs " << bytes << " bytes, given "
+               << uint64_t{tensor.size_bytes} << (tensor.data ? "" : " at null");
       session.inputs[i] = tensor.data ? tensor.data : session.dims.data();
       dims += desc.rank;
     }
@@ -251,8 +237,7 @@ private:
   }
 
   OwnedOutput &owned(uint32_t set, uint32_t output) {
-    return session
-        .ownedOutputs[set * (session.ownedOutputs.size() / 2) + output];
+    return session.ownedOutputs[set * (session.ownedOutputs.size() / 2) + output];
   }
 
   /// Whether an input lies in the outputs that the session lent last time.
@@ -261,8 +246,7 @@ private:
       const OwnedOutput &output = owned(session.ownedSet, o);
       auto begin = reinterpret_cast<uintptr_t>(output.data);
       for (uint32_t i = 0; i < phase->num_inputs; ++i) {
-        auto at =
-            reinterpret_cast<uintptr_t>(given[session.givenInputs[i]].data);
+        auto at = reinterpret_cast<uintptr_t>(given[session.givenInputs[i]].data);
         if (output.data && at >= begin && at < begin + output.sizeBytes)
           return true;
       }
@@ -284,8 +268,7 @@ private:
     return memory.data;
   }
 
-  llmc_status_t provideOutputs(const llmc_tensor_t *given,
-                               const llmc_tensor_t *wanted) {
+  llmc_status_t provideOutputs(const llmc_tensor_t *given, const llmc_tensor_t *wanted) {
     if (readsOwnedOutputs(given))
       session.ownedSet ^= 1;
     const int64_t *dims = outputDims;
@@ -298,21 +281,19 @@ private:
       dims += desc.rank;
       int32_t match = session.givenOutputs[o];
       // What the session lent last time counts as no memory of the caller's.
-      if (match != none && wanted[match].data &&
-          wanted[match].data != owned(0, o).data &&
+      if (match != none && wanted[match].data && wanted[match].data != owned(0, o).data &&
           wanted[match].data != owned(1, o).data) {
         if (wanted[match].size_bytes < bytes)
           return fail(LLMC_STATUS_INVALID_ARGUMENT)
-                 << "output '" << desc.name << "' needs " << bytes
-                 << " bytes, given " << uint64_t{wanted[match].size_bytes};
+                 << "output '" << desc.name << "' needs " << bytes << " bytes, given "
+                 << uint64_t{wanted[match].size_bytes};
         session.outputs[o] = wanted[match].data;
         continue;
       }
       session.outputs[o] = ownedMemory(o, bytes);
       if (!session.outputs[o])
         return fail(LLMC_STATUS_OUT_OF_MEMORY)
-               << "no memory for " << bytes << " bytes of output '" << desc.name
-               << "'";
+               << "no memory for " << bytes << " bytes of output '" << desc.name << "'";
     }
     return LLMC_STATUS_OK;
   }
@@ -345,8 +326,7 @@ private:
 
 } // namespace
 
-llmc_status_t llmc_session::run(const llmc_tensor_t *given, size_t numGiven,
-                                llmc_tensor_t *wanted, size_t numWanted,
-                                llmc_error_t *error) {
+llmc_status_t llmc_session::run(const llmc_tensor_t *given, size_t numGiven, llmc_tensor_t *wanted,
+                                size_t numWanted, llmc_error_t *error) {
   return FunctionalRun(*this, error).run(given, numGiven, wanted, numWanted);
 }

@@ -41,11 +41,9 @@ bool sameReadOnlySegments(const dl_phdr_info &loaded, const uint8_t *elf) {
     return false;
   for (unsigned i = 0; i < loaded.dlpi_phnum; ++i) {
     const ElfW(Phdr) &segment = loaded.dlpi_phdr[i];
-    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) ||
-        !(segment.p_flags & PF_R))
+    if (segment.p_type != PT_LOAD || (segment.p_flags & PF_W) || !(segment.p_flags & PF_R))
       continue;
-    auto *memory =
-        reinterpret_cast<const void *>(loaded.dlpi_addr + segment.p_vaddr);
+    auto *memory = reinterpret_cast<const void *>(loaded.dlpi_addr + segment.p_vaddr);
     if (std::memcmp(memory, elf + segment.p_offset, segment.p_filesz) != 0)
       return false;
   }
@@ -62,16 +60,14 @@ int compareIfFound(dl_phdr_info *loaded, size_t, void *argument) {
 
 } // namespace
 
-llmc_status_t LoadedCode::load(const char *path, const uint8_t *elf,
-                               llmc_error_t *error) {
+llmc_status_t LoadedCode::load(const char *path, const uint8_t *elf, llmc_error_t *error) {
   // A name without slash would be looked up in the library path.
   size_t length = std::strlen(path);
   Array<char> withSlash;
   const char *name = path;
   if (!std::strchr(path, '/')) {
     if (!withSlash.allocate(defaultAllocator(), length + 3))
-      return ErrorWriter(error, LLMC_STATUS_OUT_OF_MEMORY)
-             << "no memory to load '" << path << "'";
+      return ErrorWriter(error, LLMC_STATUS_OUT_OF_MEMORY) << "no memory to load '" << path << "'";
     std::memcpy(withSlash.data(), "./", 2);
     std::memcpy(withSlash.data() + 2, path, length);
     name = withSlash.data();
@@ -90,8 +86,7 @@ llmc_status_t LoadedCode::load(const char *path, const uint8_t *elf,
     return ErrorWriter(error, LLMC_STATUS_LOAD_FAILED)
            << "another version of '" << path
            << "' is still loaded in this process; destroy its modules first";
-  queryFn = reinterpret_cast<llmc_module_query_fn>(
-      dlsym(handle, LLMC_MODULE_QUERY_SYMBOL));
+  queryFn = reinterpret_cast<llmc_module_query_fn>(dlsym(handle, LLMC_MODULE_QUERY_SYMBOL));
   if (!queryFn)
     return ErrorWriter(error, LLMC_STATUS_BAD_ARTIFACT)
            << "'" << path << "' does not export " << LLMC_MODULE_QUERY_SYMBOL;

@@ -36,8 +36,7 @@ llmc_status_t MappedFile::map(const char *path, llmc_error_t *error) {
   if (fstat(fd, &facts) != 0) {
     int reason = errno;
     close(fd);
-    return (ErrorWriter(error, LLMC_STATUS_IO)
-            << "cannot examine '" << path << "': ")
+    return (ErrorWriter(error, LLMC_STATUS_IO) << "cannot examine '" << path << "': ")
         .systemError(reason);
   }
   if (!S_ISREG(facts.st_mode)) {
@@ -55,16 +54,14 @@ llmc_status_t MappedFile::map(const char *path, llmc_error_t *error) {
   }
   close(fd);
   if (size && mapped == MAP_FAILED)
-    return (ErrorWriter(error, LLMC_STATUS_IO)
-            << "cannot map '" << path << "': ")
+    return (ErrorWriter(error, LLMC_STATUS_IO) << "cannot map '" << path << "': ")
         .systemError(reason);
   base = size ? static_cast<const uint8_t *>(mapped) : nullptr;
   fileBytes = size;
   return LLMC_STATUS_OK;
 }
 
-void llmc::runtime::adviseWeights(const uint8_t *data, size_t sizeBytes,
-                                  bool prefault) {
+void llmc::runtime::adviseWeights(const uint8_t *data, size_t sizeBytes, bool prefault) {
   if (sizeBytes == 0)
     return;
   size_t pageBytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));

@@ -46,8 +46,7 @@ static void *defaultAllocate(void *, size_t sizeBytes, size_t alignment) {
   return posix_memalign(&block, alignment, sizeBytes) == 0 ? block : nullptr;
 }
 
-static void defaultDeallocate(void *, void *memory, size_t sizeBytes,
-                              size_t alignment) {
+static void defaultDeallocate(void *, void *memory, size_t sizeBytes, size_t alignment) {
   if (sizeBytes >= mappedBytes && alignment <= hugePageBytes)
     munmap(memory, sizeBytes);
   else
@@ -58,8 +57,7 @@ llmc_allocator_t llmc::runtime::defaultAllocator() {
   return {nullptr, defaultAllocate, defaultDeallocate};
 }
 
-bool Memory::allocate(const llmc_allocator_t &from, size_t sizeBytes,
-                      size_t alignment) {
+bool Memory::allocate(const llmc_allocator_t &from, size_t sizeBytes, size_t alignment) {
   release();
   if (sizeBytes == 0)
     return true;

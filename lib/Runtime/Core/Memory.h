@@ -54,8 +54,7 @@ template <typename T> class Array {
 public:
   [[nodiscard]] bool allocate(const llmc_allocator_t &from, size_t count) {
     size_t bytes;
-    if (__builtin_mul_overflow(count, sizeof(T), &bytes) ||
-        !memory.allocate(from, bytes))
+    if (__builtin_mul_overflow(count, sizeof(T), &bytes) || !memory.allocate(from, bytes))
       return false;
     if (bytes)
       __builtin_memset(memory.data(), 0, bytes);

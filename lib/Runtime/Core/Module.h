@@ -34,28 +34,24 @@ namespace llmc::runtime {
 /// Null when there is no memory.
 llmc_module *newModule();
 
-llmc_status_t loadArtifact(llmc_module &module, const char *path,
-                           const char *weightsPath, bool prefault,
-                           llmc_error_t *error);
+llmc_status_t loadArtifact(llmc_module &module, const char *path, const char *weightsPath,
+                           bool prefault, llmc_error_t *error);
 llmc_status_t loadStatic(llmc_module &module, llmc_module_query_fn query,
-                         const llmc_weights_source_t &source, bool prefault,
-                         llmc_error_t *error);
+                         const llmc_weights_source_t &source, bool prefault, llmc_error_t *error);
 
 /// Checks that a descriptor of the right version does not contradict itself, so
 /// that the rest of the runtime may trust it. (ModuleValidation.cpp)
-llmc_status_t validateDescriptor(const llmc_module_desc_t &desc,
-                                 llmc_error_t *error);
+llmc_status_t validateDescriptor(const llmc_module_desc_t &desc, llmc_error_t *error);
 
 /// The first phase of a kind; null if there is none.
-const llmc_phase_desc_t *findPhase(const llmc_module_desc_t &desc,
-                                   uint32_t kind);
+const llmc_phase_desc_t *findPhase(const llmc_module_desc_t &desc, uint32_t kind);
 
 /// The number of dimensions that phase.shapes writes.
 size_t totalRank(const llmc_phase_desc_t &phase);
 
 /// Refuses a symbol value outside its bounds.
-llmc_status_t checkSymbols(const llmc_phase_desc_t &phase,
-                           const int64_t *symbols, llmc_error_t *error);
+llmc_status_t checkSymbols(const llmc_phase_desc_t &phase, const int64_t *symbols,
+                           llmc_error_t *error);
 
 } // namespace llmc::runtime
 

@@ -10,8 +10,7 @@
 
 using namespace llmc::runtime;
 
-const llmc_phase_desc_t *
-llmc::runtime::findPhase(const llmc_module_desc_t &desc, uint32_t kind) {
+const llmc_phase_desc_t *llmc::runtime::findPhase(const llmc_module_desc_t &desc, uint32_t kind) {
   for (uint32_t i = 0; i < desc.num_phases; ++i)
     if (desc.phases[i].kind == kind)
       return &desc.phases[i];
@@ -27,16 +26,14 @@ size_t llmc::runtime::totalRank(const llmc_phase_desc_t &phase) {
   return sum;
 }
 
-llmc_status_t llmc::runtime::checkSymbols(const llmc_phase_desc_t &phase,
-                                          const int64_t *symbols,
+llmc_status_t llmc::runtime::checkSymbols(const llmc_phase_desc_t &phase, const int64_t *symbols,
                                           llmc_error_t *error) {
   for (uint32_t i = 0; i < phase.num_symbols; ++i) {
     const llmc_symbol_desc_t &symbol = phase.symbols[i];
     if (symbols[i] < symbol.min_value || symbols[i] > symbol.max_value)
       return ErrorWriter(error, LLMC_STATUS_OUT_OF_RANGE)
-             << "phase '" << phase.name << "': symbol '" << symbol.name
-             << "' is " << symbols[i] << ", compiled for " << symbol.min_value
-             << " to " << symbol.max_value;
+             << "phase '" << phase.name << "': symbol '" << symbol.name << "' is " << symbols[i]
+             << ", compiled for " << symbol.min_value << " to " << symbol.max_value;
   }
   return LLMC_STATUS_OK;
 }
@@ -45,8 +42,7 @@ namespace {
 
 class Validator {
 public:
-  Validator(const llmc_module_desc_t &desc, llmc_error_t *error)
-      : desc(desc), error(error) {}
+  Validator(const llmc_module_desc_t &desc, llmc_error_t *error) : desc(desc), error(error) {}
 
   llmc_status_t module() {
     if (!desc.name || !desc.producer)
@@ -78,13 +74,11 @@ private:
       return bad(phase) << "has no name, entry or shapes function";
     if (phase.kind > LLMC_PHASE_DECODE)
       return bad(phase) << "has unknown kind " << phase.kind;
-    if ((phase.num_symbols && !phase.symbols) ||
-        (phase.num_inputs && !phase.inputs) ||
+    if ((phase.num_symbols && !phase.symbols) || (phase.num_inputs && !phase.inputs) ||
         (phase.num_outputs && !phase.outputs))
       return bad(phase) << "counts symbols or tensors but has none";
     for (uint32_t i = 0; i < phase.num_symbols; ++i)
-      if (!phase.symbols[i].name ||
-          phase.symbols[i].min_value > phase.symbols[i].max_value)
+      if (!phase.symbols[i].name || phase.symbols[i].min_value > phase.symbols[i].max_value)
         return bad(phase) << "has no name or values for symbol " << i;
     for (uint32_t i = 0; i < phase.num_inputs; ++i)
       if (llmc_status_t status = tensor(phase, phase.inputs[i]))
@@ -92,39 +86,33 @@ private:
     for (uint32_t i = 0; i < phase.num_outputs; ++i)
       if (llmc_status_t status = tensor(phase, phase.outputs[i]))
         return status;
-    if (phase.guard_input >= 0 &&
-        static_cast<uint32_t>(phase.guard_input) >= phase.num_inputs)
+    if (phase.guard_input >= 0 && static_cast<uint32_t>(phase.guard_input) >= phase.num_inputs)
       return bad(phase) << "is guarded by input " << phase.guard_input << " of "
                         << phase.num_inputs;
     return phase.kind == LLMC_PHASE_RUN ? LLMC_STATUS_OK : statefulPhase(phase);
   }
 
-  llmc_status_t tensor(const llmc_phase_desc_t &phase,
-                       const llmc_tensor_desc_t &tensor) {
+  llmc_status_t tensor(const llmc_phase_desc_t &phase, const llmc_tensor_desc_t &tensor) {
     if (!tensor.name)
       return bad(phase) << "has a tensor without name";
     if (!llmc_dtype_size(tensor.dtype))
-      return bad(phase) << "tensor '" << tensor.name
-                        << "' has unknown element type " << tensor.dtype;
+      return bad(phase) << "tensor '" << tensor.name << "' has unknown element type "
+                        << tensor.dtype;
     if (tensor.rank > LLMC_MAX_RANK || (tensor.rank && !tensor.dim_symbols))
-      return bad(phase) << "tensor '" << tensor.name << "' has rank "
-                        << tensor.rank << ", at most " << LLMC_MAX_RANK
-                        << " are supported, or no dimensions";
+      return bad(phase) << "tensor '" << tensor.name << "' has rank " << tensor.rank << ", at most "
+                        << LLMC_MAX_RANK << " are supported, or no dimensions";
     for (uint32_t d = 0; d < tensor.rank; ++d) {
       int32_t symbol = tensor.dim_symbols[d];
-      if (symbol < -1 ||
-          (symbol >= 0 && static_cast<uint32_t>(symbol) >= phase.num_symbols))
-        return bad(phase) << "tensor '" << tensor.name << "' dimension " << d
-                          << " is symbol " << symbol << " of "
-                          << phase.num_symbols;
+      if (symbol < -1 || (symbol >= 0 && static_cast<uint32_t>(symbol) >= phase.num_symbols))
+        return bad(phase) << "tensor '" << tensor.name << "' dimension " << d << " is symbol "
+                          << symbol << " of " << phase.num_symbols;
     }
     return LLMC_STATUS_OK;
   }
 
   llmc_status_t statefulPhase(const llmc_phase_desc_t &phase) {
     if (phase.num_symbols != LLMC_STATEFUL_SYMBOL_PAST + 1 ||
-        phase.num_inputs != LLMC_STATEFUL_PAST_LENS + 1 ||
-        phase.num_outputs != 1)
+        phase.num_inputs != LLMC_STATEFUL_PAST_LENS + 1 || phase.num_outputs != 1)
       return bad(phase) << "has other symbols, inputs or outputs than its "
                            "kind: 3, 2 and 1";
     if (phase.inputs[LLMC_STATEFUL_TOKENS].dtype != LLMC_DTYPE_I64 ||
@@ -140,8 +128,7 @@ private:
     bool hasBlocks = false;
     for (uint32_t i = 0; i < desc.num_states; ++i) {
       if (desc.states[i].kind > LLMC_STATE_FIXED)
-        return bad() << "state " << i << " has unknown kind "
-                     << desc.states[i].kind;
+        return bad() << "state " << i << " has unknown kind " << desc.states[i].kind;
       hasBlocks |= desc.states[i].kind == LLMC_STATE_BLOCKS;
     }
     bool prefill = findPhase(desc, LLMC_PHASE_PREFILL);
@@ -155,8 +142,7 @@ private:
       return bad() << "has block states but no block_tokens";
     // Logits and token buffers are sized by products of these.
     uint64_t logitsBytes;
-    if (__builtin_mul_overflow(desc.vocab_size, uint64_t{4} * desc.max_batch,
-                               &logitsBytes))
+    if (__builtin_mul_overflow(desc.vocab_size, uint64_t{4} * desc.max_batch, &logitsBytes))
       return bad() << "has a vocab_size of " << desc.vocab_size;
     return LLMC_STATUS_OK;
   }

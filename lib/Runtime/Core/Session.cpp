@@ -30,27 +30,23 @@ llmc_session::~llmc_session() {
       allocator.deallocate(allocator.user, output.data, output.sizeBytes, 64);
 }
 
-static llmc_status_t noMemory(uint64_t sizeBytes, const char *what,
-                              llmc_error_t *error) {
+static llmc_status_t noMemory(uint64_t sizeBytes, const char *what, llmc_error_t *error) {
   return ErrorWriter(error, LLMC_STATUS_OUT_OF_MEMORY)
          << "no memory for " << sizeBytes << " bytes of " << what;
 }
 
 /// Lays out all states in one block. False if a size overflows.
-static bool sizeStates(const llmc_module_desc_t &desc, uint64_t numBlocks,
-                       uint32_t maxBatch, uint64_t *offsets,
-                       uint64_t &totalBytes) {
+static bool sizeStates(const llmc_module_desc_t &desc, uint64_t numBlocks, uint32_t maxBatch,
+                       uint64_t *offsets, uint64_t &totalBytes) {
   totalBytes = 0;
   for (uint32_t i = 0; i < desc.num_states; ++i) {
     const llmc_state_desc_t &state = desc.states[i];
     bool isBlocks = state.kind == LLMC_STATE_BLOCKS;
     uint64_t bytes;
     offsets[i] = totalBytes;
-    if (__builtin_mul_overflow(state.bytes, isBlocks ? numBlocks : maxBatch,
-                               &bytes) ||
+    if (__builtin_mul_overflow(state.bytes, isBlocks ? numBlocks : maxBatch, &bytes) ||
         __builtin_add_overflow(bytes, stateAlignment - 1, &bytes) ||
-        __builtin_add_overflow(totalBytes, bytes & ~(stateAlignment - 1),
-                               &totalBytes))
+        __builtin_add_overflow(totalBytes, bytes & ~(stateAlignment - 1), &totalBytes))
       return false;
   }
   return true;
@@ -77,10 +73,8 @@ llmc_status_t llmc_session::allocate(llmc_error_t *error) {
   if (!arena.allocate(from, arenaBytes))
     return noMemory(arenaBytes, "arena", error);
   if (!symbols.allocate(from, maxSymbols) || !dims.allocate(from, maxRank) ||
-      !inputs.allocate(from, maxInputs) ||
-      !outputs.allocate(from, maxOutputs) ||
-      !givenInputs.allocate(from, maxInputs) ||
-      !givenOutputs.allocate(from, maxOutputs) ||
+      !inputs.allocate(from, maxInputs) || !outputs.allocate(from, maxOutputs) ||
+      !givenInputs.allocate(from, maxInputs) || !givenOutputs.allocate(from, maxOutputs) ||
       !symbolBinders.allocate(from, maxSymbols) ||
       !ownedOutputs.allocate(from, size_t{2} * maxOutputs))
     return noMemory(0, "step arguments", error);
@@ -89,15 +83,12 @@ llmc_status_t llmc_session::allocate(llmc_error_t *error) {
   if (!prefillPhase && !decodePhase)
     return LLMC_STATUS_OK;
 
-  if (!blocks.create(from, settings.maxBatch, settings.maxSeq,
-                     desc.block_tokens))
+  if (!blocks.create(from, settings.maxBatch, settings.maxSeq, desc.block_tokens))
     return noMemory(0, "the block table", error);
   Array<uint64_t> offsets;
-  if (!offsets.allocate(from, desc.num_states) ||
-      !stateBases.allocate(from, desc.num_states))
+  if (!offsets.allocate(from, desc.num_states) || !stateBases.allocate(from, desc.num_states))
     return noMemory(0, "states", error);
-  if (!sizeStates(desc, blocks.numBlocks(), settings.maxBatch, offsets.data(),
-                  stateBytes) ||
+  if (!sizeStates(desc, blocks.numBlocks(), settings.maxBatch, offsets.data(), stateBytes) ||
       !stateMemory.allocate(from, stateBytes, stateAlignment))
     return noMemory(stateBytes, "caches", error);
   for (uint32_t i = 0; i < desc.num_states; ++i) {
@@ -105,8 +96,7 @@ llmc_status_t llmc_session::allocate(llmc_error_t *error) {
     hasFixedStates |= desc.states[i].kind == LLMC_STATE_FIXED;
   }
   uint64_t logitsCount = desc.vocab_size * settings.maxBatch;
-  if (!lengths.allocate(from, settings.maxBatch) ||
-      !logits.allocate(from, logitsCount) ||
+  if (!lengths.allocate(from, settings.maxBatch) || !logits.allocate(from, logitsCount) ||
       !chunk.allocate(from, size_t{settings.maxBatch} * desc.prefill_chunk))
     return noMemory(logitsCount * sizeof(float), "logits and tokens", error);
   reset();
@@ -117,8 +107,7 @@ llmc_status_t llmc_session::allocate(llmc_error_t *error) {
   return LLMC_STATUS_OK;
 }
 
-llmc_status_t llmc_session::checkLogits(const llmc_phase_desc_t &phase,
-                                        llmc_error_t *error) {
+llmc_status_t llmc_session::checkLogits(const llmc_phase_desc_t &phase, llmc_error_t *error) {
   for (uint32_t i = 0; i < phase.num_symbols; ++i)
     symbols[i] = phase.symbols[i].min_value;
   int64_t batch = phase.symbols[LLMC_STATEFUL_SYMBOL_BATCH].max_value;
@@ -132,17 +121,14 @@ llmc_status_t llmc_session::checkLogits(const llmc_phase_desc_t &phase,
   bool isSane = true;
   for (uint32_t d = 0; d < phase.outputs[0].rank; ++d)
     isSane &= shape[d] >= 0 && !__builtin_mul_overflow(count, shape[d], &count);
-  if (isSane && static_cast<uint64_t>(count) ==
-                    static_cast<uint64_t>(batch) * desc.vocab_size)
+  if (isSane && static_cast<uint64_t>(count) == static_cast<uint64_t>(batch) * desc.vocab_size)
     return LLMC_STATUS_OK;
   return ErrorWriter(error, LLMC_STATUS_BAD_MODULE)
-         << "phase '" << phase.name << "' gives " << count
-         << " logits for batch " << batch << " and vocab_size "
-         << desc.vocab_size;
+         << "phase '" << phase.name << "' gives " << count << " logits for batch " << batch
+         << " and vocab_size " << desc.vocab_size;
 }
 
-llmc_status_t llmc_session::runPhase(const llmc_phase_desc_t &phase,
-                                     llmc_error_t *error) {
+llmc_status_t llmc_session::runPhase(const llmc_phase_desc_t &phase, llmc_error_t *error) {
   llmc_step_t step = {};
   step.inputs = inputs.data();
   step.outputs = outputs.data();
@@ -154,7 +140,7 @@ llmc_status_t llmc_session::runPhase(const llmc_phase_desc_t &phase,
   step.block_table_stride = blocks.stride();
   if (!team.run(phase.entry, step))
     return ErrorWriter(error, LLMC_STATUS_INTERNAL)
-           << "phase '" << phase.name << "' issued more than its "
-           << phase.num_dispatches << " dispatches";
+           << "phase '" << phase.name << "' issued more than its " << phase.num_dispatches
+           << " dispatches";
   return LLMC_STATUS_OK;
 }

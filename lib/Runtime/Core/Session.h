@@ -34,24 +34,21 @@ struct SessionSettings {
 } // namespace llmc::runtime
 
 struct llmc_session {
-  llmc_session(llmc_module &module,
-               const llmc::runtime::SessionSettings &settings);
+  llmc_session(llmc_module &module, const llmc::runtime::SessionSettings &settings);
   ~llmc_session();
 
   /// Allocates everything; on failure the session must be destroyed.
   llmc_status_t allocate(llmc_error_t *error);
 
   /// Refuses a phase whose logits would not fit `logits`.
-  llmc_status_t checkLogits(const llmc_phase_desc_t &phase,
-                            llmc_error_t *error);
+  llmc_status_t checkLogits(const llmc_phase_desc_t &phase, llmc_error_t *error);
 
   /// Runs a phase with `symbols`, `inputs` and `outputs` filled in.
   llmc_status_t runPhase(const llmc_phase_desc_t &phase, llmc_error_t *error);
 
   // FunctionalRun.cpp: llmc_session_run
-  llmc_status_t run(const llmc_tensor_t *given, size_t numGiven,
-                    llmc_tensor_t *wanted, size_t numWanted,
-                    llmc_error_t *error);
+  llmc_status_t run(const llmc_tensor_t *given, size_t numGiven, llmc_tensor_t *wanted,
+                    size_t numWanted, llmc_error_t *error);
 
   // Generate.cpp
   llmc_status_t append(const llmc_phase_desc_t *phase, size_t batch, size_t seq,

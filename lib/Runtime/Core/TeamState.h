@@ -22,8 +22,7 @@ struct alignas(64) Counter {
 
 struct TeamState {
   TeamState(Counter *counters, uint32_t numDispatches)
-      : taken(counters), done(counters + numDispatches + 1),
-        maxDispatches(numDispatches) {}
+      : taken(counters), done(counters + numDispatches + 1), maxDispatches(numDispatches) {}
 
   /// Null if there is no memory. To be freed with std::free.
   static TeamState *create(uint32_t maxDispatches);
@@ -53,8 +52,8 @@ struct TeamState {
 struct llmc_worker {
   llmc::runtime::Counter *taken = nullptr; ///< of the current dispatch
   llmc::runtime::Counter *done = nullptr;  ///< of the current sync group
-  int64_t tilesTaken = 0;    ///< by this worker in the group, unpublished
-  int64_t tilesExpected = 0; ///< of all dispatches of the group
+  int64_t tilesTaken = 0;                  ///< by this worker in the group, unpublished
+  int64_t tilesExpected = 0;               ///< of all dispatches of the group
   llmc::runtime::TeamState *team = nullptr;
   int64_t soloTile = 0; ///< next tile, where this is the only worker
 };

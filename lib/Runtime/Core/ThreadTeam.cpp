@@ -144,8 +144,7 @@ TeamState *TeamState::create(uint32_t maxDispatches) {
   size_t bytes = sizeof(TeamState) + numCounters * sizeof(Counter);
   if (posix_memalign(&memory, alignof(TeamState), bytes) != 0)
     return nullptr;
-  auto *counters = reinterpret_cast<Counter *>(static_cast<char *>(memory) +
-                                               sizeof(TeamState));
+  auto *counters = reinterpret_cast<Counter *>(static_cast<char *>(memory) + sizeof(TeamState));
   for (size_t i = 0; i < numCounters; ++i)
     new (&counters[i]) Counter;
   counters[maxDispatches].value.store(exhausted, std::memory_order_relaxed);
@@ -157,8 +156,8 @@ void TeamState::help() {
   do {
     if (!(seen & 1))
       return; // too late: the step's data may be gone
-  } while (!gate.compare_exchange_weak(
-      seen, seen + 2, std::memory_order_acquire, std::memory_order_relaxed));
+  } while (!gate.compare_exchange_weak(seen, seen + 2, std::memory_order_acquire,
+                                       std::memory_order_relaxed));
   walk(*this);
   gate.fetch_sub(2, std::memory_order_release);
 }

@@ -41,10 +41,8 @@ struct ArenaPool final : WorkerPool {
 
 /// Asking oneTBB for more threads than it will ever give makes it print.
 uint32_t availableHelpers(uint32_t wanted) {
-  size_t limit = tbb::global_control::active_value(
-      tbb::global_control::max_allowed_parallelism);
-  return limit > 1 && wanted > limit - 1 ? static_cast<uint32_t>(limit - 1)
-                                         : wanted;
+  size_t limit = tbb::global_control::active_value(tbb::global_control::max_allowed_parallelism);
+  return limit > 1 && wanted > limit - 1 ? static_cast<uint32_t>(limit - 1) : wanted;
 }
 
 /// oneTBB orders what precedes run() before the task, and the task before the

@@ -53,8 +53,7 @@ struct PlanArena : llmc::impl::PlanArenaBase<PlanArena> {
           return signalPassFailure();
         }
         indices[output] = buffers.size();
-        buffers.push_back(
-            {count * exec::elementBytes(type.getElementType()), group, group + 1, 0});
+        buffers.push_back({count * exec::elementBytes(type.getElementType()), group, group + 1, 0});
       }
     }
     ArenaPlan plan = planArena(buffers, kAlignment);

@@ -32,8 +32,8 @@ int64_t weightBytes(exec::WeightOp weight, int64_t panelWidth) {
            exec::elementBytes(type.getElementType());
   case exec::WeightLayout::row_blocks: {
     int64_t group = *weight.getGroupSize();
-    int64_t groupBytes = group * kRowBlock / 2 + kRowBlock * 4 +
-                         (weight.getZeroPoints() ? kRowBlock : 0);
+    int64_t groupBytes =
+        group * kRowBlock / 2 + kRowBlock * 4 + (weight.getZeroPoints() ? kRowBlock : 0);
     return ceilDiv(*weight.getOutputs(), kRowBlock) * ceilDiv(*weight.getColumns(), group) *
            groupBytes;
   }

@@ -139,7 +139,8 @@ private:
                << arenaBytes;
       for (const auto &[other, place] : buffers.take_front(i))
         if (buffer.overlaps(place)) {
-          InFlightDiagnostic error = emitError(value.getLoc(), "buffer overlaps one that is in use");
+          InFlightDiagnostic error =
+              emitError(value.getLoc(), "buffer overlaps one that is in use");
           error.attachNote(other.getLoc()) << "which is written here";
           return error;
         }
@@ -149,8 +150,7 @@ private:
 
   static int64_t sizeBytes(exec::ProgramOp program, RankedTensorType type) {
     int64_t count = exec::upperBound(program, llm::product(llm::getDims(type)));
-    return count == DimExpr::kInfinity ? count
-                                       : count * exec::elementBytes(type.getElementType());
+    return count == DimExpr::kInfinity ? count : count * exec::elementBytes(type.getElementType());
   }
 };
 

@@ -31,8 +31,8 @@ enum class IsaLevel {
   X86_64_V4_VNNI, ///< and AVX512VNNI
 };
 
-inline constexpr IsaLevel allIsaLevels[] = {
-    IsaLevel::X86_64_V3, IsaLevel::X86_64_V4, IsaLevel::X86_64_V4_VNNI};
+inline constexpr IsaLevel allIsaLevels[] = {IsaLevel::X86_64_V3, IsaLevel::X86_64_V4,
+                                            IsaLevel::X86_64_V4_VNNI};
 
 /// "x86_64_v3", ...: the spelling in symbols and options.
 std::string_view isaLevelName(IsaLevel level);
@@ -81,9 +81,8 @@ int64_t packedSizeF32(int64_t k, int64_t n, int64_t nr);
 /// Packs w(n, k) = w[n * strideN + k * strideK] into panels [k][nr] of `nr`
 /// outputs, the last one zero padded, for panels [panelBegin, panelEnd). `dst` is
 /// the start of panel 0. Calls on disjoint ranges may run concurrently.
-void packF32(const float *w, int64_t k, int64_t n, int64_t strideK,
-             int64_t strideN, int64_t nr, float *dst, int64_t panelBegin,
-             int64_t panelEnd);
+void packF32(const float *w, int64_t k, int64_t n, int64_t strideK, int64_t strideN, int64_t nr,
+             float *dst, int64_t panelBegin, int64_t panelEnd);
 
 //===----------------------------------------------------------------------===//
 // 4-bit row blocks (layout in linear_i4/linear_i4.h, the same at every level)
@@ -96,8 +95,7 @@ inline constexpr int64_t rowBlockI4 = 16;
 int64_t rowBlockBytesI4(int64_t k, int64_t groupSize, bool hasZeroPoints);
 
 /// Bytes of all row blocks: ceil(n / 16) * rowBlockBytesI4.
-int64_t packedSizeI4(int64_t k, int64_t n, int64_t groupSize,
-                     bool hasZeroPoints);
+int64_t packedSizeI4(int64_t k, int64_t n, int64_t groupSize, bool hasZeroPoints);
 
 /// Weights as com.microsoft.MatMulNBits stores them (bits = 4).
 struct NBitsWeights {
@@ -110,8 +108,7 @@ struct NBitsWeights {
 /// Packs row blocks [blockBegin, blockEnd) of `w`; `dst` is the start of row
 /// block 0. Calls on disjoint ranges may run concurrently. Zero points are
 /// packed exactly when `w.zeroPoints` is given.
-void packI4(const NBitsWeights &w, std::byte *dst, int64_t blockBegin,
-            int64_t blockEnd);
+void packI4(const NBitsWeights &w, std::byte *dst, int64_t blockBegin, int64_t blockEnd);
 
 } // namespace llmc::cpu
 

@@ -28,8 +28,7 @@ struct ImportOptions {
 /// llm dialect. Null on failure; every problem found is a diagnostic of
 /// `context`. Loads the dialects it needs. Weights are resource blobs that keep
 /// the mapped files alive; drop the module before the context.
-mlir::OwningOpRef<mlir::ModuleOp> importONNX(llvm::StringRef path,
-                                             mlir::MLIRContext &context,
+mlir::OwningOpRef<mlir::ModuleOp> importONNX(llvm::StringRef path, mlir::MLIRContext &context,
                                              const ImportOptions &options = {});
 
 } // namespace llmc

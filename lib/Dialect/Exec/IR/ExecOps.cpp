@@ -29,15 +29,16 @@ LogicalResult WeightOp::verify() {
   StringRef layout = stringifyWeightLayout(getLayout());
   if (getColumns().has_value() == isDense || getOutputs().has_value() == isDense) // C1
     return emitOpError("C1: ") << layout
-                               << (isDense ? " has columns or outputs" : " needs columns and outputs");
+                               << (isDense ? " has columns or outputs"
+                                           : " needs columns and outputs");
   if (getLayout() == WeightLayout::panels) { // C2
     int64_t rows = int64_t(*getColumns()), outputs = int64_t(*getOutputs());
     if (getTransposed())
       std::swap(rows, outputs);
     ShapedType type = getValue().getShapedType();
     if (type.getShape() != ArrayRef<int64_t>{rows, outputs})
-      return emitOpError("C2: expected a matrix of ") << rows << " x " << outputs << ", found "
-                                                      << type;
+      return emitOpError("C2: expected a matrix of ")
+             << rows << " x " << outputs << ", found " << type;
   }
   if (isRowBlocks && (!getGroupSize() || !getScales())) // C3
     return emitOpError("C3: row_blocks needs group_size and scales");
@@ -67,8 +68,8 @@ LogicalResult ProgramOp::verify() {
   if (getArenaBytes().has_value() != getLowerBound().has_value()) // C5
     return emitOpError("C5: arena_bytes and lower_bound come together");
   if (getArenaBytes() && int64_t(*getLowerBound()) > int64_t(*getArenaBytes())) // C5
-    return emitOpError("C5: lower_bound ") << int64_t(*getLowerBound()) << " is above arena_bytes "
-                                           << int64_t(*getArenaBytes());
+    return emitOpError("C5: lower_bound ")
+           << int64_t(*getLowerBound()) << " is above arena_bytes " << int64_t(*getArenaBytes());
   return success();
 }
 

@@ -42,12 +42,10 @@ RankedTensorType makeTensorType(ArrayRef<DimExpr> dims, Type elementType) {
   }
   if (isStatic)
     return RankedTensorType::get(shape, elementType);
-  return RankedTensorType::get(shape, elementType,
-                               DimsAttr::get(elementType.getContext(), exprs));
+  return RankedTensorType::get(shape, elementType, DimsAttr::get(elementType.getContext(), exprs));
 }
 
-RankedTensorType substituteDims(RankedTensorType type,
-                                const DimExpr::Substitution &replacement) {
+RankedTensorType substituteDims(RankedTensorType type, const DimExpr::Substitution &replacement) {
   if (type.hasStaticShape())
     return type;
   Dims dims = getDims(type);
@@ -106,8 +104,7 @@ std::optional<Dims> getKnownInts(Value value) {
   bool isUnsigned = isBool || elements.getElementType().isUnsignedInteger();
   Dims result;
   for (const APInt &element : elements.getValues<APInt>())
-    result.push_back(isUnsigned ? int64_t(element.getZExtValue())
-                                : element.getSExtValue());
+    result.push_back(isUnsigned ? int64_t(element.getZExtValue()) : element.getSExtValue());
   return result;
 }
 

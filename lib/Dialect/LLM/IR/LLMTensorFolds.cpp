@@ -114,9 +114,8 @@ OpFoldResult TransposeOp::fold(FoldAdaptor) {
 }
 
 OpFoldResult SliceOp::fold(FoldAdaptor) {
-  if (getInput().getType() != getType() || llvm::any_of(getSteps(), [](int64_t step) {
-        return step != 1;
-      }))
+  if (getInput().getType() != getType() ||
+      llvm::any_of(getSteps(), [](int64_t step) { return step != 1; }))
     return {};
   for (const DimExpr &start : parseExprs(getStarts()))
     if (!start.isConstant(0))

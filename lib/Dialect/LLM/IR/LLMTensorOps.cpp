@@ -18,13 +18,10 @@ using namespace mlir;
 using namespace llmc;
 using namespace llmc::llm;
 
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
+static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
 
-static LogicalResult inferBroadcast(std::optional<Location> loc, StringRef name,
-                                    Value lhs, Value rhs, Type element,
-                                    SmallVectorImpl<Type> &results) {
+static LogicalResult inferBroadcast(std::optional<Location> loc, StringRef name, Value lhs,
+                                    Value rhs, Type element, SmallVectorImpl<Type> &results) {
   std::optional<Dims> dims = broadcastDims(getDims(lhs), getDims(rhs));
   if (!dims) // C2
     return emitOptionalError(loc, name, ": shapes ", formatDims(getDims(lhs)), " and ",
@@ -33,8 +30,7 @@ static LogicalResult inferBroadcast(std::optional<Location> loc, StringRef name,
   return success();
 }
 
-LogicalResult ConstantOp::inferReturnTypes(MLIRContext *, std::optional<Location>,
-                                           Adaptor adaptor,
+LogicalResult ConstantOp::inferReturnTypes(MLIRContext *, std::optional<Location>, Adaptor adaptor,
                                            SmallVectorImpl<Type> &results) {
   results.push_back(adaptor.getValue().getShapedType());
   return success();
@@ -81,8 +77,7 @@ LogicalResult BinaryOp::inferReturnTypes(MLIRContext *, std::optional<Location> 
 }
 
 LogicalResult CompareOp::inferReturnTypes(MLIRContext *context, std::optional<Location> loc,
-                                          Adaptor adaptor,
-                                          SmallVectorImpl<Type> &results) {
+                                          Adaptor adaptor, SmallVectorImpl<Type> &results) {
   if (tensorType(adaptor.getLhs()).getElementType() !=
       tensorType(adaptor.getRhs()).getElementType()) // C1
     return emitOptionalError(loc, "llm.compare: C1: element types ",
@@ -98,8 +93,7 @@ LogicalResult SelectOp::inferReturnTypes(MLIRContext *, std::optional<Location> 
   if (element != tensorType(adaptor.getRhs()).getElementType()) // C1
     return emitOptionalError(loc, "llm.select: C1: element types ", element, " and ",
                              tensorType(adaptor.getRhs()).getElementType(), " differ");
-  std::optional<Dims> dims =
-      broadcastDims(getDims(adaptor.getLhs()), getDims(adaptor.getRhs()));
+  std::optional<Dims> dims = broadcastDims(getDims(adaptor.getLhs()), getDims(adaptor.getRhs()));
   if (dims)
     dims = broadcastDims(*dims, getDims(adaptor.getCondition()));
   if (!dims) // C2
@@ -140,8 +134,7 @@ LogicalResult BroadcastOp::verify() {
 }
 
 LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
-                                            Adaptor adaptor,
-                                            SmallVectorImpl<Type> &results) {
+                                            Adaptor adaptor, SmallVectorImpl<Type> &results) {
   Dims dims = getDims(adaptor.getInput());
   SmallVector<int64_t> sorted(adaptor.getPermutation());
   llvm::sort(sorted);
@@ -151,16 +144,14 @@ LogicalResult TransposeOp::inferReturnTypes(MLIRContext *, std::optional<Locatio
   Dims permuted;
   for (int64_t axis : adaptor.getPermutation())
     permuted.push_back(dims[axis]);
-  results.push_back(
-      makeTensorType(permuted, tensorType(adaptor.getInput()).getElementType()));
+  results.push_back(makeTensorType(permuted, tensorType(adaptor.getInput()).getElementType()));
   return success();
 }
 
 LogicalResult SliceOp::verify() {
   size_t rank = tensorType(getInput()).getRank();
   if (getStarts().size() != rank || getSteps().size() != rank ||
-      size_t(tensorType(getResult()).getRank()) != rank ||
-      llvm::is_contained(getSteps(), 0)) // C1
+      size_t(tensorType(getResult()).getRank()) != rank || llvm::is_contained(getSteps(), 0)) // C1
     return emitOpError("C1: needs a start and a step other than 0 for each of ")
            << rank << " dimensions";
   return success();
@@ -214,10 +205,8 @@ LogicalResult GatherNDOp::inferReturnTypes(MLIRContext *, std::optional<Location
                                            Adaptor adaptor, SmallVectorImpl<Type> &results) {
   Dims input = getDims(adaptor.getInput()), indices = getDims(adaptor.getIndices());
   uint64_t batch = adaptor.getBatchDims();
-  std::optional<int64_t> tuple =
-      indices.empty() ? std::nullopt : indices.back().constant();
-  if (!tuple || batch >= indices.size() || *tuple < 1 ||
-      batch + *tuple > input.size()) // C1
+  std::optional<int64_t> tuple = indices.empty() ? std::nullopt : indices.back().constant();
+  if (!tuple || batch >= indices.size() || *tuple < 1 || batch + *tuple > input.size()) // C1
     return emitOptionalError(loc, "llm.gather_nd: C1: indices ", formatDims(indices), " into ",
                              formatDims(input), " after ", batch, " batch dimensions");
   Dims dims(indices.begin(), indices.end() - 1);

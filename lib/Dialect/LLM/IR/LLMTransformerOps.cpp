@@ -11,13 +11,9 @@ using namespace mlir;
 using namespace llmc;
 using namespace llmc::llm;
 
-static RankedTensorType tensorType(Value value) {
-  return cast<RankedTensorType>(value.getType());
-}
+static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
 
-static bool differs(const DimExpr &a, const DimExpr &b) {
-  return DimExpr::equal(a, b) == false;
-}
+static bool differs(const DimExpr &a, const DimExpr &b) { return DimExpr::equal(a, b) == false; }
 
 static bool isVectorOf(Value value, const DimExpr &size) {
   Dims dims = getDims(value);
@@ -32,10 +28,12 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *context, std::optional<Loc
   if (adaptor.getBits()) {
     auto weightType = tensorType(adaptor.getWeight());
     if (weight.size() != 3 || !weightType.getElementType().isInteger(8) ||
-        bool(adaptor.getScales()) == adaptor.getPacked().has_value() ||
-        !adaptor.getGroupSize() || !adaptor.getColumns()) // C3
-      return emitOptionalError(loc, "llm.linear: C3: n-bit weights need 3-D ui8 data, scales, "
-                                    "group_size and columns, found ", weightType);
+        bool(adaptor.getScales()) == adaptor.getPacked().has_value() || !adaptor.getGroupSize() ||
+        !adaptor.getColumns()) // C3
+      return emitOptionalError(loc,
+                               "llm.linear: C3: n-bit weights need 3-D ui8 data, scales, "
+                               "group_size and columns, found ",
+                               weightType);
     Value scales = adaptor.getScales();
     if (scales && product(getDims(scales)) != weight[0] * weight[1]) // C3
       return emitOptionalError(loc, "llm.linear: C3: scales ", formatDims(getDims(scales)),
@@ -54,22 +52,22 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *context, std::optional<Loc
   bool isQuantizedInput = adaptor.getBits() && element.isUnsignedInteger(8);
   if (isQuantizedInput) // only f32 inputs are quantised
     element = Float32Type::get(context);
-  DimExpr inputColumns =
-      isQuantizedInput ? DimExpr::ceilDiv(columns, 32) * 40 : columns;
+  DimExpr inputColumns = isQuantizedInput ? DimExpr::ceilDiv(columns, 32) * 40 : columns;
   if (dims.empty() || differs(dims.back(), inputColumns)) // C1
-    return emitOptionalError(loc, "llm.linear: C1: input ", formatDims(dims), " has no last "
-                                  "dimension of ", columns.str());
+    return emitOptionalError(loc, "llm.linear: C1: input ", formatDims(dims),
+                             " has no last "
+                             "dimension of ",
+                             columns.str());
   if (adaptor.getBias() && !isVectorOf(adaptor.getBias(), rows)) // C4
-    return emitOptionalError(loc, "llm.linear: C4: bias ", tensorType(adaptor.getBias()),
-                             " for ", rows.str(), " outputs");
+    return emitOptionalError(loc, "llm.linear: C4: bias ", tensorType(adaptor.getBias()), " for ",
+                             rows.str(), " outputs");
   dims.back() = rows;
   results.push_back(makeTensorType(dims, element));
   return success();
 }
 
-LogicalResult QuantizeInputOp::inferReturnTypes(MLIRContext *context,
-                                                std::optional<Location> loc, Adaptor adaptor,
-                                                SmallVectorImpl<Type> &results) {
+LogicalResult QuantizeInputOp::inferReturnTypes(MLIRContext *context, std::optional<Location> loc,
+                                                Adaptor adaptor, SmallVectorImpl<Type> &results) {
   Dims dims = getDims(adaptor.getInput());
   if (dims.empty() || !dims.back().constant() ||
       !tensorType(adaptor.getInput()).getElementType().isF32()) // C1
@@ -110,8 +108,8 @@ LogicalResult LayerNormOp::inferReturnTypes(MLIRContext *, std::optional<Locatio
   auto type = tensorType(adaptor.getInput());
   if (type.getRank() == 0 || !isVectorOf(adaptor.getWeight(), getDims(type).back()) ||
       (adaptor.getBias() && !isVectorOf(adaptor.getBias(), getDims(type).back()))) // C1
-    return emitOptionalError(loc, "llm.layer_norm: C1: weight ",
-                             tensorType(adaptor.getWeight()), " for ", type);
+    return emitOptionalError(loc, "llm.layer_norm: C1: weight ", tensorType(adaptor.getWeight()),
+                             " for ", type);
   results.push_back(type);
   return success();
 }

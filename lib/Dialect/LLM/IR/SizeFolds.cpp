@@ -63,8 +63,7 @@ const DimExpr &broadcastElement(const Known &operand, ArrayRef<int64_t> index) {
 
 /// Row-major traversal of `shape`, each element given by `element`, which may
 /// give up.
-template <typename Fn>
-std::optional<Dims> generate(ArrayRef<int64_t> shape, Fn element) {
+template <typename Fn> std::optional<Dims> generate(ArrayRef<int64_t> shape, Fn element) {
   Dims result;
   int64_t count = 1;
   for (int64_t size : shape)
@@ -98,12 +97,18 @@ std::optional<DimExpr> divide(const DimExpr &a, const DimExpr &b) {
 
 std::optional<DimExpr> applyBinary(BinaryKind kind, const DimExpr &a, const DimExpr &b) {
   switch (kind) {
-  case BinaryKind::add: return a + b;
-  case BinaryKind::sub: return a - b;
-  case BinaryKind::mul: return a * b;
-  case BinaryKind::div: return divide(a, b);
-  case BinaryKind::max: return DimExpr::max(a, b);
-  case BinaryKind::min: return DimExpr::min(a, b);
+  case BinaryKind::add:
+    return a + b;
+  case BinaryKind::sub:
+    return a - b;
+  case BinaryKind::mul:
+    return a * b;
+  case BinaryKind::div:
+    return divide(a, b);
+  case BinaryKind::max:
+    return DimExpr::max(a, b);
+  case BinaryKind::min:
+    return DimExpr::min(a, b);
   case BinaryKind::mod:
   case BinaryKind::fmod: {
     // Both kinds agree on operands that are not negative.
@@ -137,30 +142,40 @@ std::optional<DimExpr> applyCompare(ComparePredicate predicate, const DimExpr &a
                                     const DimExpr &b) {
   auto negate = [](std::optional<bool> v) { return v ? std::optional(!*v) : v; };
   switch (predicate) {
-  case ComparePredicate::eq: return fromBool(DimExpr::equal(a, b));
-  case ComparePredicate::ne: return fromBool(negate(DimExpr::equal(a, b)));
-  case ComparePredicate::lt: return fromBool(DimExpr::less(a, b));
-  case ComparePredicate::gt: return fromBool(DimExpr::less(b, a));
-  case ComparePredicate::le: return fromBool(negate(DimExpr::less(b, a)));
-  case ComparePredicate::ge: return fromBool(negate(DimExpr::less(a, b)));
+  case ComparePredicate::eq:
+    return fromBool(DimExpr::equal(a, b));
+  case ComparePredicate::ne:
+    return fromBool(negate(DimExpr::equal(a, b)));
+  case ComparePredicate::lt:
+    return fromBool(DimExpr::less(a, b));
+  case ComparePredicate::gt:
+    return fromBool(DimExpr::less(b, a));
+  case ComparePredicate::le:
+    return fromBool(negate(DimExpr::less(b, a)));
+  case ComparePredicate::ge:
+    return fromBool(negate(DimExpr::less(a, b)));
   }
   return std::nullopt;
 }
 
 std::optional<DimExpr> applyUnary(UnaryKind kind, const DimExpr &a) {
   switch (kind) {
-  case UnaryKind::neg: return -a;
+  case UnaryKind::neg:
+    return -a;
   case UnaryKind::abs:
     if (a.provablyNonNegative())
       return a;
     return (-a).provablyNonNegative() ? std::optional(-a) : std::nullopt;
-  case UnaryKind::relu: return DimExpr::max(a, 0);
+  case UnaryKind::relu:
+    return DimExpr::max(a, 0);
   case UnaryKind::logical_not:
     return a.constant() ? std::optional(DimExpr(a.isConstant(0))) : std::nullopt;
   case UnaryKind::floor:
   case UnaryKind::ceil:
-  case UnaryKind::round: return a;
-  default: return std::nullopt;
+  case UnaryKind::round:
+    return a;
+  default:
+    return std::nullopt;
   }
 }
 
@@ -177,8 +192,7 @@ std::optional<DimExpr> applyCast(const DimExpr &a, Type from, Type to) {
     return a;
   APInt bits(64, *value, true);
   APInt narrow = bits.trunc(width);
-  return DimExpr(to.isUnsignedInteger() ? int64_t(narrow.getZExtValue())
-                                        : narrow.getSExtValue());
+  return DimExpr(to.isUnsignedInteger() ? int64_t(narrow.getZExtValue()) : narrow.getSExtValue());
 }
 
 std::optional<Dims> foldGather(GatherOp op, ArrayRef<int64_t> shape) {
@@ -243,11 +257,20 @@ std::optional<Dims> foldReduce(ReduceOp op, ArrayRef<int64_t> shape) {
   DimExpr result = input->elements[0];
   for (const DimExpr &element : ArrayRef(input->elements).drop_front()) {
     switch (op.getKind()) {
-    case ReduceKind::sum: result = result + element; break;
-    case ReduceKind::prod: result = result * element; break;
-    case ReduceKind::max: result = DimExpr::max(result, element); break;
-    case ReduceKind::min: result = DimExpr::min(result, element); break;
-    case ReduceKind::mean: return std::nullopt;
+    case ReduceKind::sum:
+      result = result + element;
+      break;
+    case ReduceKind::prod:
+      result = result * element;
+      break;
+    case ReduceKind::max:
+      result = DimExpr::max(result, element);
+      break;
+    case ReduceKind::min:
+      result = DimExpr::min(result, element);
+      break;
+    case ReduceKind::mean:
+      return std::nullopt;
     }
   }
   return Dims{result};
@@ -319,8 +342,7 @@ std::optional<Dims> foldSizes(Operation *op) {
   ArrayRef<int64_t> shape = type.getShape();
   using Result = std::optional<Dims>;
   return TypeSwitch<Operation *, Result>(op)
-      .Case<UnaryOp, CastOp, BinaryOp, CompareOp>(
-          [&](auto) { return foldElementwise(op, shape); })
+      .Case<UnaryOp, CastOp, BinaryOp, CompareOp>([&](auto) { return foldElementwise(op, shape); })
       .Case([&](SelectOp select) { return foldSelect(select, shape); })
       .Case([&](GatherOp gather) { return foldGather(gather, shape); })
       .Case([&](SliceOp slice) { return foldSlice(slice, shape); })

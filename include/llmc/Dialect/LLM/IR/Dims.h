@@ -30,8 +30,7 @@ Dims getDims(mlir::RankedTensorType type);
 Dims getDims(mlir::Value value);
 
 /// The tensor type with these sizes; encoded only where one is not constant.
-mlir::RankedTensorType makeTensorType(llvm::ArrayRef<DimExpr> dims,
-                                      mlir::Type elementType);
+mlir::RankedTensorType makeTensorType(llvm::ArrayRef<DimExpr> dims, mlir::Type elementType);
 
 /// `type` with every symbol replaced.
 mlir::RankedTensorType substituteDims(mlir::RankedTensorType type,
@@ -40,8 +39,7 @@ mlir::RankedTensorType substituteDims(mlir::RankedTensorType type,
 /// The numpy broadcast of two shapes; nullopt where they provably conflict.
 /// Two different symbolic sizes are taken to be equal (ONNX has no other use
 /// for them); the one without a 1 wins.
-std::optional<Dims> broadcastDims(llvm::ArrayRef<DimExpr> a,
-                                  llvm::ArrayRef<DimExpr> b);
+std::optional<Dims> broadcastDims(llvm::ArrayRef<DimExpr> a, llvm::ArrayRef<DimExpr> b);
 
 DimExpr product(llvm::ArrayRef<DimExpr> dims);
 

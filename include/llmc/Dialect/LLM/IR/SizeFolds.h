@@ -26,8 +26,7 @@ std::optional<Dims> foldSizes(mlir::Operation *op);
 /// `llm.constant` for constant elements, `llm.dim_values` for others of rank 0
 /// or 1; null where neither can express them.
 mlir::Value materializeSizes(mlir::OpBuilder &builder, mlir::Location loc,
-                             llvm::ArrayRef<DimExpr> elements,
-                             mlir::RankedTensorType type);
+                             llvm::ArrayRef<DimExpr> elements, mlir::RankedTensorType type);
 
 } // namespace llmc::llm
 
