@@ -39,4 +39,7 @@ function(add_llmc_unittest name)
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   target_link_libraries(${name} PRIVATE llmc_options ${ARG_LINK} GTest::gtest GTest::gtest_main)
   add_test(NAME ${name} COMMAND ${name})
+  # LLVM's allocators poison what they have not handed out; the packaged library, which
+  # is not instrumented, does not unpoison it again.
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT "ASAN_OPTIONS=allow_user_poisoning=0")
 endfunction()
