@@ -131,8 +131,13 @@ static LogicalResult writeWeights(ModuleOp module, StringRef header, cpu::IsaLev
   uint64_t position = 0;
   for (auto weight : module.getOps<exec::WeightOp>()) {
     stream.write_zeros(*weight.getOffset() - position);
+    uint64_t begin = stream.tell();
     if (failed(writePackedWeight(weight, level, stream)))
       return failure();
+    // Code addresses weights by the plan: packing must agree with it to the byte.
+    if (uint64_t written = stream.tell() - begin; written != uint64_t(*weight.getBytes()))
+      return weight.emitError("packs into ")
+             << written << " bytes where " << *weight.getBytes() << " are planned";
     position = *weight.getOffset() + *weight.getBytes();
   }
   return success();

@@ -15,6 +15,7 @@
 //===----------------------------------------------------------------------===//
 #include "AttentionPattern.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
+#include "llmc/Dialect/LLM/IR/Splat.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -32,14 +33,7 @@ std::optional<double> splatNumber(Value value) {
       break;
     value = op->getOperand(0);
   }
-  DenseElementsAttr elements;
-  if (!matchPattern(value, m_Constant(&elements)) || !elements.isSplat())
-    return std::nullopt;
-  if (isa<FloatType>(elements.getElementType()))
-    return elements.getSplatValue<APFloat>().convertToDouble();
-  if (elements.getElementType().isInteger(1))
-    return elements.getSplatValue<APInt>().getBoolValue();
-  return double(elements.getSplatValue<APInt>().getSExtValue());
+  return llm::getSplatValue(value);
 }
 
 static int64_t rankOf(Value value) { return cast<RankedTensorType>(value.getType()).getRank(); }

@@ -51,6 +51,8 @@ void KernelBuilder::emitEpilogue(Value anchor, Value root, Value bias, Value row
 
 LogicalResult KernelBuilder::lowerLinear(LinearOp linear, Value root) {
   std::optional<RowMatrix> matrix = getRowMatrix(linear.getInput());
+  if (!pointers.contains(linear.getWeight()))
+    return linear.emitError("weight is not a constant of the model");
   if (!matrix)
     return linear.emitError("input is not a matrix in memory");
   if (failed(requireF32(linear, {linear.getResult(), root})))

@@ -13,6 +13,14 @@
 
 namespace llmc::cpu {
 
+/// Rows of one tile of a kernel that walks rows of `columns` elements: a few
+/// microseconds of work, so that taking a tile is cheap; 1 where the width is dynamic.
+inline int64_t rowsPerTile(const DimExpr &columns) {
+  constexpr int64_t kTileElements = 8192;
+  int64_t width = columns.constant().value_or(kTileElements);
+  return std::max<int64_t>(1, kTileElements / std::max<int64_t>(1, width));
+}
+
 /// Lowers one kernel; the families are in files of their own.
 class KernelBuilder {
 public:

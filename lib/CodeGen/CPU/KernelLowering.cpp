@@ -95,7 +95,6 @@ FailureOr<LoweredKernel> cpu::lowerKernel(exec::KernelOp kernel, ModuleOp module
   if (failed(lowering.lower()))
     return failure();
   func::ReturnOp::create(builder, loc);
-  lowered.function = function;
   lowered.tiles = lowering.tiles;
   return lowered;
 }

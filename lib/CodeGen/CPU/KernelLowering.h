@@ -24,7 +24,6 @@
 namespace llmc::cpu {
 
 struct LoweredKernel {
-  mlir::func::FuncOp function;
   std::vector<std::string> symbols; ///< in argument order
   DimExpr tiles;                    ///< how many tiles cover the output
   bool usesStates = false;

@@ -13,14 +13,6 @@ using namespace llmc;
 using namespace llmc::cpu;
 using namespace llmc::llm;
 
-/// Elements per tile: a few microseconds of work, so that taking a tile is cheap.
-static constexpr int64_t kTileElements = 8192;
-
-static int64_t rowsPerTile(const DimExpr &columns) {
-  std::optional<int64_t> width = columns.constant();
-  return width ? std::max<int64_t>(1, kTileElements / std::max<int64_t>(1, *width)) : 1;
-}
-
 LogicalResult KernelBuilder::lowerPointwise(Value root) {
   Dims dims = getDims(root);
   Type type = cast<RankedTensorType>(root.getType()).getElementType();

@@ -13,7 +13,6 @@ using namespace llmc;
 using namespace llmc::cpu;
 using namespace llmc::llm;
 
-static constexpr int64_t kTileElements = 8192;
 static constexpr auto kContract = arith::FastMathFlags::contract;
 // Sums of a row may be split into partial sums that the compiler fixes.
 static constexpr auto kReassociate = arith::FastMathFlags::contract | arith::FastMathFlags::reassoc;
@@ -26,8 +25,7 @@ LogicalResult KernelBuilder::lowerRows(Operation *op) {
   Type type = cast<RankedTensorType>(result.getType()).getElementType();
   Type reg = ElementEmitter::registerType(type);
   DimExpr rows = product(ArrayRef(dims).drop_back());
-  std::optional<int64_t> width = dims.back().constant();
-  int64_t tileRows = width ? std::max<int64_t>(1, kTileElements / std::max<int64_t>(1, *width)) : 1;
+  int64_t tileRows = rowsPerTile(dims.back());
   tiles = DimExpr::ceilDiv(rows, tileRows);
   Value columns = index.size(dims.back());
 
@@ -108,7 +106,7 @@ LogicalResult KernelBuilder::lowerQuantize(QuantizeInputOp op) {
   if (!matrix || failed(requireF32(op, op.getInput())))
     return op.emitError("input is not a matrix in memory");
   int64_t k = *matrix->columns.constant(), blocks = (k + 31) / 32;
-  int64_t tileRows = std::max<int64_t>(1, kTileElements / k);
+  int64_t tileRows = rowsPerTile(k);
   tiles = DimExpr::ceilDiv(matrix->rows, tileRows);
   Value begin = index.mul(tile, index.constant(tileRows));
   Value rows = clipped(begin, tileRows, index.size(matrix->rows));

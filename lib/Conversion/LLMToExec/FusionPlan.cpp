@@ -81,8 +81,6 @@ FusionPlan::FusionPlan(func::FuncOp func) {
 
 bool FusionPlan::inMemory(Value value) const { return stored.contains(value); }
 
-bool FusionPlan::isView(Value value) { return value.getDefiningOp<ReshapeOp>() != nullptr; }
-
 void FusionPlan::store(Value value) {
   carried.erase(value);
   // A reshape costs nothing: store what it reshapes.

@@ -26,8 +26,6 @@ public:
   /// True for values that a kernel writes, arguments and constants that are
   /// weights. A reshape of such a value is a view and not itself in memory.
   bool inMemory(mlir::Value value) const;
-  /// True where the value is a reshape (or a chain of them) of a value in memory.
-  static bool isView(mlir::Value value);
 
 private:
   void visit(mlir::Operation *op);

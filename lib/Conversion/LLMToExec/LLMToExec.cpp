@@ -154,7 +154,7 @@ private:
   void dispatch(Value root);
   /// The program's value for a function's value in memory, made on first use.
   Value lookup(Value value);
-  void collect(Value value, Value root, llvm::SetVector<Operation *> &body,
+  void collect(Value value, llvm::SetVector<Operation *> &body,
                llvm::SetVector<OpOperand *> &inputs);
   Value copy(Value value);
 
@@ -179,7 +179,7 @@ Value ProgramBuilder::lookup(Value value) {
 
 /// Operations that `value` needs inside the kernel, operands first, and the uses
 /// of values that come from outside.
-void ProgramBuilder::collect(Value value, Value root, llvm::SetVector<Operation *> &body,
+void ProgramBuilder::collect(Value value, llvm::SetVector<Operation *> &body,
                              llvm::SetVector<OpOperand *> &inputs) {
   Operation *op = value.getDefiningOp();
   for (OpOperand &operand : op->getOpOperands()) {
@@ -189,7 +189,7 @@ void ProgramBuilder::collect(Value value, Value root, llvm::SetVector<Operation 
     if (plan.inMemory(source))
       inputs.insert(&operand);
     else
-      collect(source, root, body, inputs);
+      collect(source, body, inputs);
   }
   body.insert(op);
 }
@@ -197,7 +197,7 @@ void ProgramBuilder::collect(Value value, Value root, llvm::SetVector<Operation 
 void ProgramBuilder::dispatch(Value root) {
   llvm::SetVector<Operation *> body;
   llvm::SetVector<OpOperand *> uses;
-  collect(root, root, body, uses);
+  collect(root, body, uses);
 
   Location loc = root.getLoc();
   exec::KernelOp kernel = tables.makeKernel(loc, kernelKind(body.getArrayRef()));

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Dialect/LLM/IR/Dims.h"
 #include "llmc/Dialect/LLM/IR/LLMOps.h"
+#include "llmc/Dialect/LLM/IR/Splat.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/ADT/STLExtras.h"
 
@@ -13,8 +14,7 @@ using namespace mlir;
 using namespace llmc;
 using namespace llmc::llm;
 
-/// The value that every element of a constant has, for folds with 0 and 1.
-static std::optional<double> splatValue(Value value) {
+std::optional<double> llm::getSplatValue(Value value) {
   DenseElementsAttr elements;
   if (!matchPattern(value, m_Constant(&elements)) || !elements.isSplat())
     return std::nullopt;
@@ -36,7 +36,7 @@ OpFoldResult UnaryOp::fold(FoldAdaptor) {
 }
 
 OpFoldResult BinaryOp::fold(FoldAdaptor) {
-  std::optional<double> lhs = splatValue(getLhs()), rhs = splatValue(getRhs());
+  std::optional<double> lhs = getSplatValue(getLhs()), rhs = getSplatValue(getRhs());
   auto keeps = [&](Value operand) { return operand.getType() == getType(); };
   switch (getKind()) {
   case BinaryKind::add:
