@@ -102,7 +102,7 @@ private:
       auto token =
           RankedTensorType::get({type.getDimSize(1), type.getDimSize(3)}, type.getElementType());
       auto name = func.getArgAttrOfType<StringAttr>(pair.argument, "llm.name");
-      stateArguments.push_back(addArgument(llm::StateType::get(func.getContext(), token),
+      stateArguments.push_back(addArgument(llm::StateType::get(token),
                                            name ? name.getValue() : StringRef("state")));
     }
   }

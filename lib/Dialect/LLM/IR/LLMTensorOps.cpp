@@ -112,6 +112,17 @@ LogicalResult CastOp::verify() {
   return success();
 }
 
+LogicalResult BitcastOp::verify() {
+  auto from = tensorType(getInput()), to = tensorType(getResult());
+  if (!from.getElementType().isIntOrFloat() || !to.getElementType().isIntOrFloat() ||
+      from.getElementTypeBitWidth() != to.getElementTypeBitWidth()) // C1
+    return emitOpError("C1: ") << from << " and " << to << " have elements of other widths";
+  if (getDims(from) != getDims(to))
+    return emitOpError("changes the shape from ")
+           << formatDims(getDims(from)) << " to " << formatDims(getDims(to));
+  return success();
+}
+
 LogicalResult ReshapeOp::verify() {
   if (tensorType(getInput()).getElementType() != tensorType(getResult()).getElementType()) // C1
     return emitOpError("C1: changes the element type");
@@ -215,6 +226,90 @@ LogicalResult GatherNDOp::inferReturnTypes(MLIRContext *, std::optional<Location
   return success();
 }
 
+static bool isIndexTensor(Value value) {
+  Type element = tensorType(value).getElementType();
+  return element.isInteger(32) || element.isInteger(64);
+}
+
+LogicalResult GatherElementsOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
+                                                 Adaptor adaptor,
+                                                 SmallVectorImpl<Type> &results) {
+  Dims input = getDims(adaptor.getInput()), indices = getDims(adaptor.getIndices());
+  if (adaptor.getAxis() >= input.size()) // C1
+    return emitOptionalError(loc, "llm.gather_elements: C1: axis ", adaptor.getAxis(), " of rank ",
+                             input.size());
+  if (!isIndexTensor(adaptor.getIndices()) || indices.size() != input.size()) // C2
+    return emitOptionalError(loc, "llm.gather_elements: C2: indices ",
+                             tensorType(adaptor.getIndices()), " into ", formatDims(input));
+  results.push_back(makeTensorType(indices, tensorType(adaptor.getInput()).getElementType()));
+  return success();
+}
+
+LogicalResult ScatterElementsOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
+                                                  Adaptor adaptor,
+                                                  SmallVectorImpl<Type> &results) {
+  Dims input = getDims(adaptor.getInput()), indices = getDims(adaptor.getIndices());
+  Dims updates = getDims(adaptor.getUpdates());
+  if (adaptor.getAxis() >= input.size()) // C1
+    return emitOptionalError(loc, "llm.scatter_elements: C1: axis ", adaptor.getAxis(),
+                             " of rank ", input.size());
+  bool agrees = isIndexTensor(adaptor.getIndices()) && indices.size() == input.size() &&
+                updates.size() == input.size();
+  for (size_t i = 0; agrees && i < indices.size(); ++i)
+    agrees = DimExpr::equal(indices[i], updates[i]) != false;
+  if (!agrees) // C2
+    return emitOptionalError(loc, "llm.scatter_elements: C2: indices ",
+                             tensorType(adaptor.getIndices()), " and updates ",
+                             formatDims(updates), " into ", formatDims(input));
+  if (tensorType(adaptor.getUpdates()).getElementType() !=
+      tensorType(adaptor.getInput()).getElementType()) // C3
+    return emitOptionalError(loc, "llm.scatter_elements: C3: ", tensorType(adaptor.getUpdates()),
+                             " written into ", tensorType(adaptor.getInput()));
+  results.push_back(adaptor.getInput().getType());
+  return success();
+}
+
+LogicalResult ScatterNDOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
+                                            Adaptor adaptor, SmallVectorImpl<Type> &results) {
+  Dims input = getDims(adaptor.getInput()), indices = getDims(adaptor.getIndices());
+  std::optional<int64_t> tuple = indices.empty() ? std::nullopt : indices.back().constant();
+  if (!isIndexTensor(adaptor.getIndices()) || !tuple || *tuple < 0 ||
+      *tuple > int64_t(input.size())) // C1
+    return emitOptionalError(loc, "llm.scatter_nd: C1: indices ",
+                             tensorType(adaptor.getIndices()), " into ", formatDims(input));
+  Dims expected(indices.begin(), indices.end() - 1), updates = getDims(adaptor.getUpdates());
+  expected.append(input.begin() + *tuple, input.end());
+  bool agrees = expected.size() == updates.size();
+  for (size_t i = 0; agrees && i < expected.size(); ++i)
+    agrees = DimExpr::equal(expected[i], updates[i]) != false;
+  if (!agrees) // C2
+    return emitOptionalError(loc, "llm.scatter_nd: C2: updates ", formatDims(updates), " where ",
+                             formatDims(expected), " are due");
+  if (tensorType(adaptor.getUpdates()).getElementType() !=
+      tensorType(adaptor.getInput()).getElementType()) // C3
+    return emitOptionalError(loc, "llm.scatter_nd: C3: ", tensorType(adaptor.getUpdates()),
+                             " written into ", tensorType(adaptor.getInput()));
+  results.push_back(adaptor.getInput().getType());
+  return success();
+}
+
+LogicalResult NonZeroOp::verify() {
+  Dims dims = getDims(getResult());
+  if (dims.size() != 2 || !dims[1].isConstant(tensorType(getInput()).getRank()) ||
+      !tensorType(getResult()).getElementType().isInteger(64)) // C1
+    return emitOpError("C1: gives ") << getResult().getType() << " for " << getInput().getType();
+  return success();
+}
+
+LogicalResult DefineSizeOp::verify() {
+  auto type = tensorType(getValue());
+  if (!type.hasStaticShape() || type.getNumElements() != 1 || !isIndexTensor(getValue())) // C1
+    return emitOpError("C1: a size cannot be ") << type;
+  if (!DimExpr::parse(getBound()))
+    return emitOpError("cannot read the expression '") << getBound() << "'";
+  return success();
+}
+
 LogicalResult ReduceOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
                                          Adaptor adaptor, SmallVectorImpl<Type> &results) {
   Dims input = getDims(adaptor.getInput()), dims;
@@ -266,5 +361,103 @@ LogicalResult MatmulOp::inferReturnTypes(MLIRContext *, std::optional<Location> 
   dims->push_back(lhs[lhs.size() - 2]);
   dims->push_back(rhs.back());
   results.push_back(makeTensorType(*dims, element));
+  return success();
+}
+
+LogicalResult CumulativeOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
+                                             Adaptor adaptor, SmallVectorImpl<Type> &results) {
+  auto type = tensorType(adaptor.getInput());
+  if (adaptor.getAxis() >= uint64_t(type.getRank())) // C1
+    return emitOptionalError(loc, "llm.cumulative: C1: axis ", adaptor.getAxis(), " of ", type);
+  results.push_back(type);
+  return success();
+}
+
+LogicalResult TopKIndicesOp::inferReturnTypes(MLIRContext *context, std::optional<Location> loc,
+                                              Adaptor adaptor, SmallVectorImpl<Type> &results) {
+  Dims dims = getDims(adaptor.getInput());
+  if (adaptor.getAxis() >= dims.size()) // C1
+    return emitOptionalError(loc, "llm.top_k_indices: C1: axis ", adaptor.getAxis(), " of ",
+                             formatDims(dims));
+  std::optional<DimExpr> count = DimExpr::parse(adaptor.getCount());
+  DimExpr &size = dims[adaptor.getAxis()];
+  if (!count || DimExpr::less(size, *count) == true) // C2
+    return emitOptionalError(loc, "llm.top_k_indices: C2: the first ", adaptor.getCount(), " of ",
+                             size.str());
+  size = *count;
+  results.push_back(makeTensorType(dims, IntegerType::get(context, 64)));
+  return success();
+}
+
+/// Sizes of a sliding window's positions, nullopt where an attribute does not fit.
+static std::optional<Dims> slide(ArrayRef<DimExpr> spatial, ArrayRef<int64_t> window,
+                                 ArrayRef<int64_t> strides, ArrayRef<int64_t> dilations,
+                                 ArrayRef<int64_t> pads) {
+  size_t rank = spatial.size();
+  auto isPositive = [](int64_t value) { return value > 0; };
+  if (window.size() != rank || strides.size() != rank || dilations.size() != rank ||
+      pads.size() != 2 * rank || !llvm::all_of(window, isPositive) ||
+      !llvm::all_of(strides, isPositive) || !llvm::all_of(dilations, isPositive))
+    return std::nullopt;
+  Dims result;
+  for (size_t i = 0; i < rank; ++i) {
+    DimExpr room = spatial[i] + DimExpr(pads[i] + pads[rank + i] - dilations[i] * (window[i] - 1) -
+                                        1);
+    result.push_back(DimExpr::floorDiv(room, strides[i]) + 1);
+  }
+  return result;
+}
+
+LogicalResult ConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc, Adaptor adaptor,
+                                       SmallVectorImpl<Type> &results) {
+  Dims input = getDims(adaptor.getInput()), weight = getDims(adaptor.getWeight());
+  Type element = tensorType(adaptor.getInput()).getElementType();
+  if (input.size() < 3 || weight.size() != input.size() ||
+      tensorType(adaptor.getWeight()).getElementType() != element) // C1
+    return emitOptionalError(loc, "llm.conv: C1: ", tensorType(adaptor.getInput()), " with ",
+                             tensorType(adaptor.getWeight()));
+  SmallVector<int64_t> window;
+  for (const DimExpr &dim : ArrayRef(weight).drop_front(2)) {
+    if (!dim.constant()) // C5
+      return emitOptionalError(loc, "llm.conv: C5: kernel ", formatDims(weight));
+    window.push_back(*dim.constant());
+  }
+  std::optional<Dims> spatial = slide(ArrayRef(input).drop_front(2), window, adaptor.getStrides(),
+                                      adaptor.getDilations(), adaptor.getPads());
+  if (!spatial) // C2
+    return emitOptionalError(loc, "llm.conv: C2: strides, dilations or pads do not fit ",
+                             formatDims(input));
+  DimExpr groups = int64_t(adaptor.getGroups());
+  if (int64_t(adaptor.getGroups()) < 1 || DimExpr::equal(weight[1] * groups, input[1]) == false ||
+      (weight[0].constant() && *weight[0].constant() % *groups.constant() != 0)) // C3
+    return emitOptionalError(loc, "llm.conv: C3: ", formatDims(input), " with ",
+                             formatDims(weight), " in ", groups.str(), " groups");
+  if (adaptor.getBias()) {
+    Dims bias = getDims(adaptor.getBias());
+    if (bias.size() != 1 || DimExpr::equal(bias[0], weight[0]) == false) // C4
+      return emitOptionalError(loc, "llm.conv: C4: bias ", formatDims(bias), " for ",
+                               weight[0].str(), " channels");
+  }
+  Dims dims = {input[0], weight[0]};
+  dims.append(*spatial);
+  results.push_back(makeTensorType(dims, element));
+  return success();
+}
+
+LogicalResult WindowReduceOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
+                                               Adaptor adaptor, SmallVectorImpl<Type> &results) {
+  Dims input = getDims(adaptor.getInput());
+  if (input.size() < 3) // C1
+    return emitOptionalError(loc, "llm.window_reduce: C1: ", tensorType(adaptor.getInput()));
+  std::optional<Dims> spatial =
+      slide(ArrayRef(input).drop_front(2), adaptor.getWindow(), adaptor.getStrides(),
+            adaptor.getDilations(), adaptor.getPads());
+  if (!spatial) // C2
+    return emitOptionalError(loc, "llm.window_reduce: C2: window, strides, dilations or pads do "
+                                  "not fit ",
+                             formatDims(input));
+  Dims dims = {input[0], input[1]};
+  dims.append(*spatial);
+  results.push_back(makeTensorType(dims, tensorType(adaptor.getInput()).getElementType()));
   return success();
 }

@@ -66,6 +66,44 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *context, std::optional<Loc
   return success();
 }
 
+LogicalResult ExpertLinearOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
+                                               Adaptor adaptor, SmallVectorImpl<Type> &results) {
+  Dims input = getDims(adaptor.getInput()), ids = getDims(adaptor.getIds());
+  Dims weight = getDims(adaptor.getWeight());
+  Type index = tensorType(adaptor.getIds()).getElementType();
+  auto type = tensorType(adaptor.getInput()), weightType = tensorType(adaptor.getWeight());
+  if (!index.isInteger(32) && !index.isInteger(64)) // C1
+    return emitOptionalError(loc, "llm.expert_linear: C1: ids of type ", index);
+  DimExpr rows, columns;
+  if (adaptor.getBits()) {
+    if (weight.size() != 4 || !weightType.getElementType().isInteger(8) || !adaptor.getScales() ||
+        !adaptor.getGroupSize() || !adaptor.getColumns()) // C3
+      return emitOptionalError(loc, "llm.expert_linear: C3: n-bit weights need 4-D ui8 data, "
+                                    "scales, group_size and columns, found ",
+                               weightType);
+    rows = weight[1];
+    columns = int64_t(*adaptor.getColumns());
+  } else {
+    if (weight.size() != 3 || weightType.getElementType() != type.getElementType()) // C3
+      return emitOptionalError(loc, "llm.expert_linear: C3: weight ", weightType, " for input ",
+                               type);
+    rows = weight[adaptor.getTransposed() ? 1 : 2];
+    columns = weight[adaptor.getTransposed() ? 2 : 1];
+  }
+  if (input.empty() || ids.empty() || differs(input.back(), columns) ||
+      (input.size() != ids.size() && input.size() != ids.size() + 1)) // C2
+    return emitOptionalError(loc, "llm.expert_linear: C2: input ", formatDims(input), " with ids ",
+                             formatDims(ids), " and ", columns.str(), " columns");
+  if (adaptor.getBias()) {
+    Dims bias = getDims(adaptor.getBias());
+    if (bias.size() != 2 || differs(bias[0], weight[0]) || differs(bias[1], rows)) // C4
+      return emitOptionalError(loc, "llm.expert_linear: C4: bias ", formatDims(bias));
+  }
+  ids.push_back(rows);
+  results.push_back(makeTensorType(ids, type.getElementType()));
+  return success();
+}
+
 LogicalResult QuantizeInputOp::inferReturnTypes(MLIRContext *context, std::optional<Location> loc,
                                                 Adaptor adaptor, SmallVectorImpl<Type> &results) {
   Dims dims = getDims(adaptor.getInput());
@@ -170,5 +208,95 @@ LogicalResult StateAppendOp::verify() {
   if (tokens.size() != 4 || token.size() != 2 || differs(tokens[1], token[0]) ||
       differs(tokens[3], token[1])) // C1
     return emitOpError("C1: tokens ") << formatDims(tokens) << " for " << getState().getType();
+  return success();
+}
+
+LogicalResult StateLoadOp::verify() {
+  Dims dims = getDims(getResult()), token = getDims(getState().getType().getToken());
+  bool isFixed = getState().getType().getFixed();
+  bool agrees = dims.size() == token.size() + (isFixed ? 1 : 2);
+  if (agrees && isFixed)
+    agrees = ArrayRef(dims).drop_front() == ArrayRef(token);
+  else if (agrees)
+    agrees = token.size() == 2 && dims[1] == token[0] && dims[3] == token[1];
+  if (!agrees) // C1
+    return emitOpError("C1: ") << getState().getType() << " as " << getResult().getType();
+  return success();
+}
+
+LogicalResult StateStoreOp::verify() {
+  Dims dims = getDims(getValue()), token = getDims(getState().getType().getToken());
+  if (!getState().getType().getFixed() || dims.size() != token.size() + 1 ||
+      ArrayRef(dims).drop_front() != ArrayRef(token)) // C1
+    return emitOpError("C1: ") << getValue().getType() << " into " << getState().getType();
+  return success();
+}
+
+LogicalResult CausalConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
+                                             Adaptor adaptor, SmallVectorImpl<Type> &results) {
+  Dims input = getDims(adaptor.getInput()), weight = getDims(adaptor.getWeight());
+  if (input.size() != 3 || weight.size() != 2 || differs(input[1], weight[0]) ||
+      !weight[1].constant()) // C1
+    return emitOptionalError(loc, "llm.causal_conv: C1: input ", formatDims(input), ", weight ",
+                             formatDims(weight));
+  if (adaptor.getPast()) {
+    Dims past = getDims(adaptor.getPast());
+    if (past.size() != 3 || differs(past[0], input[0]) || differs(past[1], input[1]) ||
+        differs(past[2], weight[1] - 1)) // C2
+      return emitOptionalError(loc, "llm.causal_conv: C2: past ", formatDims(past),
+                               " for a kernel of ", weight[1].str());
+  }
+  if (adaptor.getBias() && !isVectorOf(adaptor.getBias(), input[1])) // C3
+    return emitOptionalError(loc, "llm.causal_conv: C3: bias ", tensorType(adaptor.getBias()));
+  results.push_back(adaptor.getInput().getType());
+  return success();
+}
+
+LogicalResult LinearAttentionOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
+                                                  Adaptor adaptor,
+                                                  SmallVectorImpl<Type> &results) {
+  Dims query = getDims(adaptor.getQuery()), key = getDims(adaptor.getKey());
+  Dims value = getDims(adaptor.getValue());
+  bool agrees = query.size() == 4 && key.size() == 4 && value.size() == 4;
+  for (size_t i : {0, 1, 2})
+    agrees = agrees && !differs(key[i], value[i]);
+  agrees = agrees && !differs(query[0], key[0]) && !differs(query[2], key[2]) &&
+           !differs(query[3], key[3]) && key[1].constant() &&
+           DimExpr::mod(query[1], key[1]).isConstant(0);
+  if (!agrees) // C1
+    return emitOptionalError(loc, "llm.linear_attention: C1: query ", formatDims(query), ", key ",
+                             formatDims(key), ", value ", formatDims(value));
+  auto isPerToken = [&](Value tensor, bool allowsChannels) {
+    Dims dims = getDims(tensor);
+    if (dims.size() != 4)
+      return false;
+    for (size_t i : {0, 1, 2})
+      if (differs(dims[i], key[i]))
+        return false;
+    return dims[3].isConstant(1) || (allowsChannels && !differs(dims[3], key[3]));
+  };
+  if ((adaptor.getDecay() && !isPerToken(adaptor.getDecay(), true)) ||
+      (adaptor.getBeta() && !isPerToken(adaptor.getBeta(), false))) // C2
+    return emitOptionalError(loc, "llm.linear_attention: C2: decay or beta do not fit key ",
+                             formatDims(key));
+  Dims state = {key[0], key[1], key[3], value[3]};
+  if (adaptor.getPast()) {
+    Dims past = getDims(adaptor.getPast());
+    bool fits = past.size() == 4;
+    for (size_t i = 0; fits && i < 4; ++i)
+      fits = !differs(past[i], state[i]);
+    if (!fits) // C3
+      return emitOptionalError(loc, "llm.linear_attention: C3: past ", formatDims(past), " where ",
+                               formatDims(state), " is due");
+  }
+  if (!state[2].constant() || !state[3].constant()) // C4
+    return emitOptionalError(loc, "llm.linear_attention: C4: a matrix of ", formatDims(state));
+  Type element = tensorType(adaptor.getQuery()).getElementType();
+  Dims output = query;
+  output[3] = value[3];
+  results.push_back(makeTensorType(output, element));
+  results.push_back(makeTensorType(state, adaptor.getPast()
+                                              ? tensorType(adaptor.getPast()).getElementType()
+                                              : element));
   return success();
 }

@@ -62,13 +62,20 @@ def LLM_StateType : LLM_Type<"State", "state"> {
     A cache that the session owns. `token` is the type of what one token of one
     sequence adds: `tensor<heads x head_dim>`. Tokens live in blocks of a size
     chosen at compile time and are addressed through the session's block table.
+    A `fixed` state has one such tensor per sequence, whatever its length: a
+    convolution window, a recurrent matrix.
 
     ```mlir
     !llm.state<tensor<2x64xf32>>
+    !llm.state<tensor<64x3xf32>, fixed = true>
     ```
   }];
-  let parameters = (ins "::mlir::RankedTensorType":$token);
-  let assemblyFormat = "`<` $token `>`";
+  let parameters = (ins "::mlir::RankedTensorType":$token,
+                        DefaultValuedParameter<"bool", "false">:$fixed);
+  let builders = [TypeBuilderWithInferredContext<(ins "::mlir::RankedTensorType":$token), [{
+    return $_get(token.getContext(), token, /*fixed=*/false);
+  }]>];
+  let assemblyFormat = "`<` $token (`,` `fixed` `=` $fixed^)? `>`";
 }
 
 defvar LLM_Tensor = AnyRankedTensor;

@@ -28,12 +28,15 @@ class LLM_EnumAttr<EnumAttrInfo info, string mnemonic>
 def LLM_UnaryKind : LLM_Enum<"UnaryKind", "elementwise function of one operand", [
     "abs", "neg", "exp", "log", "sqrt", "rsqrt", "reciprocal", "sin", "cos",
     "tanh", "erf", "sigmoid", "silu", "gelu_erf", "gelu_tanh", "relu", "floor",
-    "ceil", "round", "sign", "logical_not", "is_nan", "is_inf", "softplus"]>;
+    "ceil", "round", "sign", "logical_not", "is_nan", "is_inf", "softplus",
+    "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh",
+    "bitwise_not"]>;
 def LLM_UnaryKindAttr : LLM_EnumAttr<LLM_UnaryKind, "unary_kind">;
 
 def LLM_BinaryKind : LLM_Enum<"BinaryKind", "elementwise function of two operands", [
     "add", "sub", "mul", "div", "mod", "fmod", "pow", "max", "min",
-    "logical_and", "logical_or", "logical_xor"]>;
+    "logical_and", "logical_or", "logical_xor",
+    "bitwise_and", "bitwise_or", "bitwise_xor", "shift_left", "shift_right"]>;
 def LLM_BinaryKindAttr : LLM_EnumAttr<LLM_BinaryKind, "binary_kind">;
 
 def LLM_ComparePredicate : LLM_Enum<"ComparePredicate", "ordered comparison", [
@@ -43,6 +46,14 @@ def LLM_ComparePredicateAttr : LLM_EnumAttr<LLM_ComparePredicate, "predicate">;
 def LLM_ReduceKind : LLM_Enum<"ReduceKind", "reduction over axes", [
     "sum", "mean", "max", "min", "prod"]>;
 def LLM_ReduceKindAttr : LLM_EnumAttr<LLM_ReduceKind, "reduce_kind">;
+
+def LLM_ScatterKind : LLM_Enum<"ScatterKind", "what becomes of an element that is written", [
+    "replace", "add", "mul", "max", "min"]>;
+def LLM_ScatterKindAttr : LLM_EnumAttr<LLM_ScatterKind, "scatter_kind">;
+
+def LLM_CumulativeKind : LLM_Enum<"CumulativeKind", "running combination along a dimension", [
+    "sum", "prod"]>;
+def LLM_CumulativeKindAttr : LLM_EnumAttr<LLM_CumulativeKind, "cumulative_kind">;
 
 //===----------------------------------------------------------------------===//
 // Values
@@ -108,7 +119,8 @@ def LLM_UnaryOp : LLM_InferredOp<"unary"> {
     `result[i] = kind(input[i])`. `is_nan`, `is_inf` give i1; the others keep the
     type. f16 and bf16 are computed in f32 and rounded once. `round` is to even.
     `silu(x) = x * sigmoid(x)`, `gelu_erf(x) = x/2 * (1 + erf(x/sqrt 2))`,
-    `gelu_tanh(x) = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))`.
+    `gelu_tanh(x) = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3)))`. `bitwise_not`
+    is for integers.
 
     ```mlir
     %1 = llm.unary silu %0 : tensor<4x8xf32>
@@ -125,7 +137,8 @@ def LLM_BinaryOp : LLM_InferredOp<"binary"> {
   let description = [{
     `result[i] = kind(lhs[i], rhs[i])` after numpy broadcasting. Integer `div`
     truncates; `mod` takes the divisor's sign, `fmod` the dividend's. `max` and
-    `min` give NaN where an operand is NaN.
+    `min` give NaN where an operand is NaN. Bitwise operations and shifts are for
+    integers; a shift by the width or more gives 0, and `shift_right` fills with 0.
 
     C1. Both operands have the same element type. C2. The shapes broadcast.
 
@@ -176,16 +189,36 @@ def LLM_CastOp : LLM_Op<"cast", [Pure]> {
   let summary = "elementwise conversion of the element type";
   let description = [{
     ONNX Cast: floats to integers truncate, anything to i1 is `!= 0`, floats round
-    to nearest even. The shape stays.
+    to nearest even. Rounding to an 8-bit float gives the largest finite value for
+    what is beyond it where `saturate` holds, otherwise an infinity or NaN; integers
+    keep their low bits. The shape stays.
 
     ```mlir
     %1 = llm.cast %0 : tensor<4xi64> to tensor<4xf32>
     ```
   }];
+  let arguments = (ins LLM_Tensor:$input, DefaultValuedAttr<BoolAttr, "true">:$saturate);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `to` type($result)";
+  let builders = [OpBuilder<(ins "::mlir::Type":$type, "::mlir::Value":$input), [{
+    build($_builder, $_state, type, input, /*saturate=*/true);
+  }]>];
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+
+def LLM_BitcastOp : LLM_Op<"bitcast", [Pure]> {
+  let summary = "the same bits read as another element type";
+  let description = [{
+    C1. Both element types have as many bits. The shape stays.
+
+    ```mlir
+    %1 = llm.bitcast %0 : tensor<4xf32> to tensor<4xi32>
+    ```
+  }];
   let arguments = (ins LLM_Tensor:$input);
   let results = (outs LLM_Tensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `to` type($result)";
-  let hasFolder = 1;
   let hasVerifier = 1;
 }
 
@@ -314,6 +347,110 @@ def LLM_GatherNDOp : LLM_InferredOp<"gather_nd"> {
   let assemblyFormat = "$batch_dims $input `,` $indices attr-dict `:` type($input) `,` type($indices)";
 }
 
+def LLM_GatherElementsOp : LLM_InferredOp<"gather_elements"> {
+  let summary = "one element per index, along a dimension";
+  let description = [{
+    ONNX GatherElements: `result[.., i, ..] = input[.., indices[.., i, ..], ..]` along
+    `axis`; the other coordinates stay. Negative indices count from the end; an index
+    outside reads as the nearest one inside.
+
+    C1. `axis` is a dimension. C2. Indices are i32 or i64 of the input's rank.
+
+    ```mlir
+    %2 = llm.gather_elements 1 %0, %1 : tensor<4x8xf32>, tensor<4x2xi64>
+    ```
+  }];
+  let arguments = (ins I64Attr:$axis, LLM_Tensor:$input, LLM_Tensor:$indices);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = "$axis $input `,` $indices attr-dict `:` type($input) `,` type($indices)";
+}
+
+def LLM_ScatterElementsOp : LLM_InferredOp<"scatter_elements"> {
+  let summary = "a tensor with elements written along a dimension";
+  let description = [{
+    ONNX ScatterElements: `result = input`, then for every index i of `updates` in
+    row-major order `result[.., indices[i], ..]` (coordinate `axis` replaced) is
+    combined with `updates[i]` by `kind`. Negative indices count from the end; an
+    index outside writes nothing.
+
+    C1. `axis` is a dimension. C2. Indices are i32 or i64 with the updates' shape and
+    the input's rank. C3. Input and updates have the same element type.
+
+    ```mlir
+    %3 = llm.scatter_elements replace 1 %0, %1, %2 : tensor<4x8xf32>, tensor<4x2xi64>, tensor<4x2xf32>
+    ```
+  }];
+  let arguments = (ins LLM_ScatterKindAttr:$kind, I64Attr:$axis, LLM_Tensor:$input,
+                       LLM_Tensor:$indices, LLM_Tensor:$updates);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = [{
+    $kind $axis $input `,` $indices `,` $updates attr-dict
+    `:` type($input) `,` type($indices) `,` type($updates)
+  }];
+}
+
+def LLM_ScatterNDOp : LLM_InferredOp<"scatter_nd"> {
+  let summary = "a tensor with slices written at tuples of indices";
+  let description = [{
+    ONNX ScatterND: `result = input`, then for every tuple `t = indices[i.., :]` in
+    row-major order `result[t.., ..]` is combined with `updates[i.., ..]` by `kind`.
+    Negative indices count from the end; a tuple that points outside writes nothing.
+
+    C1. The last dimension of `indices` is static and at most the input's rank; indices
+    are i32 or i64. C2. `updates` has the shape `indices[:-1] + input[tuple length:]`.
+    C3. Input and updates have the same element type.
+
+    ```mlir
+    %3 = llm.scatter_nd add %0, %1, %2 : tensor<4x8xf32>, tensor<3x1xi64>, tensor<3x8xf32>
+    ```
+  }];
+  let arguments = (ins LLM_ScatterKindAttr:$kind, LLM_Tensor:$input, LLM_Tensor:$indices,
+                       LLM_Tensor:$updates);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = [{
+    $kind $input `,` $indices `,` $updates attr-dict
+    `:` type($input) `,` type($indices) `,` type($updates)
+  }];
+}
+
+def LLM_NonZeroOp : LLM_Op<"nonzero", [Pure]> {
+  let summary = "where a tensor is not zero";
+  let description = [{
+    `result[n, :]` is the index of the n-th element, in row-major order, that is not
+    zero. The number of rows is a size that `llm.define_size` defines from the
+    number of such elements.
+
+    C1. The result is `[count, rank]` of i64.
+
+    ```mlir
+    llm.define_size "nz" <= "32" (%count) : tensor<i64>
+    %1 = llm.nonzero %0 : tensor<4x8xi1> to tensor<?x2xi64, #llm.dims<"nz", "2">>
+    ```
+  }];
+  let arguments = (ins LLM_Tensor:$input);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = "$input attr-dict `:` type($input) `to` type($result)";
+  let hasVerifier = 1;
+}
+
+def LLM_DefineSizeOp : LLM_Op<"define_size"> {
+  let summary = "a size that data decides";
+  let description = [{
+    From here on the symbol `symbol` is the one element of `value`, clamped to
+    0 .. `bound` (an expression). Types of later operations may use it; buffers are
+    planned at the bound.
+
+    C1. The value has one element of i32 or i64.
+
+    ```mlir
+    llm.define_size "k0" <= "seq" (%0) : tensor<1xi64>
+    ```
+  }];
+  let arguments = (ins StrAttr:$symbol, StrAttr:$bound, LLM_Tensor:$value);
+  let assemblyFormat = "$symbol `<` `=` $bound `(` $value `)` attr-dict `:` type($value)";
+  let hasVerifier = 1;
+}
+
 //===----------------------------------------------------------------------===//
 // Reductions and contractions
 //===----------------------------------------------------------------------===//
@@ -369,6 +506,88 @@ def LLM_MatmulOp : LLM_InferredOp<"matmul"> {
   let arguments = (ins LLM_Tensor:$lhs, LLM_Tensor:$rhs);
   let results = (outs LLM_Tensor:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs)";
+}
+
+def LLM_CumulativeOp : LLM_InferredOp<"cumulative"> {
+  let summary = "running sums or products along a dimension";
+  let description = [{
+    `result[i]` combines `input[j]` for all `j <= i` along `axis` (`j < i` with
+    `exclusive`; `>=` and `>` with `reverse`), starting from 0 or 1. In order, so
+    that the result does not depend on threads; f16 and bf16 accumulate in f32.
+
+    C1. `axis` is a dimension.
+
+    ```mlir
+    %1 = llm.cumulative sum 1 %0 {exclusive} : tensor<4x8xi64>
+    ```
+  }];
+  let arguments = (ins LLM_CumulativeKindAttr:$kind, I64Attr:$axis, LLM_Tensor:$input,
+                       UnitAttr:$exclusive, UnitAttr:$reverse);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = "$kind $axis $input attr-dict `:` type($input)";
+}
+
+def LLM_TopKIndicesOp : LLM_InferredOp<"top_k_indices"> {
+  let summary = "where the largest or smallest elements are";
+  let description = [{
+    For each line along `axis` the i64 positions of its `count` largest elements
+    (smallest without `largest`), best first; of equal elements the one with the
+    smaller position comes first. `count` is an expression. NaN ranks above all.
+
+    C1. `axis` is a dimension. C2. `count` is not provably larger than it.
+
+    ```mlir
+    %1 = llm.top_k_indices 1 %0 "2" {largest} : tensor<4x8xf32>
+    ```
+  }];
+  let arguments = (ins I64Attr:$axis, LLM_Tensor:$input, StrAttr:$count, UnitAttr:$largest);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = "$axis $input $count attr-dict `:` type($input)";
+}
+
+def LLM_ConvOp : LLM_InferredOp<"conv"> {
+  let summary = "convolution over the trailing dimensions";
+  let description = [{
+    `input[N, C, X..]`, `weight[M, C / groups, K..]`, bias[M] to `[N, M, Y..]`:
+    `result[n, m, y..] = bias[m] + sum_{c, k..} weight[m, c, k..] *
+    input[n, g * C / groups + c, y * strides + k * dilations - pads_begin]` with
+    `g = m / (M / groups)`; what lies outside is 0. `pads` has all begins, then all
+    ends. `Y = floor((X + pads_begin + pads_end - dilations * (K - 1) - 1) / strides) + 1`.
+
+    C1. Ranks agree and are at least 3. C2. Strides and dilations have one positive
+    entry, pads two entries per spatial dimension. C3. Channels and groups agree.
+    C4. The bias is 1-D of M. C5. The kernel is static.
+
+    ```mlir
+    %2 = llm.conv %x, %w {strides = array<i64: 1>, dilations = array<i64: 1>, pads = array<i64: 2, 0>, groups = 4 : i64} : (tensor<1x4x7xf32>, tensor<4x1x3xf32>) -> tensor<1x4x7xf32>
+    ```
+  }];
+  let arguments = (ins LLM_Tensor:$input, LLM_Tensor:$weight, Optional<LLM_Tensor>:$bias,
+                       DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
+                       DenseI64ArrayAttr:$pads, DefaultValuedAttr<I64Attr, "1">:$groups);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = "$input `,` $weight (`bias` $bias^)? attr-dict `:` functional-type(operands, results)";
+}
+
+def LLM_WindowReduceOp : LLM_InferredOp<"window_reduce"> {
+  let summary = "reduction over a sliding window of the trailing dimensions";
+  let description = [{
+    `result[n, c, y..]` reduces `input[n, c, y * strides + k * dilations - pads_begin]`
+    over `k` in `window` by `kind` (sum, max, min or prod); what lies outside the
+    input is left out. Sizes as in `llm.conv`.
+
+    C1. The rank is at least 3. C2. `window`, `strides`, `dilations` have one positive
+    entry, `pads` two entries per spatial dimension.
+
+    ```mlir
+    %1 = llm.window_reduce max %0 {window = array<i64: 2>, strides = array<i64: 2>, dilations = array<i64: 1>, pads = array<i64: 0, 0>} : (tensor<1x4x8xf32>) -> tensor<1x4x4xf32>
+    ```
+  }];
+  let arguments = (ins LLM_ReduceKindAttr:$kind, LLM_Tensor:$input,
+                       DenseI64ArrayAttr:$window, DenseI64ArrayAttr:$strides,
+                       DenseI64ArrayAttr:$dilations, DenseI64ArrayAttr:$pads);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = "$kind $input attr-dict `:` functional-type(operands, results)";
 }
 
 //===----------------------------------------------------------------------===//

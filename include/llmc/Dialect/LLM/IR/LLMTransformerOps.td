@@ -49,6 +49,37 @@ def LLM_LinearOp : LLM_InferredOp<"linear", [AttrSizedOperandSegments]> {
   }];
 }
 
+def LLM_ExpertLinearOp : LLM_InferredOp<"expert_linear", [AttrSizedOperandSegments]> {
+  let summary = "product with one of several constant matrices, chosen per row";
+  let description = [{
+    `result[t.., j, n] = sum_k input[t.., j, k] * W_e(k, n) + bias[e, n]` with
+    `e = ids[t.., j]`, the linear layers of a mixture of experts. `input` may lack the
+    dimension j; all choices of a token then read the same row. An id outside reads
+    as the nearest expert. `weight` has the formats of `llm.linear` behind a first
+    dimension of experts: `[E, K, N]`, `[E, N, K]` with `transposed`, or n-bit
+    `[E, N, groups, blob]` with scales `[E, N, groups]`.
+
+    C1. Ids are i32 or i64. C2. The input's last dimension is K, and its rank that of
+    the ids or one more. C3. Weights, scales and zero points are as in `llm.linear`
+    C2 and C3, behind the dimension of experts. C4. The bias is `[E, N]`.
+
+    ```mlir
+    %2 = llm.expert_linear %x, %ids, %w {transposed} : (tensor<7x64xf32>, tensor<7x2xi64>, tensor<8x32x64xf32>) -> tensor<7x2x32xf32>
+    ```
+  }];
+  let arguments = (ins LLM_Tensor:$input, LLM_Tensor:$ids, LLM_Tensor:$weight,
+                       Optional<LLM_Tensor>:$scales, Optional<LLM_Tensor>:$zero_points,
+                       Optional<LLM_Tensor>:$bias,
+                       UnitAttr:$transposed,
+                       OptionalAttr<I64Attr>:$bits, OptionalAttr<I64Attr>:$group_size,
+                       OptionalAttr<I64Attr>:$columns);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = [{
+    $input `,` $ids `,` $weight (`scales` $scales^)? (`zero_points` $zero_points^)? (`bias` $bias^)?
+    attr-dict `:` functional-type(operands, results)
+  }];
+}
+
 def LLM_QuantizeInputOp : LLM_InferredOp<"quantize_input"> {
   let summary = "rows rounded to int8 for a linear with int8 activations";
   let description = [{
@@ -219,6 +250,96 @@ def LLM_StateAppendOp : LLM_Op<"state_append", [Pure, AllTypesMatch<["state", "r
   let results = (outs LLM_StateType:$result);
   let assemblyFormat = "$state `,` $tokens `,` $past_lens attr-dict `:` type($state) `,` type($tokens) `,` type($past_lens)";
   let hasVerifier = 1;
+}
+
+def LLM_StateLoadOp : LLM_Op<"state_load", [Pure]> {
+  let summary = "what a state holds, as a tensor";
+  let description = [{
+    Of a fixed state: `result[b, ..]`, the tensor of each sequence. Of a state of
+    tokens: `result[b, h, j, d]` for the tokens j < T, T being the result's third
+    dimension (what lies behind a sequence's end has no meaning).
+
+    C1. The result is `[B] + token` for a fixed state, `[B, H, T, D]` otherwise.
+
+    ```mlir
+    %1 = llm.state_load %state : !llm.state<tensor<64x3xf32>, fixed = true> to tensor<1x64x3xf32>
+    ```
+  }];
+  let arguments = (ins LLM_StateType:$state);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = "$state attr-dict `:` type($state) `to` type($result)";
+  let hasVerifier = 1;
+}
+
+def LLM_StateStoreOp : LLM_Op<"state_store", [Pure, AllTypesMatch<["state", "result"]>]> {
+  let summary = "the new tensor of each sequence's fixed state";
+  let description = [{
+    Writes `value[b, ..]` into the state of sequence b. The result is the state that
+    later reads use; loads of the old one happen before.
+
+    C1. The state is fixed and the value `[B] + token`.
+
+    ```mlir
+    %1 = llm.state_store %state, %0 : !llm.state<tensor<64x3xf32>, fixed = true>, tensor<1x64x3xf32>
+    ```
+  }];
+  let arguments = (ins LLM_StateType:$state, LLM_Tensor:$value);
+  let results = (outs LLM_StateType:$result);
+  let assemblyFormat = "$state `,` $value attr-dict `:` type($state) `,` type($value)";
+  let hasVerifier = 1;
+}
+
+def LLM_CausalConvOp : LLM_InferredOp<"causal_conv", [AttrSizedOperandSegments]> {
+  let summary = "depthwise convolution over the past of a sequence";
+  let description = [{
+    `result[b, c, s] = bias[c] + sum_k weight[c, k] * x(b, c, s + k - (K - 1))` where
+    `x(b, c, i)` is `input[b, c, i]`, for i < 0 `past[b, c, K - 1 + i]`, and 0 without
+    `past`. In f32.
+
+    C1. `input` is `[B, C, S]`, `weight` `[C, K]` with static K. C2. `past` is
+    `[B, C, K - 1]`. C3. The bias is 1-D of C.
+
+    ```mlir
+    %2 = llm.causal_conv %x, %w past %p : (tensor<1x64x7xf32>, tensor<64x4xf32>, tensor<1x64x3xf32>) -> tensor<1x64x7xf32>
+    ```
+  }];
+  let arguments = (ins LLM_Tensor:$input, LLM_Tensor:$weight, Optional<LLM_Tensor>:$bias,
+                       Optional<LLM_Tensor>:$past);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = [{
+    $input `,` $weight (`bias` $bias^)? (`past` $past^)?
+    attr-dict `:` functional-type(operands, results)
+  }];
+}
+
+def LLM_LinearAttentionOp : LLM_InferredOp<"linear_attention", [AttrSizedOperandSegments]> {
+  let summary = "attention by a recurrent matrix per head";
+  let description = [{
+    For each sequence and key head a matrix S of `[Dk, Dv]` starts at `past` (zeros
+    without) and for each token t in order
+    `S = exp(decay_t) * S` (rows scaled each by its own where `decay` has Dk entries),
+    `S = S + k_t (x) u_t` with `u_t = v_t`, or, with `delta`,
+    `u_t = beta_t * (v_t - S^T k_t)`; `output_t = scale * S^T q_t`. Query head h reads
+    key head `h / (Hq / Hkv)`. `state` is the last S. This covers linear attention,
+    RetNet, Mamba 2 (k = B, v = dt x, q = C, decay = dt A), DeltaNet and the gated
+    delta rule (Yang, Kautz and Hatamizadeh 2024). In f32; the order of tokens is kept.
+
+    C1. `query[B, Hq, T, Dk]`, `key[B, Hkv, T, Dk]`, `value[B, Hkv, T, Dv]`, Hkv divides
+    Hq. C2. `decay` is `[B, Hkv, T, 1]` or `[B, Hkv, T, Dk]`, `beta` `[B, Hkv, T, 1]`
+    and comes with `delta` only. C3. `past` is `[B, Hkv, Dk, Dv]`. C4. Dk and Dv are static.
+
+    ```mlir
+    %o, %s = llm.linear_attention %q, %k, %v decay %g beta %b past %p {scale = 0.25 : f64, delta} : (tensor<1x4x7x16xf32>, tensor<1x4x7x16xf32>, tensor<1x4x7x16xf32>, tensor<1x4x7x1xf32>, tensor<1x4x7x1xf32>, tensor<1x4x16x16xf32>) -> (tensor<1x4x7x16xf32>, tensor<1x4x16x16xf32>)
+    ```
+  }];
+  let arguments = (ins LLM_Tensor:$query, LLM_Tensor:$key, LLM_Tensor:$value,
+                       Optional<LLM_Tensor>:$decay, Optional<LLM_Tensor>:$beta,
+                       Optional<LLM_Tensor>:$past, F64Attr:$scale, UnitAttr:$delta);
+  let results = (outs LLM_Tensor:$output, LLM_Tensor:$state);
+  let assemblyFormat = [{
+    $query `,` $key `,` $value (`decay` $decay^)? (`beta` $beta^)? (`past` $past^)?
+    attr-dict `:` functional-type(operands, results)
+  }];
 }
 
 #endif // LLMC_DIALECT_LLM_IR_LLMTRANSFORMEROPS_TD
