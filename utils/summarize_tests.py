@@ -65,6 +65,9 @@ def collect(arguments):
         stage, _, path = spec.partition("=")
         results += [r._replace(name=stage + ": " + r.name) for r in parse_junit(path)]
     results += [Result(name, "failed", "") for name in arguments.failed_stage]
+    for spec in arguments.skipped_stage:
+        stage, _, reason = spec.partition("=")
+        results.append(Result(stage, "skipped", reason))
     return results
 
 
@@ -78,6 +81,8 @@ def main(argv):
                         help="any other JUnit file")
     parser.add_argument("--failed-stage", action="append", default=[], metavar="TEXT",
                         help="something that failed as a whole; counts as one test")
+    parser.add_argument("--skipped-stage", action="append", default=[], metavar="STAGE=REASON",
+                        help="something that was skipped as a whole; counts as one test")
     results = collect(parser.parse_args(argv))
     for outcome in ("skipped", "failed"):
         for result in results:

@@ -79,6 +79,12 @@ class SummaryTest(unittest.TestCase):
         code, lines = self.run_main("--failed-stage", "build")
         self.assertEqual((code, lines[-1]), (1, "0 passed, 1 failed, 0 skipped"))
 
+    def test_skipped_stage(self):
+        path = self.write("lit.xml", LIT)
+        _, lines = self.run_main("--junit", "lit=" + path, "--skipped-stage", "nodes=no network")
+        self.assertEqual(lines[-1], "1 passed, 1 failed, 2 skipped")
+        self.assertIn("SKIPPED: nodes (no network)", lines)
+
     def test_nothing_ran(self):
         code, lines = self.run_main()
         self.assertEqual((code, lines[-1]), (1, "0 passed, 0 failed, 0 skipped"))

@@ -26,6 +26,13 @@ double elementError(double expected, double actual) {
   return std::isfinite(difference) ? difference : std::numeric_limits<double>::infinity();
 }
 
+/// Like elementError, but NaN equals NaN and nothing else.
+double strictError(double expected, double actual) {
+  if (std::isnan(expected) && std::isnan(actual))
+    return 0.0;
+  return elementError(expected, actual);
+}
+
 double largestMagnitude(const HostTensor &tensor) {
   double largest = 0.0;
   for (size_t i = 0, e = tensor.numElements(); i < e; ++i) {
@@ -49,13 +56,15 @@ Comparison compareTensors(const HostTensor &expected, const HostTensor &actual,
   bool isFloat = isFloatDType(expected.dtype);
   size_t elementBytes = dtypeSizeBytes(expected.dtype);
   double magnitude = largestMagnitude(expected);
-  double allowed = tolerance.relative * magnitude + tolerance.absolute;
   for (size_t i = 0, e = expected.numElements(); i < e; ++i) {
     double want = loadAsDouble(expected.dtype, expected.bytes.data(), i);
-    if (std::isnan(want))
+    if (std::isnan(want) && !tolerance.isElementwise)
       continue;
     ++result.numCompared;
-    double error = elementError(want, loadAsDouble(actual.dtype, actual.bytes.data(), i));
+    double error = strictError(want, loadAsDouble(actual.dtype, actual.bytes.data(), i));
+    // An infinite magnitude has an infinite tolerance, but is equal or not.
+    double scale = tolerance.isElementwise && std::isfinite(want) ? std::abs(want) : magnitude;
+    double allowed = tolerance.relative * scale + tolerance.absolute;
     bool isClose = isFloat ? error <= allowed
                            : std::memcmp(&expected.bytes[i * elementBytes],
                                          &actual.bytes[i * elementBytes], elementBytes) == 0;

@@ -109,10 +109,10 @@ int runVerify(const VerifyOptions &options) {
     if (!call || !verifyCall(*session, *call, options.tolerance, totals))
       ++totals.numFailedCalls;
   }
-  std::printf("%s: %zu of %zu calls match, %zu of %zu outputs (rtol %g of the "
-              "largest magnitude, atol %g)\n",
+  std::printf("%s: %zu of %zu calls match, %zu of %zu outputs (rtol %g of %s, atol %g)\n",
               totals.numFailedCalls ? "FAILED" : "ok", totals.numCalls - totals.numFailedCalls,
               totals.numCalls, totals.numMatches, totals.numOutputs, options.tolerance.relative,
+              options.tolerance.isElementwise ? "each element" : "the largest magnitude",
               options.tolerance.absolute);
   return totals.numFailedCalls ? 1 : 0;
 }
@@ -133,10 +133,12 @@ void addVerifyCommand(CLI::App &app, int &exitCode) {
                 "allowed error, as a part of the output's largest magnitude");
   addRealOption(*command, "--atol", options->tolerance.absolute, 0, 1e30,
                 "allowed error on top of that");
+  command->add_flag("--elementwise", options->tolerance.isElementwise,
+                    "--rtol is a part of each element; NaN matches NaN only");
   addThreadsOption(*command, options->threads);
   command->footer("Exit code 0 when every output of every call matches, 1 "
-                  "otherwise. NaN in an expected\noutput is not compared; "
-                  "integers and booleans must be equal.");
+                  "otherwise. NaN in an expected\noutput is not compared without "
+                  "--elementwise; integers and booleans must be equal.");
   command->callback([options, &exitCode] { exitCode = runVerify(*options); });
 }
 

@@ -65,6 +65,24 @@ TEST(TensorCompare, InfinityMatchesItself) {
   EXPECT_FALSE(compare({1}, {Inf}).isMatch);
 }
 
+TEST(TensorCompare, ElementwiseIsRelativeToEachElement) {
+  constexpr Tolerance Elementwise = {0.5, 0.25, true};
+  EXPECT_TRUE(compare({100, 1, 0}, {150, 1.75f, -0.25f}, Elementwise).isMatch);
+  Comparison result = compare({100, 1, 0}, {100, 1.875f, 0.5f}, Elementwise);
+  EXPECT_EQ(result.numMismatches, 2u);
+  EXPECT_EQ(result.firstMismatch, 1u);
+}
+
+TEST(TensorCompare, ElementwiseNaNMatchesNaNOnly) {
+  constexpr Tolerance Elementwise = {0.5, 0, true};
+  EXPECT_TRUE(compare({NaN, 2}, {NaN, 2}, Elementwise).isMatch);
+  EXPECT_FALSE(compare({NaN, 2}, {7, 2}, Elementwise).isMatch);
+  EXPECT_FALSE(compare({1}, {NaN}, Elementwise).isMatch);
+  EXPECT_TRUE(compare({Inf, -Inf}, {Inf, -Inf}, Elementwise).isMatch);
+  EXPECT_FALSE(compare({Inf}, {1e30f}, Elementwise).isMatch);
+  EXPECT_FALSE(compare({Inf}, {-Inf}, Elementwise).isMatch);
+}
+
 TEST(TensorCompare, IntegersMustBeEqual) {
   // Neighbours that double cannot tell apart.
   int64_t big = (int64_t{1} << 53) + 1;
