@@ -21,19 +21,34 @@
 extern "C" {
 #endif
 
-#define LLMC_MODULE_ABI_VERSION 1u
+#define LLMC_MODULE_ABI_VERSION 2u
 
-/* Element types; the numbers are those of ONNX TensorProto.DataType. */
+/* Element types; the numbers are those of ONNX TensorProto.DataType. Elements of less
+ * than 8 bits take a byte each, integers extended to it by sign or zeros. */
 enum {
   LLMC_DTYPE_F32 = 1,
   LLMC_DTYPE_U8 = 2,
   LLMC_DTYPE_I8 = 3,
+  LLMC_DTYPE_U16 = 4,
+  LLMC_DTYPE_I16 = 5,
   LLMC_DTYPE_I32 = 6,
   LLMC_DTYPE_I64 = 7,
   LLMC_DTYPE_BOOL = 9, /* one byte, 0 or 1 */
   LLMC_DTYPE_F16 = 10,
   LLMC_DTYPE_F64 = 11,
-  LLMC_DTYPE_BF16 = 16
+  LLMC_DTYPE_U32 = 12,
+  LLMC_DTYPE_U64 = 13,
+  LLMC_DTYPE_BF16 = 16,
+  LLMC_DTYPE_F8E4M3FN = 17,
+  LLMC_DTYPE_F8E4M3FNUZ = 18,
+  LLMC_DTYPE_F8E5M2 = 19,
+  LLMC_DTYPE_F8E5M2FNUZ = 20,
+  LLMC_DTYPE_U4 = 21,
+  LLMC_DTYPE_I4 = 22,
+  LLMC_DTYPE_F4E2M1FN = 23,
+  LLMC_DTYPE_F8E8M0FNU = 24,
+  LLMC_DTYPE_U2 = 25,
+  LLMC_DTYPE_I2 = 26
 };
 
 /* What a processor and its operating system must allow before code may run. */
@@ -90,10 +105,11 @@ typedef struct llmc_step {
   void *const *states;        /* bases of the module's states, in their order */
   const uint8_t *weights;     /* base of the weight region, page aligned */
   uint8_t *arena;             /* at least arena_bytes, 64-byte aligned */
-  const int64_t *symbols;     /* values, in the phase's symbol order */
+  int64_t *symbols;           /* values, in the phase's symbol order */
   const int32_t *block_table; /* [batch][block_table_stride]: cache block ids */
   int64_t block_table_stride;
   const llmc_team_api_t *team;
+  const int32_t *slots; /* [batch]: each sequence's place in the fixed states */
 } llmc_step_t;
 
 /* prefill and decode take inputs
@@ -123,7 +139,13 @@ typedef struct llmc_phase_desc {
   uint32_t num_outputs;
   const llmc_tensor_desc_t *inputs;
   const llmc_tensor_desc_t *outputs;
-  /* Writes every dimension of every input, then of every output, in order. */
+  /* The last ones of `symbols` whose value the data decides. A step starts with
+   * their max_value there and ends with what generated code has stored. */
+  uint32_t num_defined_symbols;
+  uint32_t reserved; /* 0 */
+  /* Writes every dimension of every input, then of every output, in order. A
+   * defined symbol beyond what the other symbols allow counts as that bound: with
+   * max_value there, outputs have the largest shapes of this step. */
   void (*shapes)(const int64_t *symbols, int64_t *dims);
   void (*entry)(const llmc_step_t *step, llmc_worker_t *worker);
 } llmc_phase_desc_t;
@@ -137,7 +159,7 @@ typedef struct llmc_state_desc {
   const char *name;
   uint32_t kind; /* LLMC_STATE_* */
   uint32_t dtype;
-  uint64_t bytes; /* per block, or per sequence */
+  uint64_t bytes; /* per block, or per slot: a sequence's place */
 } llmc_state_desc_t;
 
 typedef struct llmc_module_desc {
@@ -193,8 +215,8 @@ enum { LLMC_ARTIFACT_EXTERNAL_WEIGHTS = 1u << 0 };
 LLMC_ABI_ASSERT(sizeof(void *) == 8);
 LLMC_ABI_ASSERT(sizeof(llmc_tensor_desc_t) == 24);
 LLMC_ABI_ASSERT(sizeof(llmc_symbol_desc_t) == 24);
-LLMC_ABI_ASSERT(sizeof(llmc_step_t) == 72);
-LLMC_ABI_ASSERT(sizeof(llmc_phase_desc_t) == 88);
+LLMC_ABI_ASSERT(sizeof(llmc_step_t) == 80);
+LLMC_ABI_ASSERT(sizeof(llmc_phase_desc_t) == 96);
 LLMC_ABI_ASSERT(sizeof(llmc_state_desc_t) == 24);
 LLMC_ABI_ASSERT(sizeof(llmc_module_desc_t) == 128);
 LLMC_ABI_ASSERT(sizeof(llmc_artifact_trailer_t) == 64);

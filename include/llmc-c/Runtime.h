@@ -134,6 +134,9 @@ typedef struct llmc_phase_info {
   int32_t guard_input; /* -1: serves every value */
   int64_t guard_value;
   uint64_t arena_bytes;
+  /* The last ones of the symbols: the data of a call decides their value. */
+  uint32_t num_defined_symbols;
+  uint32_t reserved;
 } llmc_phase_info_t;
 
 /* Fills *info for phase `phase` < num_phases. Thread-safe. Since 0.1. */
@@ -164,7 +167,8 @@ llmc_status_t llmc_module_output(const llmc_module_t *module, uint32_t phase, ui
                                  llmc_tensor_info_t *info, llmc_error_t *error);
 
 /* All dimensions of a phase for the given symbol values: those of every input,
- * then of every output, one after the other, into `dims`. `num_dims` is the
+ * then of every output, one after the other, into `dims`. Defined symbols may be
+ * given as their max_value: outputs then have their largest sizes. `num_dims` is the
  * capacity in numbers; it must be at least the sum of all ranks. Values outside
  * a symbol's bounds are refused. Thread-safe. Since 0.1. */
 llmc_status_t llmc_module_resolve_dims(const llmc_module_t *module, uint32_t phase,
@@ -243,7 +247,9 @@ typedef struct llmc_tensor {
  * phases, the value of their guard input chooses.
  *
  * Of an output, `name`, `data` and `size_bytes` are read; dtype, rank, dims and
- * size_bytes (the tensor's own size) are written. If `data` is null on entry it
+ * size_bytes (the tensor's own size) are written. Where the data decides a size
+ * (a defined symbol), memory of the caller must have room for the largest tensor
+ * that the inputs' sizes allow, and dims are the actual ones. If `data` is null on entry it
  * is set to memory borrowed from the session, valid until the next run on it
  * ends: outputs may be passed on as inputs of that next run. Reset `data` to
  * null before each run. Caller-owned outputs must not overlap inputs.

@@ -7,8 +7,8 @@
 //===----------------------------------------------------------------------===//
 //
 // The tensors that llmc-run reads from files, feeds to a module and compares.
-// Element types carry ONNX's numbers, which are also those of ModuleABI.h; the
-// four integer types below occur in test files only.
+// Element types carry ONNX's numbers, which are also those of ModuleABI.h. Elements of
+// less than 8 bits take a byte each, as in a module; files have them packed.
 //
 //===----------------------------------------------------------------------===//
 #ifndef LLMC_TOOLS_RUN_HOSTTENSOR_H
@@ -23,13 +23,6 @@
 
 namespace llmc::run {
 
-enum : uint32_t {
-  DTypeU16 = 4,
-  DTypeI16 = 5,
-  DTypeU32 = 12,
-  DTypeU64 = 13,
-};
-
 struct HostTensor {
   std::string name;
   uint32_t dtype = 0;
@@ -41,6 +34,9 @@ struct HostTensor {
 
 /// Bytes of one element; 0 for a type that llmc-run does not know.
 size_t dtypeSizeBytes(uint32_t dtype);
+
+/// Bits of one element in a file; less than a byte's for packed types.
+size_t dtypeBits(uint32_t dtype);
 
 /// Short name, such as "f32"; "type 17" for an unknown number.
 std::string dtypeName(uint32_t dtype);

@@ -225,8 +225,8 @@ uint32_t typedFieldOf(uint32_t dtype) {
     return FieldDoubleData;
   case LLMC_DTYPE_I64:
     return FieldInt64Data;
-  case DTypeU32:
-  case DTypeU64:
+  case LLMC_DTYPE_U32:
+  case LLMC_DTYPE_U64:
     return FieldUInt64Data;
   default:
     return FieldInt32Data;
@@ -239,6 +239,19 @@ std::vector<uint8_t> narrow(const std::vector<uint64_t> &values, size_t elementB
   std::vector<uint8_t> bytes(values.size() * elementBytes);
   for (size_t i = 0; i < values.size(); ++i)
     std::memcpy(bytes.data() + i * elementBytes, &values[i], elementBytes);
+  return bytes;
+}
+
+/// Elements of `bits` < 8, low bits first, as a byte each; signed ones keep their sign.
+std::vector<uint8_t> unpack(const std::vector<uint8_t> &packed, size_t bits, uint64_t count,
+                            bool isSigned) {
+  std::vector<uint8_t> bytes(count);
+  for (uint64_t i = 0; i < count; ++i) {
+    unsigned value = packed[i * bits / 8] >> (i * bits % 8) & ((1u << bits) - 1);
+    if (isSigned && value >> (bits - 1))
+      value |= ~0u << bits;
+    bytes[i] = static_cast<uint8_t>(value);
+  }
   return bytes;
 }
 
@@ -281,11 +294,17 @@ bool assemble(RawTensor &raw, HostTensor &tensor, std::string &error) {
     error = "absurd shape " + typeText(tensor.dtype, tensor.dims);
     return false;
   }
+  size_t bits = dtypeBits(tensor.dtype);
+  if (bits < 8)
+    sizeBytes = count / (8 / bits) + (count % (8 / bits) != 0);
   if (tensor.bytes.size() != sizeBytes) {
     error = typeText(tensor.dtype, tensor.dims) + " needs " + std::to_string(sizeBytes) +
             " bytes, but the file has " + std::to_string(tensor.bytes.size());
     return false;
   }
+  if (bits < 8)
+    tensor.bytes = unpack(tensor.bytes, bits, count,
+                          tensor.dtype == LLMC_DTYPE_I4 || tensor.dtype == LLMC_DTYPE_I2);
   return true;
 }
 

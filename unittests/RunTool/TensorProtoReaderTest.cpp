@@ -97,8 +97,29 @@ TEST(TensorProtoReader, TypedDataPackedAndSingle) {
   HostTensor half = parse(Wire().dims({1}).integer(2, LLMC_DTYPE_F16).integer(5, 0x3c00));
   EXPECT_EQ(loadAsDouble(half.dtype, half.bytes.data(), 0), 1.0);
 
-  HostTensor words = parse(Wire().dims({1}).integer(2, DTypeU32).integer(11, 4000000000u));
+  HostTensor words = parse(Wire().dims({1}).integer(2, LLMC_DTYPE_U32).integer(11, 4000000000u));
   EXPECT_EQ(elements<uint32_t>(words), (std::vector<uint32_t>{4000000000u}));
+}
+
+TEST(TensorProtoReader, PackedElementsTakeAByteEach) {
+  HostTensor nibbles =
+      parse(Wire().dims({3}).integer(2, LLMC_DTYPE_I4).bytes(9, std::string("\x9f\x07")));
+  EXPECT_EQ(elements<int8_t>(nibbles), (std::vector<int8_t>{-1, -7, 7}));
+  HostTensor unsignedNibbles = parse(Wire().dims({2}).integer(2, LLMC_DTYPE_U4).integer(5, 0x9f));
+  EXPECT_EQ(elements<uint8_t>(unsignedNibbles), (std::vector<uint8_t>{15, 9}));
+  HostTensor pairs = parse(Wire().dims({4}).integer(2, LLMC_DTYPE_U2).bytes(9, "\x1b"));
+  EXPECT_EQ(elements<uint8_t>(pairs), (std::vector<uint8_t>{3, 2, 1, 0}));
+}
+
+TEST(TensorProtoReader, SmallFloats) {
+  const uint8_t code = 0x7e;
+  EXPECT_EQ(loadAsDouble(LLMC_DTYPE_F8E4M3FN, &code, 0), 448.0);
+  EXPECT_EQ(loadAsDouble(LLMC_DTYPE_F8E4M3FNUZ, &code, 0), 224.0);
+  EXPECT_EQ(loadAsDouble(LLMC_DTYPE_F8E5M2FNUZ, &code, 0), 49152.0);
+  const uint8_t one[] = {0x3c, 127, 0x02};
+  EXPECT_EQ(loadAsDouble(LLMC_DTYPE_F8E5M2, one, 0), 1.0);
+  EXPECT_EQ(loadAsDouble(LLMC_DTYPE_F8E8M0FNU, one, 1), 1.0);
+  EXPECT_EQ(loadAsDouble(LLMC_DTYPE_F4E2M1FN, one, 2), 1.0);
 }
 
 TEST(TensorProtoReader, EmptyAndScalar) {

@@ -192,4 +192,61 @@ TEST(StatefulModule, HasNoRun) {
   EXPECT_EQ(session.run({}, {}, &error), LLMC_STATUS_UNSUPPORTED);
 }
 
+class DataSizedRun : public testing::Test {
+protected:
+  void SetUp() override {
+    ASSERT_EQ(module.loadStatic(dataSizedQuery, {}, &error), LLMC_STATUS_OK) << error.message;
+    llmc_session_options_t options = {};
+    options.struct_size = sizeof(options);
+    options.threads = 3;
+    ASSERT_EQ(session.create(module, options, &error), LLMC_STATUS_OK) << error.message;
+  }
+  Status run(std::vector<float> &x, llmc_tensor_t &output) {
+    std::vector<llmc_tensor_t> inputs{
+        {"x", LLMC_DTYPE_F32, 1, {int64_t(x.size())}, x.data(), x.size() * sizeof(float)}};
+    std::vector<llmc_tensor_t> outputs{output};
+    Status status = session.run(inputs, outputs, &error);
+    output = outputs[0];
+    return status;
+  }
+
+  Module module;
+  Session session;
+  Error error;
+};
+
+TEST_F(DataSizedRun, DimsAreThoseOfTheRun) {
+  for (size_t positive : {0, 1, 100, 4096, 7}) {
+    std::vector<float> x(4096, -1), expected;
+    for (size_t i = 0; i < positive; ++i)
+      expected.push_back(x[i * 4096 / positive] = float(i + 1));
+    llmc_tensor_t output = {"positive", 0, 0, {}, nullptr, 0};
+    ASSERT_EQ(run(x, output), LLMC_STATUS_OK) << error.message;
+    EXPECT_EQ(output.dims[0], int64_t(positive));
+    EXPECT_EQ(values(output), expected);
+  }
+}
+
+TEST_F(DataSizedRun, CallersMemoryHasRoomForTheLargest) {
+  std::vector<float> x{1, -1, 2};
+  float y[3];
+  llmc_tensor_t output = {"positive", 0, 0, {}, y, sizeof(y)};
+  ASSERT_EQ(run(x, output), LLMC_STATUS_OK) << error.message;
+  EXPECT_EQ(output.dims[0], 2);
+  EXPECT_EQ(output.size_bytes, 8u);
+  EXPECT_EQ(y[1], 2);
+  output = {"positive", 0, 0, {}, y, 8};
+  EXPECT_EQ(run(x, output), LLMC_STATUS_INVALID_ARGUMENT);
+  EXPECT_NE(std::string_view(error.message).find("needs 12 bytes"), std::string_view::npos)
+      << error.message;
+}
+
+TEST_F(DataSizedRun, PhasesTellHowManySymbolsAreDefined) {
+  llmc_phase_info_t info = {};
+  info.struct_size = sizeof(info);
+  ASSERT_EQ(llmc_module_phase(module.get(), 0, &info, &error), LLMC_STATUS_OK) << error.message;
+  EXPECT_EQ(info.num_symbols, 2u);
+  EXPECT_EQ(info.num_defined_symbols, 1u);
+}
+
 } // namespace

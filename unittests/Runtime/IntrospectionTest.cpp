@@ -131,8 +131,8 @@ TEST(StaticModule, BrokenDescriptors) {
     broken.phases = brokenPhases;
     change();
   };
-  with(statefulQuery, [] { broken.abi_version = 2; });
-  expectBroken("version 2", LLMC_STATUS_VERSION_MISMATCH);
+  with(statefulQuery, [] { broken.abi_version = 1; });
+  expectBroken("version 1", LLMC_STATUS_VERSION_MISMATCH);
   with(statefulQuery, [] { broken.name = nullptr; });
   expectBroken("no name");
   with(statefulQuery, [] { broken.num_phases = 0; });
@@ -151,6 +151,10 @@ TEST(StaticModule, BrokenDescriptors) {
   expectBroken("unknown kind 7");
   with(statefulQuery, [] { brokenPhases[1].entry = nullptr; });
   expectBroken("entry");
+  with(statefulQuery, [] { brokenPhases[1].num_defined_symbols = 4; });
+  expectBroken("defines 4 of 3 symbols");
+  with(statefulQuery, [] { brokenPhases[1].num_defined_symbols = 1; });
+  expectBroken("3, 2 and 1");
   with(statefulQuery, [] { brokenPhases[1].num_inputs = 1; });
   expectBroken("3, 2 and 1");
   with(statefulQuery, [] { broken.weights_bytes = 8; });
@@ -173,8 +177,8 @@ TEST(StaticModule, BrokenDescriptors) {
   expectBroken("symbol 4 of 4");
   withTensor([] { tensors[0].rank = 9; });
   expectBroken("rank 9");
-  withTensor([] { tensors[0].dtype = 5; });
-  expectBroken("element type 5");
+  withTensor([] { tensors[0].dtype = 99; });
+  expectBroken("element type 99");
   withTensor([] { brokenPhases[0].guard_input = 4; });
   expectBroken("guarded by input 4");
 }

@@ -8,6 +8,7 @@
 #include "ToyModule.h"
 
 #include <algorithm>
+#include <atomic>
 
 using namespace llmc::test;
 
@@ -80,6 +81,65 @@ template <bool negate> constexpr llmc_phase_desc_t functionalPhase() {
 const llmc_phase_desc_t functionalPhases[] = {functionalPhase<false>(), functionalPhase<true>()};
 
 //===----------------------------------------------------------------------===//
+// A size that data decides
+//===----------------------------------------------------------------------===//
+
+enum { symLength, symCount };
+
+void dataSizedShapes(const int64_t *symbols, int64_t *dims) {
+  dims[0] = symbols[symLength];
+  dims[1] = std::min(symbols[symCount], symbols[symLength]);
+}
+
+/// As generated code does it: one dispatch counts, then every worker reads the count and
+/// tells it, then tiles of the size that it says.
+void dataSizedEntry(const llmc_step_t *step, llmc_worker_t *worker) {
+  auto *x = static_cast<const float *>(step->inputs[0]);
+  auto *y = static_cast<float *>(step->outputs[0]);
+  auto *places = reinterpret_cast<int64_t *>(step->arena);
+  int64_t length = step->symbols[symLength];
+  while (step->team->next(worker, 1) >= 0) {
+    int64_t count = 0;
+    for (int64_t i = 0; i < length; ++i)
+      if (x[i] > 0)
+        places[++count] = i;
+    places[0] = count;
+  }
+  step->team->sync(worker);
+  int64_t count = places[0];
+  std::atomic_ref(step->symbols[symCount]).store(count, std::memory_order_relaxed);
+  for (int64_t i; (i = step->team->next(worker, count)) >= 0;)
+    y[i] = x[places[1 + i]];
+  step->team->sync(worker);
+}
+
+const llmc_symbol_desc_t dataSizedSymbols[] = {{"n", 0, 4096}, {"k", 0, 4096}};
+const int32_t lengthDim[] = {symLength}, countDim[] = {symCount};
+const llmc_tensor_desc_t dataSizedInput = {"x", LLMC_DTYPE_F32, 1, lengthDim};
+const llmc_tensor_desc_t dataSizedOutput = {"positive", LLMC_DTYPE_F32, 1, countDim};
+
+constexpr llmc_phase_desc_t makeDataSizedPhase() {
+  llmc_phase_desc_t phase = {};
+  phase.name = "run";
+  phase.kind = LLMC_PHASE_RUN;
+  phase.guard_input = -1;
+  phase.arena_bytes = 4097 * sizeof(int64_t);
+  phase.num_dispatches = 2;
+  phase.num_symbols = 2;
+  phase.symbols = dataSizedSymbols;
+  phase.num_inputs = 1;
+  phase.num_outputs = 1;
+  phase.inputs = &dataSizedInput;
+  phase.outputs = &dataSizedOutput;
+  phase.num_defined_symbols = 1;
+  phase.shapes = dataSizedShapes;
+  phase.entry = dataSizedEntry;
+  return phase;
+}
+
+const llmc_phase_desc_t dataSizedPhase = makeDataSizedPhase();
+
+//===----------------------------------------------------------------------===//
 // Stateful
 //===----------------------------------------------------------------------===//
 
@@ -103,7 +163,7 @@ template <bool isPrefill> void statefulShapes(const int64_t *symbols, int64_t *d
 }
 
 /// First stores the tokens in the cache, then reads all of it back. With
-/// `isRecurrent` the sum is carried in state 1 instead: [row] int64.
+/// `isRecurrent` the sum is carried in state 1 instead: [slot] int64.
 template <bool isRecurrent> void statefulEntry(const llmc_step_t *step, llmc_worker_t *worker) {
   auto *tokens = static_cast<const int64_t *>(step->inputs[0]);
   auto *pastLens = static_cast<const int64_t *>(step->inputs[1]);
@@ -120,13 +180,13 @@ template <bool isRecurrent> void statefulEntry(const llmc_step_t *step, llmc_wor
   for (int64_t row; (row = step->team->next(worker, batch)) >= 0;) {
     int64_t end = pastLens[row] + seq, sum = 0, begin = 0;
     if (isRecurrent) {
-      sum = static_cast<int64_t *>(step->states[1])[row];
+      sum = static_cast<int64_t *>(step->states[1])[step->slots[row]];
       begin = pastLens[row];
     }
     for (int64_t position = begin; position < end; ++position)
       sum = mix(sum, cell(row, position), position);
     if (isRecurrent)
-      static_cast<int64_t *>(step->states[1])[row] = sum;
+      static_cast<int64_t *>(step->states[1])[step->slots[row]] = sum;
     fillLogits(static_cast<float *>(step->outputs[0]) + row * toyVocab, sum);
   }
   step->team->sync(worker);
@@ -187,9 +247,17 @@ const llmc_module_desc_t functionalModule = describe("functional", functionalPha
 const llmc_module_desc_t statefulModule = describe("stateful", statefulPhases, 1);
 const llmc_module_desc_t recurrentModule = describe("recurrent", recurrentPhases, 2);
 
+llmc_module_desc_t describeDataSized() {
+  llmc_module_desc_t desc = describe("data sized", &dataSizedPhase, 0);
+  desc.num_phases = 1;
+  return desc;
+}
+const llmc_module_desc_t dataSizedModule = describeDataSized();
+
 } // namespace
 
 const llmc_module_desc_t *llmc::test::functionalQuery(uint32_t) { return &functionalModule; }
+const llmc_module_desc_t *llmc::test::dataSizedQuery(uint32_t) { return &dataSizedModule; }
 const llmc_module_desc_t *llmc::test::statefulQuery(uint32_t) { return &statefulModule; }
 const llmc_module_desc_t *llmc::test::recurrentQuery(uint32_t) { return &recurrentModule; }
 

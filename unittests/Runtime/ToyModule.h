@@ -24,11 +24,15 @@ namespace llmc::test {
 ///   count i64[] = the number of y's elements
 const llmc_module_desc_t *functionalQuery(uint32_t abiVersion);
 
+/// One run phase: positive[k] f32 = the elements of x[n] f32 that are positive, in order;
+/// k is a size that the data decides, at most n. n is at most 4096.
+const llmc_module_desc_t *dataSizedQuery(uint32_t abiVersion);
+
 /// A "model" over 64 tokens whose logits depend on every token held, through
 /// the block table: max_batch 3, max_seq 40, blocks of 4, prefill chunks of 5.
 const llmc_module_desc_t *statefulQuery(uint32_t abiVersion);
 
-/// The same with a recurrent state, which has no block table behind it.
+/// The same with a recurrent state, which lies in the sequence's slot.
 const llmc_module_desc_t *recurrentQuery(uint32_t abiVersion);
 
 inline constexpr int64_t toyVocab = 64;

@@ -124,6 +124,7 @@ llmc_status_t llmc_module_phase(const llmc_module_t *module, uint32_t phase,
   facts.guard_input = desc.guard_input;
   facts.guard_value = desc.guard_value;
   facts.arena_bytes = desc.arena_bytes;
+  facts.num_defined_symbols = desc.num_defined_symbols;
   return writeStruct(facts, *info, error);
 }
 

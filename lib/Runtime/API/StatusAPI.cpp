@@ -7,6 +7,49 @@
 
 #include "llmc-c/Runtime.h"
 
+namespace {
+
+struct DType {
+  uint32_t number;
+  uint32_t sizeBytes; // of an element in memory
+  const char *name;
+};
+
+constexpr DType dtypes[] = {
+    {LLMC_DTYPE_F32, 4, "f32"},
+    {LLMC_DTYPE_U8, 1, "u8"},
+    {LLMC_DTYPE_I8, 1, "i8"},
+    {LLMC_DTYPE_U16, 2, "u16"},
+    {LLMC_DTYPE_I16, 2, "i16"},
+    {LLMC_DTYPE_I32, 4, "i32"},
+    {LLMC_DTYPE_I64, 8, "i64"},
+    {LLMC_DTYPE_BOOL, 1, "bool"},
+    {LLMC_DTYPE_F16, 2, "f16"},
+    {LLMC_DTYPE_F64, 8, "f64"},
+    {LLMC_DTYPE_U32, 4, "u32"},
+    {LLMC_DTYPE_U64, 8, "u64"},
+    {LLMC_DTYPE_BF16, 2, "bf16"},
+    {LLMC_DTYPE_F8E4M3FN, 1, "f8e4m3fn"},
+    {LLMC_DTYPE_F8E4M3FNUZ, 1, "f8e4m3fnuz"},
+    {LLMC_DTYPE_F8E5M2, 1, "f8e5m2"},
+    {LLMC_DTYPE_F8E5M2FNUZ, 1, "f8e5m2fnuz"},
+    {LLMC_DTYPE_U4, 1, "u4"},
+    {LLMC_DTYPE_I4, 1, "i4"},
+    {LLMC_DTYPE_F4E2M1FN, 1, "f4e2m1fn"},
+    {LLMC_DTYPE_F8E8M0FNU, 1, "f8e8m0fnu"},
+    {LLMC_DTYPE_U2, 1, "u2"},
+    {LLMC_DTYPE_I2, 1, "i2"},
+};
+
+const DType *findDType(uint32_t number) {
+  for (const DType &row : dtypes)
+    if (row.number == number)
+      return &row;
+  return nullptr;
+}
+
+} // namespace
+
 extern "C" {
 
 uint32_t llmc_api_version(void) { return LLMC_API_VERSION; }
@@ -37,48 +80,13 @@ const char *llmc_status_string(llmc_status_t code) {
 }
 
 size_t llmc_dtype_size(uint32_t dtype) {
-  switch (dtype) {
-  case LLMC_DTYPE_U8:
-  case LLMC_DTYPE_I8:
-  case LLMC_DTYPE_BOOL:
-    return 1;
-  case LLMC_DTYPE_F16:
-  case LLMC_DTYPE_BF16:
-    return 2;
-  case LLMC_DTYPE_F32:
-  case LLMC_DTYPE_I32:
-    return 4;
-  case LLMC_DTYPE_I64:
-  case LLMC_DTYPE_F64:
-    return 8;
-  default:
-    return 0;
-  }
+  const DType *row = findDType(dtype);
+  return row ? row->sizeBytes : 0;
 }
 
 const char *llmc_dtype_name(uint32_t dtype) {
-  switch (dtype) {
-  case LLMC_DTYPE_F32:
-    return "f32";
-  case LLMC_DTYPE_U8:
-    return "u8";
-  case LLMC_DTYPE_I8:
-    return "i8";
-  case LLMC_DTYPE_I32:
-    return "i32";
-  case LLMC_DTYPE_I64:
-    return "i64";
-  case LLMC_DTYPE_BOOL:
-    return "bool";
-  case LLMC_DTYPE_F16:
-    return "f16";
-  case LLMC_DTYPE_F64:
-    return "f64";
-  case LLMC_DTYPE_BF16:
-    return "bf16";
-  default:
-    return "unknown";
-  }
+  const DType *row = findDType(dtype);
+  return row ? row->name : "unknown";
 }
 
 } // extern "C"

@@ -7,7 +7,8 @@
 //
 // In order: match given tensors with the module's by name or position, choose
 // the phase by its guard, bind symbols from input dimensions, compare all input
-// dimensions, provide memory for outputs, run.
+// dimensions, provide memory for outputs, run. Sizes that the data decides count as
+// the largest until the run has told them.
 //
 //===----------------------------------------------------------------------===//
 
@@ -60,8 +61,11 @@ public:
       status = provideOutputs(given, wanted);
     if (!status)
       status = session.runPhase(*phase, error);
-    if (!status)
+    if (!status) {
+      if (phase->num_defined_symbols) // the run has told them
+        phase->shapes(session.symbols.data(), session.dims.data());
       describeOutputs(wanted);
+    }
     return status;
   }
 
@@ -198,7 +202,8 @@ private:
         }
       }
     }
-    for (uint32_t s = 0; s < phase->num_symbols; ++s) {
+    presetDefinedSymbols(*phase, values);
+    for (uint32_t s = 0; s < phase->num_symbols - phase->num_defined_symbols; ++s) {
       const llmc_symbol_desc_t &symbol = phase->symbols[s];
       if (binders[s] != none)
         continue;

@@ -42,13 +42,15 @@ llmc_status_t checkTokens(const llmc_session &session, size_t batch, size_t seq,
 }
 
 /// The symbols of one step; `past` is the longest of the rows.
-void setSymbols(llmc_session &session, size_t batch, size_t seq, uint64_t consumed) {
+void setSymbols(llmc_session &session, const llmc_phase_desc_t &phase, size_t batch, size_t seq,
+                uint64_t consumed) {
   int64_t past = 0;
   for (size_t row = 0; row < batch; ++row)
     past = past < session.lengths[row] ? session.lengths[row] : past;
   session.symbols[LLMC_STATEFUL_SYMBOL_BATCH] = static_cast<int64_t>(batch);
   session.symbols[LLMC_STATEFUL_SYMBOL_SEQ] = static_cast<int64_t>(seq);
   session.symbols[LLMC_STATEFUL_SYMBOL_PAST] = past + static_cast<int64_t>(consumed);
+  presetDefinedSymbols(phase, session.symbols.data());
 }
 
 /// One chunk: rows are `stride` tokens apart.
@@ -64,7 +66,7 @@ llmc_status_t step(llmc_session &session, const llmc_phase_desc_t &phase, size_t
                              static_cast<uint64_t>(session.lengths[row]) + seq))
       return ErrorWriter(error, LLMC_STATUS_CAPACITY)
              << "no free cache block for sequence " << uint64_t{row};
-  setSymbols(session, batch, seq, 0);
+  setSymbols(session, phase, batch, seq, 0);
   session.inputs[LLMC_STATEFUL_TOKENS] = tokens;
   session.inputs[LLMC_STATEFUL_PAST_LENS] = session.lengths.data();
   session.outputs[0] = session.logits.data();
@@ -76,6 +78,17 @@ llmc_status_t step(llmc_session &session, const llmc_phase_desc_t &phase, size_t
 }
 
 } // namespace
+
+/// Recurrent states begin at zero.
+static void clearFixedStates(llmc_session &session, size_t sequence) {
+  for (uint32_t i = 0; i < session.desc.num_states; ++i) {
+    const llmc_state_desc_t &state = session.desc.states[i];
+    if (state.kind == LLMC_STATE_FIXED)
+      std::memset(static_cast<uint8_t *>(session.stateBases[i]) +
+                      static_cast<size_t>(session.slots[sequence]) * state.bytes,
+                  0, state.bytes);
+  }
+}
 
 llmc_status_t llmc_session::append(const llmc_phase_desc_t *phase, size_t batch, size_t seq,
                                    const int64_t *tokens, llmc_error_t *error) {
@@ -94,7 +107,7 @@ llmc_status_t llmc_session::append(const llmc_phase_desc_t *phase, size_t batch,
   // Bounds of every chunk's symbols, before any of them runs.
   for (size_t begin = 0; begin < seq; begin += chunkTokens) {
     size_t count = seq - begin < chunkTokens ? seq - begin : chunkTokens;
-    setSymbols(*this, batch, count, begin);
+    setSymbols(*this, *phase, batch, count, begin);
     if (llmc_status_t status = checkSymbols(*phase, symbols.data(), error))
       return status;
   }
@@ -103,7 +116,10 @@ llmc_status_t llmc_session::append(const llmc_phase_desc_t *phase, size_t batch,
     size_t count = seq - begin < chunkTokens ? seq - begin : chunkTokens;
     if (llmc_status_t status = step(*this, *phase, batch, count, tokens + begin, seq, error)) {
       for (size_t row = 0; row < batch; ++row) {
-        lengths[row] -= static_cast<int64_t>(begin);
+        // Fixed states cannot go back to what they were: such a sequence is lost.
+        if (hasFixedStates)
+          clearFixedStates(*this, row);
+        lengths[row] = hasFixedStates ? 0 : lengths[row] - static_cast<int64_t>(begin);
         blocks.shrink(static_cast<uint32_t>(row), static_cast<uint64_t>(lengths[row]));
       }
       return status;
@@ -111,16 +127,6 @@ llmc_status_t llmc_session::append(const llmc_phase_desc_t *phase, size_t batch,
   }
   logitsRows = batch;
   return LLMC_STATUS_OK;
-}
-
-/// Recurrent states begin at zero.
-static void clearFixedStates(llmc_session &session, size_t sequence) {
-  for (uint32_t i = 0; i < session.desc.num_states; ++i) {
-    const llmc_state_desc_t &state = session.desc.states[i];
-    if (state.kind == LLMC_STATE_FIXED)
-      std::memset(static_cast<uint8_t *>(session.stateBases[i]) + sequence * state.bytes, 0,
-                  state.bytes);
-  }
 }
 
 llmc_status_t llmc_session::truncate(size_t sequence, size_t length, llmc_error_t *error) {

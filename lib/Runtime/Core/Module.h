@@ -53,6 +53,9 @@ size_t totalRank(const llmc_phase_desc_t &phase);
 llmc_status_t checkSymbols(const llmc_phase_desc_t &phase, const int64_t *symbols,
                            llmc_error_t *error);
 
+/// Gives symbols whose value the data decides the largest one, for before a step.
+void presetDefinedSymbols(const llmc_phase_desc_t &phase, int64_t *symbols);
+
 } // namespace llmc::runtime
 
 #endif // LLMC_RUNTIME_CORE_MODULE_H

@@ -38,6 +38,11 @@ llmc_status_t llmc::runtime::checkSymbols(const llmc_phase_desc_t &phase, const 
   return LLMC_STATUS_OK;
 }
 
+void llmc::runtime::presetDefinedSymbols(const llmc_phase_desc_t &phase, int64_t *symbols) {
+  for (uint32_t i = phase.num_symbols - phase.num_defined_symbols; i < phase.num_symbols; ++i)
+    symbols[i] = phase.symbols[i].max_value;
+}
+
 namespace {
 
 class Validator {
@@ -80,6 +85,12 @@ private:
     for (uint32_t i = 0; i < phase.num_symbols; ++i)
       if (!phase.symbols[i].name || phase.symbols[i].min_value > phase.symbols[i].max_value)
         return bad(phase) << "has no name or values for symbol " << i;
+    if (phase.num_defined_symbols > phase.num_symbols)
+      return bad(phase) << "defines " << phase.num_defined_symbols << " of " << phase.num_symbols
+                        << " symbols";
+    for (uint32_t i = phase.num_symbols - phase.num_defined_symbols; i < phase.num_symbols; ++i)
+      if (phase.symbols[i].min_value < 0)
+        return bad(phase) << "lets data define the negative size '" << phase.symbols[i].name << "'";
     for (uint32_t i = 0; i < phase.num_inputs; ++i)
       if (llmc_status_t status = tensor(phase, phase.inputs[i]))
         return status;
@@ -111,7 +122,7 @@ private:
   }
 
   llmc_status_t statefulPhase(const llmc_phase_desc_t &phase) {
-    if (phase.num_symbols != LLMC_STATEFUL_SYMBOL_PAST + 1 ||
+    if (phase.num_symbols != LLMC_STATEFUL_SYMBOL_PAST + 1 + phase.num_defined_symbols ||
         phase.num_inputs != LLMC_STATEFUL_PAST_LENS + 1 || phase.num_outputs != 1)
       return bad(phase) << "has other symbols, inputs or outputs than its "
                            "kind: 3, 2 and 1";

@@ -96,6 +96,10 @@ llmc_status_t llmc_session::allocate(llmc_error_t *error) {
     hasFixedStates |= desc.states[i].kind == LLMC_STATE_FIXED;
   }
   uint64_t logitsCount = desc.vocab_size * settings.maxBatch;
+  if (!slots.allocate(from, settings.maxBatch))
+    return noMemory(0, "slots", error);
+  for (size_t sequence = 0; sequence < slots.size(); ++sequence)
+    slots[sequence] = static_cast<int32_t>(sequence);
   if (!lengths.allocate(from, settings.maxBatch) || !logits.allocate(from, logitsCount) ||
       !chunk.allocate(from, size_t{settings.maxBatch} * desc.prefill_chunk))
     return noMemory(logitsCount * sizeof(float), "logits and tokens", error);
@@ -138,6 +142,7 @@ llmc_status_t llmc_session::runPhase(const llmc_phase_desc_t &phase, llmc_error_
   step.symbols = symbols.data();
   step.block_table = blocks.table();
   step.block_table_stride = blocks.stride();
+  step.slots = slots.data();
   if (!team.run(phase.entry, step))
     return ErrorWriter(error, LLMC_STATUS_INTERNAL)
            << "phase '" << phase.name << "' issued more than its " << phase.num_dispatches

@@ -68,6 +68,7 @@ struct llmc_session {
   llmc::runtime::Memory stateMemory; ///< all states, one after the other
   llmc::runtime::Array<void *> stateBases;
   llmc::runtime::BlockTable blocks;
+  llmc::runtime::Array<int32_t> slots; ///< [maxBatch] each sequence's place in fixed states
 
   // Step arguments, sized for the phase that needs most.
   llmc::runtime::Array<int64_t> symbols;
