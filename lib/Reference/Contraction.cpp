@@ -30,7 +30,9 @@ static double combine(ReduceKind kind, double a, double b) {
   llvm_unreachable("a reduction without semantics");
 }
 
-static int64_t combine(ReduceKind kind, int64_t a, int64_t b) {
+/// Sums and products wrap around.
+static int64_t combine(ReduceKind kind, int64_t a, int64_t b, bool isUnsigned) {
+  bool isLess = isUnsigned ? uint64_t(a) < uint64_t(b) : a < b;
   switch (kind) {
   case ReduceKind::sum:
   case ReduceKind::mean:
@@ -38,11 +40,42 @@ static int64_t combine(ReduceKind kind, int64_t a, int64_t b) {
   case ReduceKind::prod:
     return uint64_t(a) * uint64_t(b);
   case ReduceKind::max:
-    return std::max(a, b);
+    return isLess ? b : a;
   case ReduceKind::min:
-    return std::min(a, b);
+    return isLess ? a : b;
   }
   llvm_unreachable("a reduction without semantics");
+}
+
+Accumulator::Accumulator(ReduceKind kind, Type element) : kind(kind) {
+  bool isMax = kind == ReduceKind::max, isExtreme = isMax || kind == ReduceKind::min;
+  double infinity = std::numeric_limits<double>::infinity();
+  real = isMax ? -infinity : isExtreme ? infinity : kind == ReduceKind::prod;
+  isUnsigned = element.isUnsignedInteger() || element.isInteger(1);
+  integer = kind == ReduceKind::prod;
+  if (!isExtreme || !isa<IntegerType>(element))
+    return;
+  unsigned bits = element.getIntOrFloatBitWidth();
+  if (isUnsigned)
+    integer = isMax ? 0 : int64_t(APInt::getMaxValue(bits).getZExtValue());
+  else
+    integer = isMax ? APInt::getSignedMinValue(bits).getSExtValue()
+                    : APInt::getSignedMaxValue(bits).getSExtValue();
+}
+
+void Accumulator::add(const Tensor &tensor, int64_t index) {
+  if (tensor.isFloat())
+    real = combine(kind, real, tensor.getFloat(index));
+  else
+    integer = combine(kind, integer, tensor.getInt(index), isUnsigned);
+}
+
+void Accumulator::store(Tensor &tensor, int64_t index, int64_t count) const {
+  bool isMean = kind == ReduceKind::mean;
+  if (tensor.isFloat())
+    tensor.setFloat(index, isMean ? real / double(count) : real);
+  else
+    tensor.setInt(index, isMean && count ? integer / count : integer);
 }
 
 FailureOr<Tensor> evaluateOp(ReduceOp op, const OpFrame &frame) {
@@ -57,29 +90,13 @@ FailureOr<Tensor> evaluateOp(ReduceOp op, const OpFrame &frame) {
     if (op.getKeepdims() || !llvm::is_contained(op.getAxes(), int64_t(axis)))
       shape.push_back(size);
   Tensor result(input.elementType(), kept);
-  bool isExtreme = op.getKind() == ReduceKind::max || op.getKind() == ReduceKind::min;
-  if (reducedCount == 0 && isExtreme && result.numElements())
-    return frame.fail("an extreme of no elements");
-
-  int64_t neutral = op.getKind() == ReduceKind::prod;
-  std::vector<double> floats(result.numElements(), neutral);
-  std::vector<int64_t> ints(result.numElements(), neutral);
-  std::vector<bool> started(result.numElements(), !isExtreme);
+  std::vector<Accumulator> sums(result.numElements(),
+                                Accumulator(op.getKind(), input.elementType()));
   forEachIndex(input.shape(), [&](Index index) {
-    int64_t from = offsetOf(input.shape(), index), to = broadcastOffset(kept, index);
-    double x = input.isFloat() ? input.getFloat(from) : 0;
-    int64_t n = input.isFloat() ? 0 : input.getInt(from);
-    floats[to] = started[to] ? combine(op.getKind(), floats[to], x) : x;
-    ints[to] = started[to] ? combine(op.getKind(), ints[to], n) : n;
-    started[to] = true;
+    sums[broadcastOffset(kept, index)].add(input, offsetOf(input.shape(), index));
   });
-  bool isMean = op.getKind() == ReduceKind::mean;
-  for (int64_t i = 0; i < result.numElements(); ++i) {
-    if (input.isFloat())
-      result.setFloat(i, isMean ? floats[i] / double(reducedCount) : floats[i]);
-    else
-      result.setInt(i, isMean && reducedCount ? ints[i] / reducedCount : ints[i]);
-  }
+  for (int64_t i = 0; i < result.numElements(); ++i)
+    sums[i].store(result, i, reducedCount);
   return result.reshaped(shape);
 }
 

@@ -67,6 +67,26 @@ static double evaluateFloat(UnaryKind kind, double x) {
     return std::isnan(x);
   case UnaryKind::is_inf:
     return std::isinf(x);
+  case UnaryKind::tan:
+    return std::tan(x);
+  case UnaryKind::asin:
+    return std::asin(x);
+  case UnaryKind::acos:
+    return std::acos(x);
+  case UnaryKind::atan:
+    return std::atan(x);
+  case UnaryKind::sinh:
+    return std::sinh(x);
+  case UnaryKind::cosh:
+    return std::cosh(x);
+  case UnaryKind::asinh:
+    return std::asinh(x);
+  case UnaryKind::acosh:
+    return std::acosh(x);
+  case UnaryKind::atanh:
+    return std::atanh(x);
+  case UnaryKind::bitwise_not:
+    break; // integers only
   // Without overflow for large x: log(1 + e^x) = x + log(1 + e^-x).
   case UnaryKind::softplus:
     return std::fmax(x, 0) + std::log1p(std::exp(-std::fabs(x)));
@@ -75,16 +95,18 @@ static double evaluateFloat(UnaryKind kind, double x) {
 }
 
 /// Integer kinds that keep all 64 bits; nullopt where the float formula serves.
-static std::optional<int64_t> evaluateInt(UnaryKind kind, int64_t x) {
+static std::optional<int64_t> evaluateInt(UnaryKind kind, int64_t x, bool isUnsigned) {
   switch (kind) {
   case UnaryKind::abs:
-    return x < 0 ? int64_t(-uint64_t(x)) : x;
+    return x < 0 && !isUnsigned ? int64_t(-uint64_t(x)) : x;
   case UnaryKind::neg:
     return int64_t(-uint64_t(x));
   case UnaryKind::relu:
-    return x < 0 ? 0 : x;
+    return x < 0 && !isUnsigned ? 0 : x;
   case UnaryKind::sign:
-    return (x > 0) - (x < 0);
+    return isUnsigned ? x != 0 : (x > 0) - (x < 0);
+  case UnaryKind::bitwise_not:
+    return ~x;
   case UnaryKind::logical_not:
     return x == 0;
   case UnaryKind::floor:
@@ -102,7 +124,7 @@ FailureOr<Tensor> evaluateOp(UnaryOp op, const OpFrame &frame) {
   for (int64_t i = 0; i < input.numElements(); ++i) {
     std::optional<int64_t> integer;
     if (!input.isFloat())
-      integer = evaluateInt(op.getKind(), input.getInt(i));
+      integer = evaluateInt(op.getKind(), input.getInt(i), input.elementType().isUnsignedInteger());
     if (integer)
       result.setInt(i, *integer);
     else
@@ -140,8 +162,14 @@ static double evaluateFloat(BinaryKind kind, double x, double y) {
     return x != 0 || y != 0;
   case BinaryKind::logical_xor:
     return (x != 0) != (y != 0);
+  case BinaryKind::bitwise_and:
+  case BinaryKind::bitwise_or:
+  case BinaryKind::bitwise_xor:
+  case BinaryKind::shift_left:
+  case BinaryKind::shift_right:
+    break; // integers only
   }
-  llvm_unreachable("a binary kind without semantics");
+  llvm_unreachable("a binary kind of integers only");
 }
 
 /// Wraps around; 1 / x^n truncates towards zero.
@@ -155,8 +183,12 @@ static int64_t integerPower(int64_t base, int64_t exponent) {
   return result;
 }
 
-/// Wraps around on overflow; a division by zero, open in ONNX, gives 0.
-static int64_t evaluateInt(BinaryKind kind, int64_t x, int64_t y) {
+/// Wraps around on overflow; a division by zero, open in ONNX, gives 0. `bits` of the
+/// numbers count.
+static int64_t evaluateInt(BinaryKind kind, int64_t x, int64_t y, unsigned bits, bool isUnsigned) {
+  bool isLess = isUnsigned ? uint64_t(x) < uint64_t(y) : x < y;
+  uint64_t mask = bits < 64 ? (uint64_t(1) << bits) - 1 : ~uint64_t(0);
+  uint64_t shift = uint64_t(y) & mask;
   switch (kind) {
   case BinaryKind::add:
     return uint64_t(x) + uint64_t(y);
@@ -165,25 +197,41 @@ static int64_t evaluateInt(BinaryKind kind, int64_t x, int64_t y) {
   case BinaryKind::mul:
     return uint64_t(x) * uint64_t(y);
   case BinaryKind::div:
+    if (isUnsigned)
+      return y == 0 ? 0 : uint64_t(x) / uint64_t(y);
     return y == 0 ? 0 : y == -1 ? int64_t(-uint64_t(x)) : x / y;
   case BinaryKind::mod: {
+    if (isUnsigned)
+      return y == 0 ? 0 : uint64_t(x) % uint64_t(y);
     int64_t rest = y == 0 || y == -1 ? 0 : x % y;
     return rest != 0 && (rest < 0) != (y < 0) ? rest + y : rest;
   }
   case BinaryKind::fmod:
+    if (isUnsigned)
+      return y == 0 ? 0 : uint64_t(x) % uint64_t(y);
     return y == 0 || y == -1 ? 0 : x % y;
   case BinaryKind::pow:
     return integerPower(x, y);
   case BinaryKind::max:
-    return std::max(x, y);
+    return isLess ? y : x;
   case BinaryKind::min:
-    return std::min(x, y);
+    return isLess ? x : y;
   case BinaryKind::logical_and:
     return x && y;
   case BinaryKind::logical_or:
     return x || y;
   case BinaryKind::logical_xor:
     return !x != !y;
+  case BinaryKind::bitwise_and:
+    return x & y;
+  case BinaryKind::bitwise_or:
+    return x | y;
+  case BinaryKind::bitwise_xor:
+    return x ^ y;
+  case BinaryKind::shift_left:
+    return shift < bits ? int64_t(uint64_t(x) << shift) : 0;
+  case BinaryKind::shift_right:
+    return shift < bits ? int64_t((uint64_t(x) & mask) >> shift) : 0;
   }
   llvm_unreachable("a binary kind without semantics");
 }
@@ -200,7 +248,9 @@ FailureOr<Tensor> evaluateOp(BinaryOp op, const OpFrame &frame) {
     if (lhs.isFloat())
       result.setFloat(target, evaluateFloat(op.getKind(), lhs.getFloat(i), rhs.getFloat(j)));
     else
-      result.setInt(target, evaluateInt(op.getKind(), lhs.getInt(i), rhs.getInt(j)));
+      result.setInt(target, evaluateInt(op.getKind(), lhs.getInt(i), rhs.getInt(j),
+                                        lhs.elementType().getIntOrFloatBitWidth(),
+                                        lhs.elementType().isUnsignedInteger()));
   });
   return result;
 }
@@ -231,8 +281,13 @@ FailureOr<Tensor> evaluateOp(CompareOp op, const OpFrame &frame) {
   Tensor result(elementTypeOf(op), *shape);
   forEachIndex(*shape, [&](Index index) {
     int64_t i = broadcastOffset(lhs.shape(), index), j = broadcastOffset(rhs.shape(), index);
-    bool value = lhs.isFloat() ? holds(op.getPredicate(), lhs.getFloat(i), rhs.getFloat(j))
-                               : holds(op.getPredicate(), lhs.getInt(i), rhs.getInt(j));
+    bool value;
+    if (lhs.isFloat())
+      value = holds(op.getPredicate(), lhs.getFloat(i), rhs.getFloat(j));
+    else if (lhs.elementType().isUnsignedInteger())
+      value = holds(op.getPredicate(), uint64_t(lhs.getInt(i)), uint64_t(rhs.getInt(j)));
+    else
+      value = holds(op.getPredicate(), lhs.getInt(i), rhs.getInt(j));
     result.setInt(offsetOf(*shape, index), value);
   });
   return result;
@@ -259,18 +314,35 @@ FailureOr<Tensor> evaluateOp(SelectOp op, const OpFrame &frame) {
   return result;
 }
 
+/// The largest finite number of a float type of at most 8 bits; infinity for others.
+static double saturationOf(Type type) {
+  auto floats = dyn_cast<FloatType>(type);
+  if (!floats || floats.getWidth() > 8)
+    return std::numeric_limits<double>::infinity();
+  return APFloat::getLargest(floats.getFloatSemantics()).convertToDouble();
+}
+
 FailureOr<Tensor> evaluateOp(CastOp op, const OpFrame &frame) {
   const Tensor &input = frame[op.getInput()];
   Tensor result(elementTypeOf(op), input.shape());
+  double largest = op.getSaturate() ? saturationOf(result.elementType())
+                                    : std::numeric_limits<double>::infinity();
   for (int64_t i = 0; i < input.numElements(); ++i) {
     if (result.elementType().isInteger(1))
       result.setInt(i, input.getBool(i));
-    else if (input.isFloat() || result.isFloat())
+    else if (result.isFloat()) {
+      double x = input.getFloat(i);
+      result.setFloat(i, x > largest ? largest : x < -largest ? -largest : x);
+    } else if (input.isFloat())
       result.setFloat(i, input.getFloat(i));
     else
       result.setInt(i, input.getInt(i));
   }
   return result;
+}
+
+FailureOr<Tensor> evaluateOp(BitcastOp op, const OpFrame &frame) {
+  return frame[op.getInput()].bitcast(elementTypeOf(op));
 }
 
 } // namespace llmc::reference

@@ -229,6 +229,9 @@ FailureOr<SmallVector<Tensor>> Evaluator::run(func::FuncOp function, ArrayRef<Te
     for (auto [argument, tensor] : llvm::zip_equal(function.getArguments(), arguments))
       if (failed(bindSymbols(cast<RankedTensorType>(argument.getType()), tensor.shape())))
         return fail("argument " + Twine(argument.getArgNumber()) + ": " + errorText);
+  for (auto size : function.getOps<DefineSizeOp>())
+    if (failed(define(size)))
+      return failure();
   SmallVector<Tensor> results;
   for (Value value : function.front().getTerminator()->getOperands()) {
     FailureOr<Tensor> result = evaluate(value);
@@ -237,6 +240,19 @@ FailureOr<SmallVector<Tensor>> Evaluator::run(func::FuncOp function, ArrayRef<Te
     results.push_back(std::move(*result));
   }
   return results;
+}
+
+LogicalResult Evaluator::define(DefineSizeOp op) {
+  OpFrame frame(*this, op);
+  FailureOr<Tensor> value = evaluate(op.getValue());
+  if (failed(value))
+    return failure();
+  std::optional<DimExpr> bound = DimExpr::parse(op.getBound());
+  std::optional<int64_t> limit = bound ? evaluate(*bound) : std::nullopt;
+  if (value->numElements() != 1 || !limit)
+    return frame.fail(Twine("the bound '") + op.getBound() + "' has no value");
+  symbols[op.getSymbol()] = std::max<int64_t>(0, std::min(value->getInt(0), *limit));
+  return success();
 }
 
 LogicalResult Evaluator::evaluateOp(Operation *op) {
@@ -255,27 +271,41 @@ LogicalResult Evaluator::evaluateOp(Operation *op) {
     }
     return success();
   }
+  if (auto attention = dyn_cast<LinearAttentionOp>(op)) {
+    FailureOr<SmallVector<Tensor>> results = reference::evaluateOp(attention, frame);
+    if (failed(results))
+      return failure();
+    for (auto [value, tensor] : llvm::zip_equal(op->getResults(), *results))
+      if (failed(record(value, std::move(tensor))))
+        return failure();
+    return success();
+  }
   FailureOr<Tensor> result =
       llvm::TypeSwitch<Operation *, FailureOr<Tensor>>(op)
-          .Case<ConstantOp, DimValuesOp, IotaOp, UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp,
+          .Case<ConstantOp, DimValuesOp, IotaOp, UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp, BitcastOp,
                 ReshapeOp, BroadcastOp, TransposeOp, SliceOp, ConcatOp, GatherOp, GatherNDOp,
-                ReduceOp, SoftmaxOp, MatmulOp, LinearOp, EmbeddingOp, QuantizeInputOp, RMSNormOp,
-                LayerNormOp, RotaryOp, AttentionOp, KVAppendOp>(
+                GatherElementsOp, ScatterElementsOp, ScatterNDOp, CumulativeOp, TopKIndicesOp,
+                ConvOp, WindowReduceOp,
+                ReduceOp, SoftmaxOp, MatmulOp, LinearOp, ExpertLinearOp, EmbeddingOp,
+                QuantizeInputOp, RMSNormOp, LayerNormOp, RotaryOp, AttentionOp, KVAppendOp,
+                NonZeroOp, CausalConvOp>(
               [&](auto typed) { return reference::evaluateOp(typed, frame); })
           .Default([&](Operation *) { return frame.fail("has no reference semantics"); });
-  if (failed(result))
-    return failure();
-  // The type is a promise that later phases rely on: hold it to the values.
-  auto type = cast<RankedTensorType>(op->getResult(0).getType());
-  assert(result->elementType() == type.getElementType() &&
-         "element type differs from the result's");
-  bool agrees = type.getRank() == result->rank();
+  return failed(result) ? failure() : record(op->getResult(0), std::move(*result));
+}
+
+/// The type is a promise that later phases rely on: holds it to the values.
+LogicalResult Evaluator::record(Value value, Tensor tensor) {
+  OpFrame frame(*this, value.getDefiningOp());
+  auto type = cast<RankedTensorType>(value.getType());
+  assert(tensor.elementType() == type.getElementType() && "element type differs from the result's");
+  bool agrees = type.getRank() == tensor.rank();
   for (int64_t i = 0; agrees && i < type.getRank(); ++i)
-    agrees = evaluate(getDims(type)[i]).value_or(result->dim(i)) == result->dim(i);
+    agrees = evaluate(getDims(type)[i]).value_or(tensor.dim(i)) == tensor.dim(i);
   if (!agrees)
-    return frame.fail(Twine("gives shape ") + formatShape(result->shape()) +
+    return frame.fail(Twine("gives shape ") + formatShape(tensor.shape()) +
                       " where its type says " + formatDims(getDims(type)));
-  values[op->getResult(0)] = std::move(*result);
+  values[value] = std::move(tensor);
   return success();
 }
 

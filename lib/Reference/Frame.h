@@ -52,12 +52,31 @@ FailureOr<Shape> broadcastShapes(llvm::ArrayRef<int64_t> a, llvm::ArrayRef<int64
 /// Whether the broadcast of `shape` and `target` is `target`.
 bool broadcastsTo(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<int64_t> target);
 
+/// Copies an element between tensors of one element type.
+void copyElement(const Tensor &source, int64_t from, Tensor &target, int64_t to);
+
+/// A reduction under way: starts as the result of no elements.
+class Accumulator {
+public:
+  Accumulator(llm::ReduceKind kind, mlir::Type element);
+  void add(const Tensor &tensor, int64_t index);
+  /// `count` is the number of elements, for a mean.
+  void store(Tensor &tensor, int64_t index, int64_t count = 1) const;
+
+private:
+  llm::ReduceKind kind;
+  double real;
+  int64_t integer;
+  bool isUnsigned;
+};
+
 // One per operation; values are in Evaluator.cpp, families in files of their own.
 FailureOr<Tensor> evaluateOp(llm::UnaryOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::BinaryOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::CompareOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::SelectOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::CastOp op, const OpFrame &frame);
+FailureOr<Tensor> evaluateOp(llm::BitcastOp op, const OpFrame &frame);
 
 FailureOr<Tensor> evaluateOp(llm::ReshapeOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::BroadcastOp op, const OpFrame &frame);
@@ -67,11 +86,22 @@ FailureOr<Tensor> evaluateOp(llm::ConcatOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::GatherOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::GatherNDOp op, const OpFrame &frame);
 
+FailureOr<Tensor> evaluateOp(llm::GatherElementsOp op, const OpFrame &frame);
+FailureOr<Tensor> evaluateOp(llm::ScatterElementsOp op, const OpFrame &frame);
+FailureOr<Tensor> evaluateOp(llm::ScatterNDOp op, const OpFrame &frame);
+
+FailureOr<Tensor> evaluateOp(llm::CumulativeOp op, const OpFrame &frame);
+FailureOr<Tensor> evaluateOp(llm::TopKIndicesOp op, const OpFrame &frame);
+
+FailureOr<Tensor> evaluateOp(llm::ConvOp op, const OpFrame &frame);
+FailureOr<Tensor> evaluateOp(llm::WindowReduceOp op, const OpFrame &frame);
+
 FailureOr<Tensor> evaluateOp(llm::ReduceOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::SoftmaxOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::MatmulOp op, const OpFrame &frame);
 
 FailureOr<Tensor> evaluateOp(llm::LinearOp op, const OpFrame &frame);
+FailureOr<Tensor> evaluateOp(llm::ExpertLinearOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::EmbeddingOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::QuantizeInputOp op, const OpFrame &frame);
 /// The f32 values that the bytes of an `llm.quantize_input` stand for.
@@ -83,6 +113,11 @@ FailureOr<Tensor> evaluateOp(llm::LayerNormOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::RotaryOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::AttentionOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::KVAppendOp op, const OpFrame &frame);
+
+FailureOr<Tensor> evaluateOp(llm::NonZeroOp op, const OpFrame &frame);
+FailureOr<Tensor> evaluateOp(llm::CausalConvOp op, const OpFrame &frame);
+/// Output and state.
+FailureOr<llvm::SmallVector<Tensor>> evaluateOp(llm::LinearAttentionOp op, const OpFrame &frame);
 
 } // namespace llmc::reference
 

@@ -14,7 +14,7 @@ using namespace llmc::llm;
 
 namespace llmc::reference {
 
-static void copyElement(const Tensor &source, int64_t from, Tensor &target, int64_t to) {
+void copyElement(const Tensor &source, int64_t from, Tensor &target, int64_t to) {
   if (source.isFloat())
     target.setFloat(to, source.getFloat(from));
   else
@@ -165,6 +165,25 @@ FailureOr<Tensor> evaluateOp(GatherNDOp op, const OpFrame &frame) {
     source.append(index.end() - inner.size(), index.end());
     return offsetOf(input.shape(), source);
   });
+}
+
+FailureOr<Tensor> evaluateOp(NonZeroOp op, const OpFrame &frame) {
+  const Tensor &input = frame[op.getInput()];
+  FailureOr<Shape> shape = frame.resultShape();
+  if (failed(shape))
+    return failure();
+  Tensor result(cast<RankedTensorType>(op.getType()).getElementType(), *shape);
+  int64_t row = 0;
+  forEachIndex(input.shape(), [&](Index index) {
+    if (row == (*shape)[0] || !input.getBool(offsetOf(input.shape(), index)))
+      return;
+    for (int64_t axis = 0; axis < input.rank(); ++axis)
+      result.setInt(row * input.rank() + axis, index[axis]);
+    ++row;
+  });
+  if (row != (*shape)[0])
+    return frame.fail(Twine((*shape)[0]) + " rows for " + Twine(row) + " elements");
+  return result;
 }
 
 } // namespace llmc::reference

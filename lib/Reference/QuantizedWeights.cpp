@@ -1,4 +1,4 @@
-//===- QuantizedWeights.cpp - reference semantics of linear and embedding
+//===- QuantizedWeights.cpp - reference semantics of linear, expert_linear, embedding
 //
 // Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -48,23 +48,22 @@ struct GroupedRows {
 } // namespace
 
 template <typename Op>
-static FailureOr<GroupedRows> groupedRows(Op op, Value data, int64_t columns,
+static FailureOr<GroupedRows> groupedRows(Op op, Value data, int64_t numRows, int64_t columns,
                                           const OpFrame &frame) {
   const Tensor &packed = frame[data];
   const Tensor &scales = frame[op.getScales()];
   GroupedRows rows{packed, scales, nullptr, int64_t(*op.getBits()), int64_t(*op.getGroupSize()),
                    0,      0};
   rows.groups = (columns + rows.groupSize - 1) / rows.groupSize;
-  rows.rowBytes = packed.dim(0) ? packed.numElements() / packed.dim(0) : 0;
+  rows.rowBytes = numRows ? packed.numElements() / numRows : 0;
   if (op.getZeroPoints())
     rows.zeroPoints = &frame[op.getZeroPoints()];
   int64_t zeroPointsPerRow = rows.zeroPoints && !rows.zeroPoints->isFloat()
                                  ? (rows.groups * rows.bits + 7) / 8
                                  : rows.groups;
-  bool fits =
-      rows.rowBytes * 8 >= columns * rows.bits && rows.bits * rows.groupSize % 8 == 0 &&
-      scales.numElements() == packed.dim(0) * rows.groups &&
-      (!rows.zeroPoints || rows.zeroPoints->numElements() >= packed.dim(0) * zeroPointsPerRow);
+  bool fits = rows.rowBytes * 8 >= columns * rows.bits && rows.bits * rows.groupSize % 8 == 0 &&
+              scales.numElements() == numRows * rows.groups &&
+              (!rows.zeroPoints || rows.zeroPoints->numElements() >= numRows * zeroPointsPerRow);
   if (!fits)
     return frame.fail("packed weights, scales and zero points do not fit together");
   return rows;
@@ -81,7 +80,8 @@ FailureOr<Tensor> evaluateOp(LinearOp op, const OpFrame &frame) {
   std::optional<GroupedRows> grouped;
   int64_t columns = weight.dim(op.getTransposed() || op.getBits() ? 0 : 1);
   if (op.getBits()) {
-    FailureOr<GroupedRows> rows = groupedRows(op, op.getWeight(), *op.getColumns(), frame);
+    FailureOr<GroupedRows> rows =
+        groupedRows(op, op.getWeight(), weight.dim(0), *op.getColumns(), frame);
     if (failed(rows))
       return failure();
     grouped.emplace(*rows);
@@ -97,7 +97,8 @@ FailureOr<Tensor> evaluateOp(LinearOp op, const OpFrame &frame) {
 
   Shape shape(input.shape());
   shape.back() = columns;
-  Tensor result(input.elementType(), shape);
+  // Products of 8-bit integers are exact in double; setFloat keeps the low bits.
+  Tensor result(cast<RankedTensorType>(op.getType()).getElementType(), shape);
   int64_t rows = depth ? input.numElements() / depth : columns ? result.numElements() / columns : 0;
   for (int64_t n = 0; n < columns; ++n) {
     std::vector<double> column;
@@ -113,12 +114,53 @@ FailureOr<Tensor> evaluateOp(LinearOp op, const OpFrame &frame) {
   return result;
 }
 
+FailureOr<Tensor> evaluateOp(ExpertLinearOp op, const OpFrame &frame) {
+  const Tensor &input = frame[op.getInput()], &ids = frame[op.getIds()];
+  const Tensor &weight = frame[op.getWeight()];
+  const Tensor *bias = op.getBias() ? &frame[op.getBias()] : nullptr;
+  bool isTransposed = op.getTransposed() || op.getBits();
+  int64_t experts = weight.dim(0), outputs = weight.dim(isTransposed ? 1 : 2);
+  int64_t depth = op.getBits() ? int64_t(*op.getColumns()) : weight.dim(isTransposed ? 2 : 1);
+  std::optional<GroupedRows> grouped;
+  if (op.getBits()) {
+    FailureOr<GroupedRows> rows = groupedRows(op, op.getWeight(), experts * outputs, depth, frame);
+    if (failed(rows))
+      return failure();
+    grouped.emplace(*rows);
+  }
+  // Without a dimension of choices, all choices of a token read the token's row.
+  int64_t choices = input.rank() == ids.rank() ? ids.shape().back() : 1;
+  if (input.shape().back() != depth || experts == 0 ||
+      input.numElements() * choices != ids.numElements() * depth)
+    return frame.fail("input, ids and weight do not fit together");
+  auto weightAt = [&](int64_t e, int64_t k, int64_t n) {
+    if (grouped)
+      return grouped->at(e * outputs + n, k);
+    return weight.getFloat(isTransposed ? (e * outputs + n) * depth + k
+                                        : (e * depth + k) * outputs + n);
+  };
+
+  Shape shape(ids.shape());
+  shape.push_back(outputs);
+  Tensor result(input.elementType(), shape);
+  for (int64_t row = 0; row < ids.numElements(); ++row) {
+    int64_t e = std::clamp<int64_t>(ids.getInt(row), 0, experts - 1);
+    for (int64_t n = 0; n < outputs; ++n) {
+      double sum = bias ? bias->getFloat(e * outputs + n) : 0;
+      for (int64_t k = 0; k < depth; ++k)
+        sum += input.getFloat(row / choices * depth + k) * weightAt(e, k, n);
+      result.setFloat(row * outputs + n, sum);
+    }
+  }
+  return result;
+}
+
 FailureOr<Tensor> evaluateOp(EmbeddingOp op, const OpFrame &frame) {
   const Tensor &table = frame[op.getTable()], &ids = frame[op.getIds()];
   int64_t width = op.getBits() ? int64_t(*op.getWidth()) : table.dim(1);
   std::optional<GroupedRows> grouped;
   if (op.getBits()) {
-    FailureOr<GroupedRows> rows = groupedRows(op, op.getTable(), width, frame);
+    FailureOr<GroupedRows> rows = groupedRows(op, op.getTable(), table.dim(0), width, frame);
     if (failed(rows))
       return failure();
     grouped.emplace(*rows);

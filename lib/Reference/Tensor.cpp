@@ -9,6 +9,7 @@
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/STLExtras.h"
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -24,7 +25,7 @@ static int64_t product(ArrayRef<int64_t> shape) {
   return result;
 }
 
-/// i1 and narrower types take a byte, as in resource blobs.
+/// Types of less than a byte take one.
 static int64_t bytesOf(Type element) { return (element.getIntOrFloatBitWidth() + 7) / 8; }
 
 Tensor::Tensor(Type element, ArrayRef<int64_t> shape)
@@ -65,9 +66,18 @@ FailureOr<Tensor> Tensor::fromAttr(ElementsAttr attr) {
     return failure();
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(attr)) {
     AsmResourceBlob *blob = resource.getRawHandle().getBlob();
-    if (!blob || int64_t(blob->getData().size()) < product(type.getShape()) * bytesOf(element))
+    int64_t count = product(type.getShape()), bits = element.getIntOrFloatBitWidth();
+    bool isPacked = bits == 2 || bits == 4;
+    int64_t bytes = isPacked ? (count * bits + 7) / 8 : count * bytesOf(element);
+    if (!blob || int64_t(blob->getData().size()) < bytes)
       return failure();
-    return borrow(element, type.getShape(), blob->getData());
+    if (!isPacked)
+      return borrow(element, type.getShape(), blob->getData());
+    Tensor tensor(element, type.getShape());
+    for (int64_t i = 0; i < count; ++i)
+      (*tensor.owned)[i] =
+          uint8_t(blob->getData()[i * bits / 8]) >> (i * bits % 8) & ((1 << bits) - 1);
+    return tensor;
   }
   auto dense = dyn_cast<DenseElementsAttr>(attr);
   if (!dense)
@@ -122,6 +132,18 @@ static int64_t truncate(double value) {
   return int64_t(value);
 }
 
+/// As generated code converts: through 32 bits where the type is not wider.
+static int64_t toInteger(double value, Type type) {
+  unsigned width = type.getIntOrFloatBitWidth();
+  if (type.isUnsignedInteger(64) && value >= 9223372036854775808.0)
+    return value >= 18446744073709551616.0 ? -1 : int64_t(uint64_t(value));
+  int64_t wide = truncate(value);
+  if (width > 32 || type.isUnsignedInteger(32))
+    return wide;
+  return std::clamp<int64_t>(wide, std::numeric_limits<int32_t>::min(),
+                             std::numeric_limits<int32_t>::max());
+}
+
 int64_t Tensor::getInt(int64_t index) const {
   if (isFloat())
     return truncate(getFloat(index));
@@ -134,9 +156,30 @@ int64_t Tensor::getInt(int64_t index) const {
   return isUnsigned ? int64_t(value.getZExtValue()) : value.getSExtValue();
 }
 
+/// Rounds to nearest even. Types without NaN or sign have no code for some values: 4-bit
+/// floats saturate, scales (f8E8M0FNU) take the smallest for 0 and NaN for negatives.
+static APInt encode(float value, FloatType type) {
+  const llvm::fltSemantics &semantics = type.getFloatSemantics();
+  if (isa<Float4E2M1FNType>(type)) {
+    if (std::isnan(value))
+      return APInt(4, 7);
+    value = std::clamp(value, -6.0f, 6.0f);
+  }
+  if (isa<Float8E8M0FNUType>(type)) {
+    if (value == 0)
+      return APInt(8, 0);
+    if (value < 0 || !std::isfinite(value))
+      return APInt(8, 255);
+  }
+  APFloat narrow(value);
+  bool losesInfo = false;
+  narrow.convert(semantics, APFloat::rmNearestTiesToEven, &losesInfo);
+  return narrow.bitcastToAPInt();
+}
+
 void Tensor::setFloat(int64_t index, double value) {
   if (!isFloat())
-    return setInt(index, element.isInteger(1) ? value != 0 : truncate(value));
+    return setInt(index, element.isInteger(1) ? value != 0 : toInteger(value, element));
   assert(owned && index >= 0 && index < count && "element outside an owned tensor");
   char *target = owned->data() + index * elementBytes;
   if (element.isF64()) {
@@ -148,11 +191,7 @@ void Tensor::setFloat(int64_t index, double value) {
     std::memcpy(target, &single, sizeof(single));
     return;
   }
-  APFloat narrow(single);
-  bool losesInfo = false;
-  narrow.convert(cast<FloatType>(element).getFloatSemantics(), APFloat::rmNearestTiesToEven,
-                 &losesInfo);
-  APInt bits = narrow.bitcastToAPInt();
+  APInt bits = encode(single, cast<FloatType>(element));
   std::memcpy(target, bits.getRawData(), elementBytes);
 }
 
@@ -168,6 +207,14 @@ Tensor Tensor::reshaped(ArrayRef<int64_t> shape) const {
   assert(product(shape) == count && "a reshape keeps the number of elements");
   Tensor result = *this;
   result.sizes = Shape(shape);
+  return result;
+}
+
+Tensor Tensor::bitcast(Type type) const {
+  assert(type.getIntOrFloatBitWidth() == element.getIntOrFloatBitWidth() &&
+         "a bitcast keeps the number of bits");
+  Tensor result = *this;
+  result.element = type;
   return result;
 }
 

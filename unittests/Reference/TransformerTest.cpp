@@ -188,6 +188,17 @@ TEST_F(ReferenceTest, LinearGrouped) {
                {1, 2}, {2.1875, -4.40625});
 }
 
+// 255 * -128 three times, and 255 * 127; by hand.
+TEST_F(ReferenceTest, LinearOfIntegers) {
+  Type ui8 = IntegerType::get(&context, 8, IntegerType::Unsigned);
+  expectInts(run("%x: tensor<1x3xui8>, %w: tensor<3x2xi8>",
+                 "%0 = llm.linear %x, %w : (tensor<1x3xui8>, tensor<3x2xi8>) -> tensor<1x2xi32>\n"
+                 "return %0 : tensor<1x2xi32>",
+                 {Tensor::fromInts(ui8, {1, 3}, {255, 255, 255}),
+                  Tensor::fromInts(integer(8), {3, 2}, {-128, 127, -128, 0, -128, 0})}),
+             {1, 2}, {-97920, 32385});
+}
+
 // absmax 127 makes the scale 1: 63.5 rounds to the even 64. 33 columns take two
 // blocks of 40 bytes; read back, the linear sums 127 - 2 + 64 + 127.
 TEST_F(ReferenceTest, QuantizedInput) {

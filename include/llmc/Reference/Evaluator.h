@@ -14,6 +14,7 @@
 #ifndef LLMC_REFERENCE_EVALUATOR_H
 #define LLMC_REFERENCE_EVALUATOR_H
 
+#include "llmc/Dialect/LLM/IR/LLMOps.h"
 #include "llmc/Reference/Tensor.h"
 #include "llmc/Support/DimExpr.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -65,6 +66,8 @@ public:
 private:
   friend class OpFrame;
   llvm::LogicalResult evaluateOp(mlir::Operation *op);
+  llvm::LogicalResult record(mlir::Value value, Tensor tensor);
+  llvm::LogicalResult define(llm::DefineSizeOp op);
   llvm::LogicalResult fail(const llvm::Twine &text);
 
   SymbolValues symbols;

@@ -57,8 +57,9 @@ public:
   bool getBool(int64_t index) const {
     return isFloat() ? getFloat(index) != 0 : getInt(index) != 0;
   }
-  /// Floats are rounded to nearest even; half types through f32, as generated
-  /// code does. Integer types take the truncated value. The elements must be
+  /// Floats are rounded to nearest even, narrow ones through f32, as generated code
+  /// does. Integers take the truncated value, saturated at 32 bits (64 for wider types
+  /// and ui32), of which narrower types keep the low bits; NaN is 0. The elements must be
   /// owned and not yet shared.
   void setFloat(int64_t index, double value);
   /// Narrow integers keep the low bits; i1 is `value != 0`.
@@ -66,6 +67,8 @@ public:
 
   /// The same elements under a shape of as many elements.
   Tensor reshaped(llvm::ArrayRef<int64_t> shape) const;
+  /// The same bits as elements of another type of as many.
+  Tensor bitcast(mlir::Type type) const;
   /// A dense attribute; the caller bounds its size.
   mlir::DenseElementsAttr toAttr() const;
 
