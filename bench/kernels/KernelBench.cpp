@@ -126,7 +126,7 @@ template <class Fn> void linearI4(Fn *fn, const std::string &name, bool isInt8) 
         name + sizes(m, k, n) + " g" + std::to_string(g) + (zp ? " zp" : "");
     if (!isSelected(title))
       return;
-    int64_t bytes = packedSizeI4(k, n, g, zp);
+    int64_t bytes = packedSizeNBits(4, k, n, g, zp);
     auto *w = allocate<uint8_t>(bytes);
     for (int64_t i = 0; i < bytes; i += 4) { // any bits do, as f32 scales they are 0.5..2
       uint32_t bits = 0x3f000000 + (uint32_t(i) * 2654435761u >> 8);
@@ -138,7 +138,7 @@ template <class Fn> void linearI4(Fn *fn, const std::string &name, bool isInt8) 
     auto *sum = allocate<int32_t>(m * k / 32);
     fill(a, m * k);
     llmc_uk_quantize_f32_i8__reference(a, k, q, k, scale, sum, k / 32, m, k);
-    int64_t block = rowBlockBytesI4(k, g, zp);
+    int64_t block = rowBlockBytesNBits(4, k, g, zp);
     run({title, double(bytes), 2.0 * m * k * n, isInt8, m <= 2 ? reinterpret_cast<float *>(w) : nullptr,
          [=](int t, int threads) {
            int64_t j0 = shareOf(n, 16, t, threads), j1 = shareOf(n, 16, t + 1, threads);

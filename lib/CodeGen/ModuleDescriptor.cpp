@@ -10,6 +10,7 @@
 #include "llmc/Dialect/Exec/IR/ProgramSymbols.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
 #include "llmc/Support/Version.h"
+#include "llvm/ADT/TypeSwitch.h"
 #include "llvm/IR/Constants.h"
 #include "llvm/IR/IRBuilder.h"
 #include "llvm/IR/Module.h"
@@ -25,19 +26,36 @@ using mlir::StringAttr;
 namespace {
 
 uint32_t dtypeOf(mlir::Type type) {
-  if (type.isF32())
-    return LLMC_DTYPE_F32;
-  if (type.isF16())
-    return LLMC_DTYPE_F16;
-  if (type.isBF16())
-    return LLMC_DTYPE_BF16;
-  if (type.isF64())
-    return LLMC_DTYPE_F64;
-  if (type.isInteger(1))
-    return LLMC_DTYPE_BOOL;
-  if (type.isInteger(8))
-    return type.isUnsignedInteger() ? LLMC_DTYPE_U8 : LLMC_DTYPE_I8;
-  return type.isInteger(32) ? LLMC_DTYPE_I32 : LLMC_DTYPE_I64;
+  if (auto integer = dyn_cast<mlir::IntegerType>(type)) {
+    bool isUnsigned = integer.isUnsigned();
+    switch (integer.getWidth()) {
+    case 1:
+      return LLMC_DTYPE_BOOL;
+    case 2:
+      return isUnsigned ? LLMC_DTYPE_U2 : LLMC_DTYPE_I2;
+    case 4:
+      return isUnsigned ? LLMC_DTYPE_U4 : LLMC_DTYPE_I4;
+    case 8:
+      return isUnsigned ? LLMC_DTYPE_U8 : LLMC_DTYPE_I8;
+    case 16:
+      return isUnsigned ? LLMC_DTYPE_U16 : LLMC_DTYPE_I16;
+    case 32:
+      return isUnsigned ? LLMC_DTYPE_U32 : LLMC_DTYPE_I32;
+    default:
+      return isUnsigned ? LLMC_DTYPE_U64 : LLMC_DTYPE_I64;
+    }
+  }
+  return llvm::TypeSwitch<mlir::Type, uint32_t>(type)
+      .Case([](mlir::Float16Type) { return LLMC_DTYPE_F16; })
+      .Case([](mlir::BFloat16Type) { return LLMC_DTYPE_BF16; })
+      .Case([](mlir::Float64Type) { return LLMC_DTYPE_F64; })
+      .Case([](mlir::Float8E4M3FNType) { return LLMC_DTYPE_F8E4M3FN; })
+      .Case([](mlir::Float8E4M3FNUZType) { return LLMC_DTYPE_F8E4M3FNUZ; })
+      .Case([](mlir::Float8E5M2Type) { return LLMC_DTYPE_F8E5M2; })
+      .Case([](mlir::Float8E5M2FNUZType) { return LLMC_DTYPE_F8E5M2FNUZ; })
+      .Case([](mlir::Float8E8M0FNUType) { return LLMC_DTYPE_F8E8M0FNU; })
+      .Case([](mlir::Float4E2M1FNType) { return LLMC_DTYPE_F4E2M1FN; })
+      .Default([](mlir::Type) { return LLMC_DTYPE_F32; });
 }
 
 /// Builds constants whose memory is what a C compiler makes of ModuleABI.h: every
@@ -131,10 +149,13 @@ llvm::Constant *DescriptorBuilder::phase(exec::ProgramOp program) {
                                                     : LLMC_PHASE_RUN;
   auto dispatches = block.getOps<exec::DispatchOp>();
   uint64_t numDispatches = std::distance(dispatches.begin(), dispatches.end());
+  auto definitions = block.getOps<exec::DefineSizeOp>();
+  uint64_t numDefined = std::distance(definitions.begin(), definitions.end());
   return structure({string(program.getSymName()), u32(kind), u32(uint32_t(guardInput)),
                     u64(guardValue), u64(*program.getArenaBytes()), u32(numDispatches),
                     u32(symbols.size()), array(symbolDescriptors), u32(numInputs), u32(numOutputs),
-                    inputs, outputs, code.getFunction(cpu::shapesName(program)),
+                    inputs, outputs, u32(numDefined), u32(0),
+                    code.getFunction(cpu::shapesName(program)),
                     code.getFunction(cpu::entryName(program))});
 }
 
@@ -149,10 +170,11 @@ llvm::Constant *DescriptorBuilder::states(unsigned &count) {
         continue;
       RankedTensorType token = state.getToken();
       uint64_t bytes = token.getNumElements() * exec::elementBytes(token.getElementType()) *
-                       properties.blockTokens;
+                       (state.getFixed() ? 1 : properties.blockTokens);
       auto name = cast<StringAttr>(program.getInputNames()[i]).getValue();
-      descriptors.push_back(structure({string(name), u32(LLMC_STATE_BLOCKS),
-                                       u32(dtypeOf(token.getElementType())), u64(bytes)}));
+      descriptors.push_back(
+          structure({string(name), u32(state.getFixed() ? LLMC_STATE_FIXED : LLMC_STATE_BLOCKS),
+                     u32(dtypeOf(token.getElementType())), u64(bytes)}));
     }
   }
   count = descriptors.size();

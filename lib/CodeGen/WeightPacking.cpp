@@ -70,12 +70,54 @@ static FailureOr<ArrayRef<char>> alignedBytes(ElementsAttr value, SmallVectorImp
   return ArrayRef<char>(storage);
 }
 
+/// Writes one byte per element of a constant whose elements of 2 or 4 bits are packed.
+static void writeUnpacked(ArrayRef<char> bytes, Type element, int64_t count, raw_ostream &stream) {
+  unsigned bits = element.getIntOrFloatBitWidth();
+  for (int64_t i = 0; i < count; ++i) {
+    APInt value(bits, uint8_t(bytes[i * bits / 8]) >> (i * bits % 8), /*isSigned=*/false,
+                /*implicitTrunc=*/true);
+    bool isSigned = element.isSignlessInteger();
+    stream << char(isSigned ? value.getSExtValue() : value.getZExtValue());
+  }
+}
+
+/// `count` elements of f32, f16 or bf16 as f32, whatever the source's alignment.
+static void readFloats(const char *source, Type element, int64_t count, float *target) {
+  if (element.isF32()) {
+    memcpy(target, source, count * sizeof(float));
+    return;
+  }
+  const llvm::fltSemantics &semantics = cast<FloatType>(element).getFloatSemantics();
+  for (int64_t i = 0; i < count; ++i) {
+    uint16_t bits;
+    memcpy(&bits, source + i * sizeof(bits), sizeof(bits));
+    if (element.isBF16()) {
+      uint32_t wide = uint32_t(bits) << 16;
+      memcpy(target + i, &wide, sizeof(wide));
+      continue;
+    }
+    APFloat value(semantics, APInt(16, bits));
+    bool losesInfo = false;
+    value.convert(APFloat::IEEEsingle(), APFloat::rmNearestTiesToEven, &losesInfo);
+    target[i] = value.convertToFloat();
+  }
+}
+
 LogicalResult llmc::writePackedWeight(exec::WeightOp weight, cpu::IsaLevel level,
                                       raw_ostream &stream) {
   SmallVector<char> storage;
   FailureOr<ArrayRef<char>> bytes = rawBytes(weight.getValue(), storage);
   ShapedType type = weight.getValue().getShapedType();
   size_t expected = type.getNumElements() * exec::elementBytes(type.getElementType());
+  unsigned bits = type.getElementType().getIntOrFloatBitWidth();
+  if (isa<DenseResourceElementsAttr>(weight.getValue()) && (bits == 2 || bits == 4)) {
+    size_t packed = (type.getNumElements() * bits + 7) / 8;
+    if (failed(bytes) || bytes->size() != packed)
+      return weight.emitError("the weight's data has ")
+             << (succeeded(bytes) ? bytes->size() : 0) << " bytes, its type needs " << packed;
+    writeUnpacked(*bytes, type.getElementType(), type.getNumElements(), stream);
+    return success();
+  }
   if (failed(bytes) || bytes->size() != expected)
     return weight.emitError("the weight's data has ")
            << (succeeded(bytes) ? bytes->size() : 0) << " bytes, its type needs " << expected;
@@ -88,24 +130,41 @@ LogicalResult llmc::writePackedWeight(exec::WeightOp weight, cpu::IsaLevel level
     return success();
   }
   int64_t k = *weight.getColumns(), n = *weight.getOutputs();
+  if (weight.getLayout() == exec::WeightLayout::panels && type.getElementType().isInteger(8)) {
+    auto *source = reinterpret_cast<const int8_t *>(bytes->data());
+    bool transposed = weight.getTransposed();
+    std::vector<std::byte> packed(cpu::rowBlockBytesI8(k));
+    for (int64_t first = 0; first < n; first += cpu::rowBlockI8) {
+      const int8_t *block = source + first * (transposed ? k : 1);
+      cpu::packI8(block, k, std::min(n - first, cpu::rowBlockI8), transposed ? 1 : n,
+                  transposed ? k : 1, packed.data(), 0, 1);
+      stream.write(reinterpret_cast<const char *>(packed.data()), packed.size());
+    }
+    releasePages(weight.getValue());
+    return success();
+  }
   if (weight.getLayout() == exec::WeightLayout::panels) {
-    if (!type.getElementType().isF32())
-      return weight.emitError("the CPU back end packs f32 matrices only, found ") << type;
+    Type element = type.getElementType();
+    if (!element.isF32() && !element.isF16() && !element.isBF16())
+      return weight.emitError("the CPU back end packs matrices of f32, f16 and bf16, found ")
+             << type;
     int64_t width = cpu::panelWidthF32(level), panels = (n + width - 1) / width;
     // A group of panels at a time keeps the copies small. The group's columns are
     // copied first: data inside a model file has any alignment.
     constexpr int64_t group = 64;
     int64_t most = std::min(group, panels) * width;
     std::vector<float> columns(size_t(most) * k), packed(size_t(most) * k);
-    for (int64_t begin = 0; begin < panels; begin += group) {
-      int64_t first = begin * width, count = std::min(n - first, group * width);
-      const char *source = bytes->data();
+    int64_t groups = (panels + group - 1) / group;
+    for (int64_t i = 0; i < exec::numMatrices(weight) * groups; ++i) {
+      int64_t first = i % groups * group * width, count = std::min(n - first, group * width);
+      int64_t elementBytes = exec::elementBytes(element);
+      const char *source = bytes->data() + i / groups * n * k * elementBytes;
       if (weight.getTransposed()) {
-        memcpy(columns.data(), source + first * k * sizeof(float), count * k * sizeof(float));
+        readFloats(source + first * k * elementBytes, element, count * k, columns.data());
       } else {
         for (int64_t row = 0; row < k; ++row)
-          memcpy(columns.data() + row * count, source + (row * n + first) * sizeof(float),
-                 count * sizeof(float));
+          readFloats(source + (row * n + first) * elementBytes, element, count,
+                     columns.data() + row * count);
       }
       releasePages(weight.getValue());
       int64_t packedPanels = (count + width - 1) / width;
@@ -121,18 +180,38 @@ LogicalResult llmc::writePackedWeight(exec::WeightOp weight, cpu::IsaLevel level
   FailureOr<ArrayRef<char>> zeros = ArrayRef<char>();
   if (weight.getZeroPoints())
     zeros = rawBytes(*weight.getZeroPoints(), zeroStorage);
-  if (failed(scales) || failed(zeros) || !weight.getScales()->getElementType().isF32())
-    return weight.emitError("n-bit weights need f32 scales in memory");
+  if (failed(scales) || failed(zeros))
+    return weight.emitError("n-bit weights need scales and zero points in memory");
+  Type scaleType = weight.getScales()->getElementType();
+  if (!scaleType.isF32() && !scaleType.isF16() && !scaleType.isBF16())
+    return weight.emitError("n-bit weights need scales of f32, f16 or bf16, found ") << scaleType;
+  std::vector<float> wideScales;
+  if (!scaleType.isF32()) {
+    wideScales.resize(weight.getScales()->getNumElements());
+    readFloats(scales->data(), scaleType, wideScales.size(), wideScales.data());
+    scales = ArrayRef(reinterpret_cast<const char *>(wideScales.data()),
+                      wideScales.size() * sizeof(float));
+  }
+  int64_t groupSize = *weight.getGroupSize(), numberBits = exec::numBits(weight);
   cpu::NBitsWeights source{reinterpret_cast<const uint8_t *>(bytes->data()),
                            reinterpret_cast<const float *>(scales->data()),
                            zeros->empty() ? nullptr
                                           : reinterpret_cast<const uint8_t *>(zeros->data()),
                            k,
                            n,
-                           int64_t(*weight.getGroupSize())};
-  std::vector<std::byte> packed(cpu::packedSizeI4(k, n, source.groupSize, source.zeroPoints));
-  cpu::packI4(source, packed.data(), 0, (n + cpu::rowBlockI4 - 1) / cpu::rowBlockI4);
-  stream.write(reinterpret_cast<const char *>(packed.data()), packed.size());
+                           groupSize,
+                           numberBits};
+  std::vector<std::byte> packed(
+      cpu::packedSizeNBits(numberBits, k, n, groupSize, source.zeroPoints));
+  int64_t matrices = exec::numMatrices(weight);
+  for (int64_t matrix = 0; matrix < matrices; ++matrix) {
+    cpu::packNBits(source, packed.data(), 0, (n + cpu::rowBlockNBits - 1) / cpu::rowBlockNBits);
+    stream.write(reinterpret_cast<const char *>(packed.data()), packed.size());
+    source.numbers += bytes->size() / matrices;
+    source.scales += scales->size() / sizeof(float) / matrices;
+    if (source.zeroPoints)
+      source.zeroPoints += zeros->size() / matrices;
+  }
   releasePages(weight.getValue());
   releasePages(*weight.getScales());
   return success();

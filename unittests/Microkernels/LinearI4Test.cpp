@@ -1,4 +1,4 @@
-//===- LinearI4Test.cpp - 4-bit linear layers and quantize_f32_i8 ---------===//
+//===- LinearI4Test.cpp - n-bit linear layers and quantize_f32_i8 ---------===//
 //
 // Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -21,27 +21,27 @@ namespace {
 
 /// Random MatMulNBits weights, packed, with the packed bytes at a guard page.
 struct Weights {
-  std::vector<uint8_t> nibbles, zeroPoints;
+  std::vector<uint8_t> numbers, zeroPoints;
   std::vector<float> scales;
   GuardedBuffer<std::byte> packed;
 
-  Weights(int64_t k, int64_t n, int64_t g, bool hasZeroPoints)
-      : nibbles(n * ((k + g - 1) / g) * (g / 2)), scales(n * ((k + g - 1) / g)),
-        packed(packedSizeI4(k, n, g, hasZeroPoints)) {
+  Weights(int64_t k, int64_t n, int64_t g, bool hasZeroPoints, int64_t bits = 4)
+      : numbers(n * ((k + g - 1) / g) * (g * bits / 8)), scales(n * ((k + g - 1) / g)),
+        packed(packedSizeNBits(bits, k, n, g, hasZeroPoints)) {
     const int64_t groups = (k + g - 1) / g;
     std::mt19937 engine(7);
-    for (uint8_t &b : nibbles)
+    for (uint8_t &b : numbers)
       b = uint8_t(engine());
     fillUniform(scales, 8, 0.5f, 1.5f);
     if (hasZeroPoints) {
-      zeroPoints.resize(n * ((groups + 1) / 2));
+      zeroPoints.resize(n * ((groups * bits + 7) / 8));
       for (uint8_t &b : zeroPoints)
         b = uint8_t(engine());
     }
-    NBitsWeights w{nibbles.data(), scales.data(),
-                   hasZeroPoints ? zeroPoints.data() : nullptr, k, n, g};
-    for (int64_t b = 0; b * rowBlockI4 < n; ++b) // block by block, as the compiler streams
-      packI4(w, packed.data(), b, b + 1);
+    NBitsWeights w{numbers.data(), scales.data(),
+                   hasZeroPoints ? zeroPoints.data() : nullptr, k, n, g, bits};
+    for (int64_t b = 0; b * rowBlockNBits < n; ++b) // block by block, as the compiler streams
+      packNBits(w, packed.data(), b, b + 1);
   }
 };
 
@@ -53,38 +53,73 @@ void expectEqual(std::span<const float> expected, std::span<const float> actual)
 
 using FloatFn = decltype(llmc_uk_linear_f32_i4_f32__x86_64_v3);
 using LinearF32I4Test = VariantTest<FloatFn>;
+using LinearF32I8Test = VariantTest<FloatFn>;
 
-void checkFloat(const KernelVariant<FloatFn> &variant, int64_t m, int64_t k, int64_t n,
-                int64_t g, bool zp) {
-  SCOPED_TRACE(::testing::Message() << "m " << m << " k " << k << " n " << n << " g " << g
-                                    << (zp ? " zero points" : ""));
+void checkFloat(const KernelVariant<FloatFn> &variant, int64_t bits, int64_t m, int64_t k,
+                int64_t n, int64_t g, bool zp) {
+  SCOPED_TRACE(::testing::Message() << "bits " << bits << " m " << m << " k " << k << " n " << n
+                                    << " g " << g << (zp ? " zero points" : ""));
   const int64_t lda = k + 1, ldc = n + 3;
-  Weights w(k, n, g, zp);
+  Weights w(k, n, g, zp, bits);
   GuardedBuffer<float> a(m ? (m - 1) * lda + k : 0), c(m && n ? (m - 1) * ldc + n : 0);
   fillUniform(a.span(), 9);
   std::vector<float> expected(c.data(), c.data() + c.size());
-  llmc_uk_linear_f32_i4_f32__reference(a.data(), lda, w.packed.data(), expected.data(), ldc,
-                                       m, k, n, g, zp);
+  auto *reference = bits == 8 ? &llmc_uk_linear_f32_i8_f32__reference
+                              : &llmc_uk_linear_f32_i4_f32__reference;
+  reference(a.data(), lda, w.packed.data(), expected.data(), ldc, m, k, n, g, zp);
   variant.fn(a.data(), lda, w.packed.data(), c.data(), ldc, m, k, n, g, zp);
   expectEqual(expected, c.span());
   EXPECT_TRUE(c.isIntact());
 }
 
-TEST_P(LinearF32I4Test, EqualsReference) {
+void checkFloatSizes(const KernelVariant<FloatFn> &variant, int64_t bits) {
   for (bool zp : {false, true}) {
     for (int64_t g : {16, 32, 64, 128, 256})
-      for (int64_t k : {0, 1, 7, 8, 16, 31, 32, 33, 100, 256, 300})
+      for (int64_t k : {0, 1, 3, 4, 5, 7, 8, 16, 31, 32, 33, 100, 256, 300})
         for (int64_t m : {1, 2, 5})
-          checkFloat(GetParam(), m, k, 70, g, zp);
+          checkFloat(variant, bits, m, k, 70, g, zp);
     for (int64_t m : {0, 1, 2, 3, 4, 6, 7, 12, 13, 26})
       for (int64_t n : {0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 130})
-        checkFloat(GetParam(), m, 50, n, 32, zp);
+        checkFloat(variant, bits, m, 50, n, 32, zp);
   }
 }
+
+TEST_P(LinearF32I4Test, EqualsReference) { checkFloatSizes(GetParam(), 4); }
+TEST_P(LinearF32I8Test, EqualsReference) { checkFloatSizes(GetParam(), 8); }
 
 INSTANTIATE_TEST_SUITE_P(Isa, LinearF32I4Test,
                          ::testing::ValuesIn(variantsOf<FloatFn>(Microkernel::LinearF32I4F32)),
                          variantName<FloatFn>);
+INSTANTIATE_TEST_SUITE_P(Isa, LinearF32I8Test,
+                         ::testing::ValuesIn(variantsOf<FloatFn>(Microkernel::LinearF32I8F32)),
+                         variantName<FloatFn>);
+
+/// What the packed bytes stand for, by the definition of MatMulNBits.
+TEST(PackNBits, KeepsEveryWeight) {
+  for (int64_t bits : {2, 4, 8})
+    for (bool zp : {false, true}) {
+      const int64_t k = 50, n = 19, g = 32, groups = 2;
+      Weights w(k, n, g, zp, bits);
+      auto number = [&](const std::vector<uint8_t> &bytes, int64_t rowBytes, int64_t row,
+                        int64_t i) {
+        return bytes[row * rowBytes + i * bits / 8] >> (i * bits % 8) & ((1 << bits) - 1);
+      };
+      auto *reference = bits == 8 ? &llmc_uk_linear_f32_i8_f32__reference
+                                  : &llmc_uk_linear_f32_i4_f32__reference;
+      for (int64_t p : {0, 1, 31, 32, 49}) {
+        std::vector<float> a(k), c(n);
+        a[p] = 1;
+        reference(a.data(), k, w.packed.data(), c.data(), n, 1, k, n, g, zp);
+        for (int64_t j = 0; j < n; ++j) {
+          int zero = zp ? number(w.zeroPoints, (groups * bits + 7) / 8, j, p / g)
+                        : 1 << (bits - 1);
+          int q = number(w.numbers, groups * g * bits / 8, j, p);
+          ASSERT_EQ(c[j], float(q - zero) * w.scales[j * groups + p / g])
+              << "bits " << bits << " output " << j << " input " << p;
+        }
+      }
+    }
+}
 
 using IntFn = decltype(llmc_uk_linear_i8_i4_f32__x86_64_v3);
 using LinearI8I4Test = VariantTest<IntFn>;

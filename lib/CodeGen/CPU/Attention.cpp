@@ -74,6 +74,8 @@ LogicalResult KernelBuilder::lowerAttention(AttentionOp attention, Value root) {
     if (past.getType() != builder.getI64Type())
       past = arith::ExtSIOp::create(builder, loc, builder.getI64Type(), past);
     total = index.add(past, newTokens);
+    if (!hasState) // lengths are data: they must not lead out of the tensor
+      total = index.min(total, index.size(getDims(attention.getKey())[2]));
   } else {
     total = index.size(getDims(attention.getKey())[2]);
     past = index.sub(total, newTokens);

@@ -23,7 +23,7 @@ static constexpr int64_t kMaxUnitsPerTile = 8;
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 void KernelBuilder::emitEpilogue(Value anchor, Value root, Value bias, Value row0, Value rows,
-                                 Value column0, Value columns) {
+                                 Value column0, Value columns, Value biasRow) {
   if (root == anchor && !bias)
     return;
   Dims dims = getDims(root);
@@ -39,10 +39,14 @@ void KernelBuilder::emitEpilogue(Value anchor, Value root, Value bias, Value row
       position = index.add(base, column);
       // The microkernel left its result where the output goes.
       emitter.bindSource(anchor, [&](ArrayRef<Value>) {
-        Value raw = emitter.load(output, position, type);
+        Value raw = emitter.load(output, position,
+                                 cast<RankedTensorType>(anchor.getType()).getElementType());
         if (!bias)
           return raw;
-        return Value(arith::AddFOp::create(builder, loc, raw, emitter.element(bias, {column})));
+        Indices at{column};
+        if (biasRow)
+          at.insert(at.begin(), biasRow);
+        return Value(arith::AddFOp::create(builder, loc, raw, emitter.element(bias, at)));
       });
       emitter.store(output, position, type, emitter.element(root, indices));
     });
@@ -55,23 +59,29 @@ LogicalResult KernelBuilder::lowerLinear(LinearOp linear, Value root) {
     return linear.emitError("weight is not a constant of the model");
   if (!matrix)
     return linear.emitError("input is not a matrix in memory");
-  if (failed(requireF32(linear, {linear.getResult(), root})))
-    return failure();
   bool isPacked = linear.getBits().has_value();
-  bool isInt8 =
-      isPacked &&
-      cast<RankedTensorType>(linear.getInput().getType()).getElementType().isUnsignedInteger(8);
-  if (isPacked && *linear.getBits() != 4)
-    return linear.emitError("the CPU back end has no kernel for ")
-           << *linear.getBits() << "-bit weights";
   auto weightType = cast<RankedTensorType>(linear.getWeight().getType());
+  Type inputElement = cast<RankedTensorType>(linear.getInput().getType()).getElementType();
+  bool isIntegral = !isPacked && weightType.getElementType().isInteger(8);
+  bool isInt8 = isPacked && inputElement.isUnsignedInteger(8);
+  if (!isIntegral && failed(requireF32(linear, {linear.getResult(), root})))
+    return failure();
+  if (isIntegral && (!inputElement.isUnsignedInteger(8) ||
+                     !weightType.getElementType().isSignlessInteger(8)))
+    return linear.emitError("the CPU back end multiplies ui8 inputs by i8 weights, found ")
+           << inputElement << " by " << weightType.getElementType();
+  int64_t bits = linear.getBits().value_or(8);
+  if (isPacked && bits != 2 && bits != 4 && (bits != 8 || isInt8))
+    return linear.emitError("the CPU back end has no kernel for ") << bits << "-bit weights";
   int64_t n = weightType.getDimSize(isPacked || linear.getTransposed() ? 0 : 1);
   int64_t k = isPacked ? int64_t(*linear.getColumns())
                        : weightType.getDimSize(linear.getTransposed() ? 1 : 0);
 
-  int64_t panel = isPacked ? rowBlockI4 : panelWidthF32(target.level);
+  bool isRowBlocks = isPacked || isIntegral;
+  static_assert(rowBlockNBits == rowBlockI8);
+  int64_t panel = isRowBlocks ? rowBlockNBits : panelWidthF32(target.level);
   // Four row blocks are one unit: the microkernel streams as many at once.
-  int64_t unit = isPacked ? 4 * panel : panel;
+  int64_t unit = isRowBlocks ? 4 * panel : panel;
   int64_t units = std::clamp<int64_t>(ceilDiv(ceilDiv(n, unit), kColumnTiles), 1, kMaxUnitsPerTile);
   int64_t tileColumns = units * unit;
   int64_t columnTiles = ceilDiv(n, tileColumns);
@@ -92,7 +102,12 @@ LogicalResult KernelBuilder::lowerLinear(LinearOp linear, Value root) {
   Value depth = index.constant(k);
   Value stride = index.size(matrix->rowStride);
   Value start = index.add(index.size(matrix->offset), index.mul(row0, stride));
-  if (!isPacked) {
+  if (isIntegral) {
+    Value block = index.divide(column0, index.constant(panel));
+    Value packed = offsetBytes(weight, index.mul(block, index.constant(rowBlockBytesI8(k))));
+    emitter.call(symbolOf(Microkernel::LinearU8I8I32), Type(),
+                 {offsetBytes(input, start), stride, packed, c, width, rows, depth, columns});
+  } else if (!isPacked) {
     Value panels = offsetPointer(weight, index.mul(column0, depth), builder.getF32Type());
     Value a = offsetPointer(input, start, builder.getF32Type());
     emitter.call(symbolOf(Microkernel::LinearF32F32F32), Type(),
@@ -102,7 +117,7 @@ LogicalResult KernelBuilder::lowerLinear(LinearOp linear, Value root) {
     bool hasZeroPoints = *linear.getPacked();
     Value block = index.divide(column0, index.constant(panel));
     Value packed = offsetBytes(
-        weight, index.mul(block, index.constant(rowBlockBytesI4(k, group, hasZeroPoints))));
+        weight, index.mul(block, index.constant(rowBlockBytesNBits(bits, k, group, hasZeroPoints))));
     Value groupSize = index.constant(group), zeroPoints = index.constant(hasZeroPoints);
     if (isInt8) {
       // One row of llm.quantize_input: q, scales, sums.
@@ -116,7 +131,8 @@ LogicalResult KernelBuilder::lowerLinear(LinearOp linear, Value root) {
                     groupSize, zeroPoints});
     } else {
       Value a = offsetPointer(input, start, builder.getF32Type());
-      emitter.call(symbolOf(Microkernel::LinearF32I4F32), Type(),
+      emitter.call(symbolOf(bits == 8 ? Microkernel::LinearF32I8F32 : Microkernel::LinearF32I4F32),
+                   Type(),
                    {a, stride, packed, c, width, rows, depth, columns, groupSize, zeroPoints});
     }
   }
@@ -170,5 +186,56 @@ LogicalResult KernelBuilder::lowerMatmul(MatmulOp matmul, Value root) {
   emitter.call(symbolOf(Microkernel::MatmulF32F32F32), Type(),
                {a, lda, b, bks, bns, c, width, rows, depth, columns});
   emitEpilogue(matmul.getResult(), root, Value(), matrixRow, rows, column0, columns);
+  return success();
+}
+
+/// Matrices of other types than f32: a row of the result accumulates in memory, so that
+/// the inner loop runs over its columns.
+LogicalResult KernelBuilder::lowerMatmulRows(MatmulOp matmul) {
+  Dims dims = getDims(matmul.getResult()), lhs = getDims(matmul.getLhs());
+  Dims rhs = getDims(matmul.getRhs());
+  Type type = matmul.getType().getElementType();
+  bool isWhole = type.isF64() || (isa<IntegerType>(type) && type.getIntOrFloatBitWidth() >= 8);
+  if (!isWhole)
+    return matmul.emitError("the CPU back end has no llm.matmul of ") << type;
+  size_t rank = dims.size();
+  Dims outer(dims.begin(), dims.end() - 1);
+  DimExpr rows = product(outer);
+  int64_t tileRows = rowsPerTile(dims.back() * lhs.back());
+  tiles = DimExpr::ceilDiv(rows, tileRows);
+  Value begin = index.mul(tile, index.constant(tileRows));
+  Value end = index.add(begin, clipped(begin, tileRows, index.size(rows)));
+  Value width = index.size(dims.back());
+  Value zero = isa<FloatType>(type)
+                   ? emitter.floatConstant(type, 0)
+                   : emitter.integerConstant(ElementEmitter::registerType(type), 0);
+  // The matrix of an operand for a place in the result's leading dimensions.
+  auto leading = [&](ArrayRef<Value> at, const Dims &operand) {
+    Indices result;
+    size_t skip = rank - operand.size();
+    for (size_t d = 0; d + 2 < operand.size(); ++d)
+      result.push_back(operand[d].isConstant(1) ? index.constant(0) : at[skip + d]);
+    return result;
+  };
+  emitter.loop(begin, end, [&](Value row) {
+    Indices at = index.delinearize(row, outer);
+    Value base = index.mul(row, width);
+    emitter.loop(index.constant(0), width,
+                 [&](Value column) { emitter.store(output, index.add(base, column), type, zero); });
+    emitter.loop(index.constant(0), index.size(lhs.back()), [&](Value k) {
+      Indices left = leading(at, lhs), right = leading(at, rhs);
+      left.append({at[rank - 2], k});
+      Value factor = emitter.element(matmul.getLhs(), left);
+      emitter.loop(index.constant(0), width, [&](Value column) {
+        Indices source(right);
+        source.append({k, column});
+        Value product = emitter.binary(BinaryKind::mul, factor,
+                                       emitter.element(matmul.getRhs(), source), false);
+        Value position = index.add(base, column);
+        Value sum = emitter.load(output, position, type);
+        emitter.store(output, position, type, emitter.binary(BinaryKind::add, sum, product, false));
+      });
+    });
+  });
   return success();
 }

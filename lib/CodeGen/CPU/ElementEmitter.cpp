@@ -22,18 +22,41 @@ static constexpr auto kContract = arith::FastMathFlags::contract;
 // Types and memory
 //===----------------------------------------------------------------------===//
 
+/// The name that math functions have for a float type of at most 8 bits; empty for others.
+static StringRef smallFloatName(Type type) {
+  return llvm::TypeSwitch<Type, StringRef>(type)
+      .Case([](Float8E4M3FNType) { return "f8e4m3fn"; })
+      .Case([](Float8E4M3FNUZType) { return "f8e4m3fnuz"; })
+      .Case([](Float8E5M2Type) { return "f8e5m2"; })
+      .Case([](Float8E5M2FNUZType) { return "f8e5m2fnuz"; })
+      .Case([](Float8E8M0FNUType) { return "f8e8m0fnu"; })
+      .Case([](Float4E2M1FNType) { return "f4e2m1fn"; })
+      .Default([](Type) { return ""; });
+}
+
+/// Floats that are f32 in registers.
+static bool isNarrowFloat(Type type) {
+  return isa<FloatType>(type) && type.getIntOrFloatBitWidth() < 32;
+}
+
 Type ElementEmitter::registerType(Type elementType) {
-  if (elementType.isF16() || elementType.isBF16())
+  if (isNarrowFloat(elementType))
     return Float32Type::get(elementType.getContext());
   if (auto integer = dyn_cast<IntegerType>(elementType))
     return IntegerType::get(elementType.getContext(), integer.getWidth());
   return elementType;
 }
 
-/// The type in memory: i1 is a byte, integers are signless.
+bool ElementEmitter::isUnsigned(Type elementType) {
+  return elementType.isUnsignedInteger() || elementType.isInteger(1);
+}
+
+/// The type in memory: elements of less than a byte take one, integers are signless, and
+/// floats that the target cannot convert are their bits.
 static Type memoryType(Type elementType) {
-  if (auto integer = dyn_cast<IntegerType>(elementType))
-    return IntegerType::get(elementType.getContext(), std::max(8u, integer.getWidth()));
+  unsigned bits = std::max(8u, elementType.getIntOrFloatBitWidth());
+  if (isa<IntegerType>(elementType) || elementType.isBF16() || !smallFloatName(elementType).empty())
+    return IntegerType::get(elementType.getContext(), bits);
   return elementType;
 }
 
@@ -43,25 +66,77 @@ static Value elementPointer(OpBuilder &builder, Location loc, Value pointer, Val
                              ArrayRef<LLVM::GEPArg>{position}, LLVM::GEPNoWrapFlags::inbounds);
 }
 
+Value ElementEmitter::integerConstant(Type type, int64_t value) {
+  return arith::ConstantOp::create(
+      builder, loc,
+      IntegerAttr::get(type, APInt(type.getIntOrFloatBitWidth(), value, /*isSigned=*/true,
+                                   /*implicitTrunc=*/true)));
+}
+
+Value ElementEmitter::fromMemory(Value value, Type elementType) {
+  Type type = registerType(elementType), i32 = builder.getI32Type();
+  if (isa<FloatType>(value.getType()))
+    return value.getType() == type ? value : arith::ExtFOp::create(builder, loc, type, value);
+  if (elementType.isInteger(1))
+    return arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, value,
+                                 integerConstant(value.getType(), 0));
+  if (isa<IntegerType>(elementType))
+    return value.getType() == type ? value : arith::TruncIOp::create(builder, loc, type, value);
+  Value bits = arith::ExtUIOp::create(builder, loc, i32, value);
+  if (elementType.isBF16()) {
+    bits = arith::ShLIOp::create(builder, loc, bits, integerConstant(i32, 16));
+    return arith::BitcastOp::create(builder, loc, type, bits);
+  }
+  return call(("llmc_uk_math_decode_" + smallFloatName(elementType) + "_f32").str(), type, bits);
+}
+
+Value ElementEmitter::toMemory(Value scalar, Type elementType) {
+  Type type = memoryType(elementType), i32 = builder.getI32Type();
+  if (isa<FloatType>(type))
+    return scalar.getType() == type ? scalar : arith::TruncFOp::create(builder, loc, type, scalar);
+  if (isa<IntegerType>(elementType)) {
+    if (scalar.getType() == type)
+      return scalar;
+    return isUnsigned(elementType) ? Value(arith::ExtUIOp::create(builder, loc, type, scalar))
+                                   : Value(arith::ExtSIOp::create(builder, loc, type, scalar));
+  }
+  Value bits;
+  if (elementType.isBF16()) {
+    bits = arith::BitcastOp::create(builder, loc, i32, roundToBF16(scalar));
+    bits = arith::ShRUIOp::create(builder, loc, bits, integerConstant(i32, 16));
+  } else {
+    bits = call(("llmc_uk_math_encode_" + smallFloatName(elementType) + "_f32").str(), i32,
+                {scalar, integerConstant(i32, 0)});
+  }
+  return arith::TruncIOp::create(builder, loc, type, bits);
+}
+
+/// By integer arithmetic: without AVX512-BF16 LLVM would call a library function.
+Value ElementEmitter::roundToBF16(Value scalar) {
+  Type i32 = builder.getI32Type();
+  auto c = [&](int64_t value) { return integerConstant(i32, value); };
+  Value bits = arith::BitcastOp::create(builder, loc, i32, scalar);
+  Value odd =
+      arith::AndIOp::create(builder, loc, arith::ShRUIOp::create(builder, loc, bits, c(16)), c(1));
+  Value rounded = arith::AddIOp::create(builder, loc, bits,
+                                        arith::AddIOp::create(builder, loc, odd, c(0x7fff)));
+  Value isNaN = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UNO, scalar, scalar);
+  Value quiet = arith::OrIOp::create(builder, loc, bits, c(0x400000));
+  Value chosen = arith::SelectOp::create(builder, loc, isNaN, quiet, rounded);
+  Value kept = arith::AndIOp::create(builder, loc, chosen, c(int32_t(0xffff0000)));
+  return arith::BitcastOp::create(builder, loc, scalar.getType(), kept);
+}
+
 Value ElementEmitter::load(Value pointer, Value position, Type elementType) {
   Type type = memoryType(elementType);
   Value address = elementPointer(builder, loc, pointer, position, type);
   unsigned alignment = std::max(1u, type.getIntOrFloatBitWidth() / 8);
-  Value value = LLVM::LoadOp::create(builder, loc, type, address, alignment);
-  if (elementType.isInteger(1))
-    return arith::CmpIOp::create(
-        builder, loc, arith::CmpIPredicate::ne, value,
-        arith::ConstantOp::create(builder, loc, builder.getIntegerAttr(type, 0)));
-  Type wide = registerType(elementType);
-  return wide == type ? value : arith::ExtFOp::create(builder, loc, wide, value);
+  return fromMemory(LLVM::LoadOp::create(builder, loc, type, address, alignment), elementType);
 }
 
 void ElementEmitter::store(Value pointer, Value position, Type elementType, Value scalar) {
   Type type = memoryType(elementType);
-  if (elementType.isInteger(1))
-    scalar = arith::ExtUIOp::create(builder, loc, type, scalar);
-  else if (isa<FloatType>(type) && scalar.getType() != type)
-    scalar = arith::TruncFOp::create(builder, loc, type, scalar);
+  scalar = toMemory(scalar, elementType);
   unsigned alignment = std::max(1u, type.getIntOrFloatBitWidth() / 8);
   LLVM::StoreOp::create(builder, loc, scalar, elementPointer(builder, loc, pointer, position, type),
                         alignment);
@@ -120,14 +195,8 @@ Value ElementEmitter::call(StringRef symbol, Type result, ValueRange arguments) 
 }
 
 Value ElementEmitter::math(StringRef name, ValueRange arguments) {
-  Type f32 = builder.getF32Type();
   Type type = arguments.front().getType();
-  SmallVector<Value> narrow;
-  for (Value argument : arguments)
-    narrow.push_back(type == f32 ? argument
-                                 : Value(arith::TruncFOp::create(builder, loc, f32, argument)));
-  Value result = call(("llmc_uk_math_" + name + "_f32").str(), f32, narrow);
-  return type == f32 ? result : Value(arith::ExtFOp::create(builder, loc, type, result));
+  return call(("llmc_uk_math_" + name + (type.isF64() ? "_f64" : "_f32")).str(), type, arguments);
 }
 
 Value ElementEmitter::pow(Value x, Value y) {
@@ -147,9 +216,50 @@ Value ElementEmitter::pow(Value x, Value y) {
   return math("pow", {x, y});
 }
 
-Value ElementEmitter::unary(UnaryOp op, Value x) {
+/// Kinds that give an integer for integers by integer arithmetic; the others go
+/// through double, as in the reference.
+Value ElementEmitter::integerUnary(UnaryKind kind, Value x, Type elementType) {
   Type type = x.getType();
-  bool isFloat = isa<FloatType>(type);
+  Value zero = integerConstant(type, 0);
+  bool isWithoutSign = isUnsigned(elementType);
+  switch (kind) {
+  case UnaryKind::abs:
+    return isWithoutSign ? x
+                         : Value(arith::MaxSIOp::create(
+                               builder, loc, x, arith::SubIOp::create(builder, loc, zero, x)));
+  case UnaryKind::neg:
+    return arith::SubIOp::create(builder, loc, zero, x);
+  case UnaryKind::relu:
+    return isWithoutSign ? x : Value(arith::MaxSIOp::create(builder, loc, x, zero));
+  case UnaryKind::sign: {
+    Value one = integerConstant(type, 1);
+    if (isWithoutSign)
+      return arith::MinUIOp::create(builder, loc, x, one);
+    return arith::MaxSIOp::create(builder, loc, arith::MinSIOp::create(builder, loc, x, one),
+                                  integerConstant(type, -1));
+  }
+  case UnaryKind::logical_not: {
+    Value isZero = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, x, zero);
+    return type.isInteger(1) ? isZero : arith::ExtUIOp::create(builder, loc, type, isZero);
+  }
+  case UnaryKind::bitwise_not:
+    return arith::XOrIOp::create(builder, loc, x, integerConstant(type, -1));
+  case UnaryKind::floor:
+  case UnaryKind::ceil:
+  case UnaryKind::round:
+    return x;
+  case UnaryKind::is_nan:
+  case UnaryKind::is_inf:
+    return integerConstant(builder.getI1Type(), 0);
+  default: {
+    Type f64 = builder.getF64Type();
+    return convert(unary(kind, convert(x, elementType, f64)), f64, elementType);
+  }
+  }
+}
+
+Value ElementEmitter::unary(UnaryKind kind, Value x) {
+  Type type = x.getType();
   auto f = [&](double value) { return floatConstant(type, value); };
   auto mul = [&](Value a, Value b) {
     return Value(arith::MulFOp::create(builder, loc, a, b, kContract));
@@ -158,39 +268,34 @@ Value ElementEmitter::unary(UnaryOp op, Value x) {
     return Value(arith::AddFOp::create(builder, loc, a, b, kContract));
   };
   auto div = [&](Value a, Value b) { return Value(arith::DivFOp::create(builder, loc, a, b)); };
-  auto integer = [&](int64_t value) {
-    return Value(arith::ConstantOp::create(builder, loc, builder.getIntegerAttr(type, value)));
-  };
-  switch (op.getKind()) {
+  switch (kind) {
   case UnaryKind::abs:
-    if (!isFloat)
-      return arith::MaxSIOp::create(builder, loc, x,
-                                    arith::SubIOp::create(builder, loc, integer(0), x));
     return LLVM::FAbsOp::create(builder, loc, x);
   case UnaryKind::neg:
-    if (!isFloat)
-      return arith::SubIOp::create(builder, loc, integer(0), x);
     return arith::NegFOp::create(builder, loc, x);
   case UnaryKind::exp:
-    return math("exp", x);
   case UnaryKind::log:
-    return math("log", x);
+  case UnaryKind::sin:
+  case UnaryKind::cos:
+  case UnaryKind::tan:
+  case UnaryKind::asin:
+  case UnaryKind::acos:
+  case UnaryKind::atan:
+  case UnaryKind::sinh:
+  case UnaryKind::cosh:
+  case UnaryKind::tanh:
+  case UnaryKind::asinh:
+  case UnaryKind::acosh:
+  case UnaryKind::atanh:
+  case UnaryKind::erf:
+  case UnaryKind::sigmoid:
+    return math(stringifyUnaryKind(kind), x);
   case UnaryKind::sqrt:
     return LLVM::SqrtOp::create(builder, loc, x);
   case UnaryKind::rsqrt:
     return div(f(1.0), LLVM::SqrtOp::create(builder, loc, x));
   case UnaryKind::reciprocal:
     return div(f(1.0), x);
-  case UnaryKind::sin:
-    return math("sin", x);
-  case UnaryKind::cos:
-    return math("cos", x);
-  case UnaryKind::tanh:
-    return math("tanh", x);
-  case UnaryKind::erf:
-    return math("erf", x);
-  case UnaryKind::sigmoid:
-    return math("sigmoid", x);
   case UnaryKind::silu:
     return mul(x, math("sigmoid", x));
   case UnaryKind::gelu_erf:
@@ -201,8 +306,6 @@ Value ElementEmitter::unary(UnaryOp op, Value x) {
     return mul(mul(x, f(0.5)), add(f(1.0), math("tanh", inner)));
   }
   case UnaryKind::relu:
-    if (!isFloat)
-      return arith::MaxSIOp::create(builder, loc, x, integer(0));
     return arith::MaximumFOp::create(builder, loc, x, f(0.0));
   case UnaryKind::floor:
     return LLVM::FFloorOp::create(builder, loc, x);
@@ -211,10 +314,6 @@ Value ElementEmitter::unary(UnaryOp op, Value x) {
   case UnaryKind::round:
     return LLVM::RoundEvenOp::create(builder, loc, x);
   case UnaryKind::sign: {
-    if (!isFloat) {
-      Value upper = arith::MinSIOp::create(builder, loc, x, integer(1));
-      return arith::MaxSIOp::create(builder, loc, upper, integer(-1));
-    }
     Value positive = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGT, x, f(0.0));
     Value negative = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OLT, x, f(0.0));
     Value low = arith::SelectOp::create(builder, loc, negative, f(-1.0), f(0.0));
@@ -222,8 +321,12 @@ Value ElementEmitter::unary(UnaryOp op, Value x) {
     Value isNaN = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UNO, x, x);
     return arith::SelectOp::create(builder, loc, isNaN, x, result);
   }
-  case UnaryKind::logical_not:
-    return arith::XOrIOp::create(builder, loc, x, integer(1));
+  case UnaryKind::logical_not: {
+    Value isZero = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OEQ, x, f(0.0));
+    return arith::SelectOp::create(builder, loc, isZero, f(1.0), f(0.0));
+  }
+  case UnaryKind::bitwise_not:
+    break; // integers only
   case UnaryKind::is_nan:
     return arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UNO, x, x);
   case UnaryKind::is_inf: {
@@ -238,78 +341,159 @@ Value ElementEmitter::unary(UnaryOp op, Value x) {
     return add(arith::MaximumFOp::create(builder, loc, x, f(0.0)), tail);
   }
   }
-  llvm_unreachable("unknown unary kind");
+  llvm_unreachable("unknown unary kind of floats");
 }
 
 Value ElementEmitter::binary(BinaryKind kind, Value a, Value b, bool isUnsigned) {
-  Type type = a.getType();
-  bool isFloat = isa<FloatType>(type);
-  auto integer = [&](int64_t value) {
-    return Value(arith::ConstantOp::create(builder, loc, builder.getIntegerAttr(type, value)));
+  if (!isa<FloatType>(a.getType()))
+    return integerBinary(kind, a, b, isUnsigned);
+  auto zero = [&] { return floatConstant(a.getType(), 0.0); };
+  auto isTrue = [&](Value x) {
+    return Value(arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::UNE, x, zero()));
   };
-  // Division by zero must not trap; ONNX leaves the result open.
-  auto divisor = [&] {
-    Value isZero = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, b, integer(0));
-    return Value(arith::SelectOp::create(builder, loc, isZero, integer(1), b));
+  auto logical = [&](BinaryKind operation) {
+    Value result = integerBinary(operation, isTrue(a), isTrue(b), /*isUnsigned=*/true);
+    return Value(arith::UIToFPOp::create(builder, loc, a.getType(), result));
   };
   switch (kind) {
   case BinaryKind::add:
-    return isFloat ? Value(arith::AddFOp::create(builder, loc, a, b, kContract))
-                   : Value(arith::AddIOp::create(builder, loc, a, b));
+    return arith::AddFOp::create(builder, loc, a, b, kContract);
   case BinaryKind::sub:
-    return isFloat ? Value(arith::SubFOp::create(builder, loc, a, b, kContract))
-                   : Value(arith::SubIOp::create(builder, loc, a, b));
+    return arith::SubFOp::create(builder, loc, a, b, kContract);
   case BinaryKind::mul:
-    return isFloat ? Value(arith::MulFOp::create(builder, loc, a, b, kContract))
-                   : Value(arith::MulIOp::create(builder, loc, a, b));
+    return arith::MulFOp::create(builder, loc, a, b, kContract);
   case BinaryKind::div:
-    if (isFloat)
-      return arith::DivFOp::create(builder, loc, a, b);
-    return isUnsigned ? Value(arith::DivUIOp::create(builder, loc, a, divisor()))
-                      : Value(arith::DivSIOp::create(builder, loc, a, divisor()));
+    return arith::DivFOp::create(builder, loc, a, b);
   case BinaryKind::fmod:
-    if (isFloat)
-      return arith::RemFOp::create(builder, loc, a, b);
-    return isUnsigned ? Value(arith::RemUIOp::create(builder, loc, a, divisor()))
-                      : Value(arith::RemSIOp::create(builder, loc, a, divisor()));
+    return math("fmod", {a, b});
   case BinaryKind::mod: {
-    if (isFloat) {
-      Value quotient =
-          LLVM::FFloorOp::create(builder, loc, arith::DivFOp::create(builder, loc, a, b));
-      return arith::SubFOp::create(builder, loc, a,
-                                   arith::MulFOp::create(builder, loc, quotient, b));
-    }
-    Value safe = divisor();
+    Value rest = math("fmod", {a, b});
+    auto isNegative = [&](Value x) {
+      return Value(arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OLT, x, zero()));
+    };
+    Value differ = arith::XOrIOp::create(builder, loc, isNegative(rest), isNegative(b));
+    Value moves = arith::AndIOp::create(builder, loc, differ, isTrue(rest));
+    Value moved = arith::AddFOp::create(builder, loc, rest, b);
+    return arith::SelectOp::create(builder, loc, moves, moved, rest);
+  }
+  case BinaryKind::pow:
+    return pow(a, b);
+  case BinaryKind::max:
+    return arith::MaximumFOp::create(builder, loc, a, b);
+  case BinaryKind::min:
+    return arith::MinimumFOp::create(builder, loc, a, b);
+  case BinaryKind::logical_and:
+  case BinaryKind::logical_or:
+  case BinaryKind::logical_xor:
+    return logical(kind);
+  case BinaryKind::bitwise_and:
+  case BinaryKind::bitwise_or:
+  case BinaryKind::bitwise_xor:
+  case BinaryKind::shift_left:
+  case BinaryKind::shift_right:
+    break;
+  }
+  llvm_unreachable("a binary kind of integers only");
+}
+
+Value ElementEmitter::integerBinary(BinaryKind kind, Value a, Value b, bool isUnsigned) {
+  Type type = a.getType();
+  Value zero = integerConstant(type, 0);
+  auto equals = [&](Value x, int64_t value) {
+    return Value(arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, x,
+                                       integerConstant(type, value)));
+  };
+  auto select = [&](Value condition, Value x, Value y) {
+    return Value(arith::SelectOp::create(builder, loc, condition, x, y));
+  };
+  // The processor traps where the divisor is 0, or -1 for the smallest number.
+  auto safeDivisor = [&] {
+    Value unsafe = equals(b, 0);
+    if (!isUnsigned && !type.isInteger(1))
+      unsafe = arith::OrIOp::create(builder, loc, unsafe, equals(b, -1));
+    return select(unsafe, integerConstant(type, 1), b);
+  };
+  auto logical = [&](auto combine) {
+    if (type.isInteger(1))
+      return Value(combine(a, b));
+    auto isTrue = [&](Value x) {
+      return Value(arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, x, zero));
+    };
+    return Value(arith::ExtUIOp::create(builder, loc, type, combine(isTrue(a), isTrue(b))));
+  };
+  auto bitwiseAnd = [&](Value x, Value y) { return arith::AndIOp::create(builder, loc, x, y); };
+  auto bitwiseOr = [&](Value x, Value y) { return arith::OrIOp::create(builder, loc, x, y); };
+  auto bitwiseXor = [&](Value x, Value y) { return arith::XOrIOp::create(builder, loc, x, y); };
+  auto shifted = [&](auto shift) {
+    Value width = integerConstant(type, type.getIntOrFloatBitWidth());
+    Value inside = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ult, b, width);
+    return select(inside, shift(a, select(inside, b, zero)), zero);
+  };
+  switch (kind) {
+  case BinaryKind::add:
+    return arith::AddIOp::create(builder, loc, a, b);
+  case BinaryKind::sub:
+    return arith::SubIOp::create(builder, loc, a, b);
+  case BinaryKind::mul:
+    return arith::MulIOp::create(builder, loc, a, b);
+  case BinaryKind::div: {
+    Value safe = safeDivisor();
+    Value quotient = isUnsigned ? Value(arith::DivUIOp::create(builder, loc, a, safe))
+                                : Value(arith::DivSIOp::create(builder, loc, a, safe));
+    if (!isUnsigned)
+      quotient = select(equals(b, -1), arith::SubIOp::create(builder, loc, zero, a), quotient);
+    return select(equals(b, 0), zero, quotient);
+  }
+  case BinaryKind::fmod:
+  case BinaryKind::mod: {
+    Value safe = safeDivisor();
     if (isUnsigned)
       return arith::RemUIOp::create(builder, loc, a, safe);
-    Value quotient = arith::FloorDivSIOp::create(builder, loc, a, safe);
-    return arith::SubIOp::create(builder, loc, a,
-                                 arith::MulIOp::create(builder, loc, quotient, safe));
+    Value rest = arith::RemSIOp::create(builder, loc, a, safe);
+    if (kind == BinaryKind::fmod)
+      return rest;
+    auto isNegative = [&](Value x) {
+      return Value(arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, x, zero));
+    };
+    Value differ = arith::XOrIOp::create(builder, loc, isNegative(rest), isNegative(b));
+    Value moves = arith::AndIOp::create(
+        builder, loc, differ,
+        arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, rest, zero));
+    return select(moves, arith::AddIOp::create(builder, loc, rest, b), rest);
   }
   case BinaryKind::pow: {
-    if (isFloat)
-      return pow(a, b);
-    Type f32 = builder.getF32Type();
-    Value result = pow(arith::SIToFPOp::create(builder, loc, f32, a),
-                       arith::SIToFPOp::create(builder, loc, f32, b));
-    return arith::FPToSIOp::create(builder, loc, type, result);
+    Type i64 = builder.getI64Type();
+    auto wide = [&](Value x) {
+      if (x.getType() == i64)
+        return x;
+      return isUnsigned ? Value(arith::ExtUIOp::create(builder, loc, i64, x))
+                        : Value(arith::ExtSIOp::create(builder, loc, i64, x));
+    };
+    Value result = call("llmc_uk_math_pow_i64", i64, {wide(a), wide(b)});
+    return type == i64 ? result : arith::TruncIOp::create(builder, loc, type, result);
   }
   case BinaryKind::max:
-    if (isFloat)
-      return arith::MaximumFOp::create(builder, loc, a, b);
     return isUnsigned ? Value(arith::MaxUIOp::create(builder, loc, a, b))
                       : Value(arith::MaxSIOp::create(builder, loc, a, b));
   case BinaryKind::min:
-    if (isFloat)
-      return arith::MinimumFOp::create(builder, loc, a, b);
     return isUnsigned ? Value(arith::MinUIOp::create(builder, loc, a, b))
                       : Value(arith::MinSIOp::create(builder, loc, a, b));
   case BinaryKind::logical_and:
-    return arith::AndIOp::create(builder, loc, a, b);
+    return logical(bitwiseAnd);
   case BinaryKind::logical_or:
-    return arith::OrIOp::create(builder, loc, a, b);
+    return logical(bitwiseOr);
   case BinaryKind::logical_xor:
-    return arith::XOrIOp::create(builder, loc, a, b);
+    return logical(bitwiseXor);
+  case BinaryKind::bitwise_and:
+    return bitwiseAnd(a, b);
+  case BinaryKind::bitwise_or:
+    return bitwiseOr(a, b);
+  case BinaryKind::bitwise_xor:
+    return bitwiseXor(a, b);
+  case BinaryKind::shift_left:
+    return shifted([&](Value x, Value y) { return arith::ShLIOp::create(builder, loc, x, y); });
+  case BinaryKind::shift_right:
+    return shifted([&](Value x, Value y) { return arith::ShRUIOp::create(builder, loc, x, y); });
   }
   llvm_unreachable("unknown binary kind");
 }
@@ -331,9 +515,45 @@ Value ElementEmitter::compare(ComparePredicate predicate, Value a, Value b, bool
   return arith::CmpIOp::create(builder, loc, chosen, a, b);
 }
 
-Value ElementEmitter::convert(Value scalar, Type from, Type to) {
+/// An f32 rounded to `to`, which has fewer bits.
+Value ElementEmitter::roundTo(Value scalar, Type to, bool saturate) {
+  if (to.isBF16())
+    return roundToBF16(scalar);
+  if (to.isF16()) {
+    Value narrow = arith::TruncFOp::create(builder, loc, to, scalar);
+    return arith::ExtFOp::create(builder, loc, scalar.getType(), narrow);
+  }
+  std::string name = smallFloatName(to).str();
+  Type i32 = builder.getI32Type();
+  Value code =
+      call("llmc_uk_math_encode_" + name + "_f32", i32, {scalar, integerConstant(i32, saturate)});
+  return call("llmc_uk_math_decode_" + name + "_f32", scalar.getType(), code);
+}
+
+/// Truncates; what 32 bits (64 for wider types) do not hold saturates, NaN becomes 0, and
+/// narrower types keep the low bits.
+Value ElementEmitter::floatToInteger(Value scalar, Type to) {
+  auto call = [&](StringRef intrinsic, Type type) {
+    return LLVM::CallIntrinsicOp::create(builder, loc, type, builder.getStringAttr(intrinsic),
+                                         ValueRange{scalar})
+        .getResult(0);
+  };
+  unsigned width = to.getIntOrFloatBitWidth();
+  bool isWide = width > 32 || (width == 32 && to.isUnsignedInteger());
+  Type carrier = isWide ? builder.getI64Type() : builder.getI32Type();
+  Value result = call("llvm.fptosi.sat", carrier);
+  if (to.isUnsignedInteger(64)) {
+    Value isLarge = arith::CmpFOp::create(builder, loc, arith::CmpFPredicate::OGE, scalar,
+                                          floatConstant(scalar.getType(), 9223372036854775808.0));
+    result =
+        arith::SelectOp::create(builder, loc, isLarge, call("llvm.fptoui.sat", carrier), result);
+  }
+  Type type = registerType(to);
+  return type == carrier ? result : arith::TruncIOp::create(builder, loc, type, result);
+}
+
+Value ElementEmitter::convert(Value scalar, Type from, Type to, bool saturate) {
   Type source = scalar.getType(), target = registerType(to);
-  bool fromUnsigned = from.isUnsignedInteger() || from.isInteger(1);
   if (to.isInteger(1)) {
     if (source.isInteger(1))
       return scalar;
@@ -341,30 +561,19 @@ Value ElementEmitter::convert(Value scalar, Type from, Type to) {
     return compare(ComparePredicate::ne, scalar, zero, false);
   }
   if (isa<FloatType>(source) && isa<FloatType>(target)) {
-    if (to.isF16() || to.isBF16()) {
-      if (from == to)
-        return scalar;
-      Value rounded = arith::TruncFOp::create(builder, loc, to, scalar);
-      return arith::ExtFOp::create(builder, loc, target, rounded);
-    }
-    if (source == target)
-      return scalar;
-    return source.getIntOrFloatBitWidth() < target.getIntOrFloatBitWidth()
-               ? Value(arith::ExtFOp::create(builder, loc, target, scalar))
-               : Value(arith::TruncFOp::create(builder, loc, target, scalar));
+    Value result = scalar;
+    if (source.getIntOrFloatBitWidth() < target.getIntOrFloatBitWidth())
+      result = arith::ExtFOp::create(builder, loc, target, scalar);
+    else if (source != target)
+      result = arith::TruncFOp::create(builder, loc, target, scalar);
+    return isNarrowFloat(to) && from != to ? roundTo(result, to, saturate) : result;
   }
   if (isa<FloatType>(source))
-    // Saturating: out-of-range values must not be poison.
-    return LLVM::CallIntrinsicOp::create(builder, loc, target,
-                                         builder.getStringAttr(to.isUnsignedInteger()
-                                                                   ? "llvm.fptoui.sat"
-                                                                   : "llvm.fptosi.sat"),
-                                         ValueRange{scalar})
-        .getResult(0);
+    return floatToInteger(scalar, to);
   if (isa<FloatType>(target)) {
-    Value result = fromUnsigned ? Value(arith::UIToFPOp::create(builder, loc, target, scalar))
-                                : Value(arith::SIToFPOp::create(builder, loc, target, scalar));
-    return to.isF16() || to.isBF16() ? convert(result, target, to) : result;
+    Value result = isUnsigned(from) ? Value(arith::UIToFPOp::create(builder, loc, target, scalar))
+                                    : Value(arith::SIToFPOp::create(builder, loc, target, scalar));
+    return isNarrowFloat(to) ? roundTo(result, to, saturate) : result;
   }
   unsigned sourceBits = source.getIntOrFloatBitWidth();
   unsigned targetBits = target.getIntOrFloatBitWidth();
@@ -372,8 +581,19 @@ Value ElementEmitter::convert(Value scalar, Type from, Type to) {
     return scalar;
   if (sourceBits > targetBits)
     return arith::TruncIOp::create(builder, loc, target, scalar);
-  return fromUnsigned ? Value(arith::ExtUIOp::create(builder, loc, target, scalar))
-                      : Value(arith::ExtSIOp::create(builder, loc, target, scalar));
+  return isUnsigned(from) ? Value(arith::ExtUIOp::create(builder, loc, target, scalar))
+                          : Value(arith::ExtSIOp::create(builder, loc, target, scalar));
+}
+
+/// The bits of an element read as another type of as many.
+Value ElementEmitter::bitcast(Value scalar, Type from, Type to) {
+  if (from == to)
+    return scalar;
+  Value memory = toMemory(scalar, from);
+  Type type = memoryType(to);
+  if (memory.getType() != type)
+    memory = arith::BitcastOp::create(builder, loc, type, memory);
+  return fromMemory(memory, to);
 }
 
 Value ElementEmitter::splat(DenseElementsAttr elements) {
@@ -409,26 +629,29 @@ Value ElementEmitter::element(Value value, ArrayRef<Value> indices) {
 Value ElementEmitter::emit(Operation *op, ArrayRef<Value> indices) {
   auto elementType = [](Value v) { return cast<RankedTensorType>(v.getType()).getElementType(); };
   auto operand = [&](Value v) { return element(v, broadcastIndices(indices, getDims(v))); };
-  // A result in half precision is rounded like a store would.
+  // A result of a narrow type is rounded like a store would.
   auto rounded = [&](Value scalar) {
     Type type = elementType(op->getResult(0));
-    return type.isF16() || type.isBF16() ? convert(scalar, scalar.getType(), type) : scalar;
+    return isNarrowFloat(type) ? roundTo(scalar, type, /*saturate=*/false) : scalar;
   };
   return llvm::TypeSwitch<Operation *, Value>(op)
       .Case(
           [&](ConstantOp constant) { return splat(cast<DenseElementsAttr>(constant.getValue())); })
-      .Case([&](UnaryOp unaryOp) { return rounded(unary(unaryOp, operand(unaryOp.getInput()))); })
+      .Case([&](UnaryOp unaryOp) {
+        Value x = operand(unaryOp.getInput());
+        if (isa<IntegerType>(x.getType()))
+          return integerUnary(unaryOp.getKind(), x, elementType(unaryOp.getInput()));
+        return rounded(unary(unaryOp.getKind(), x));
+      })
       .Case([&](BinaryOp binaryOp) {
-        bool isUnsigned = elementType(binaryOp.getLhs()).isUnsignedInteger() ||
-                          elementType(binaryOp.getLhs()).isInteger(1);
         Value lhs = operand(binaryOp.getLhs()), rhs = operand(binaryOp.getRhs());
-        return rounded(binary(binaryOp.getKind(), lhs, rhs, isUnsigned));
+        return rounded(
+            binary(binaryOp.getKind(), lhs, rhs, isUnsigned(elementType(binaryOp.getLhs()))));
       })
       .Case([&](CompareOp compareOp) {
-        bool isUnsigned = elementType(compareOp.getLhs()).isUnsignedInteger() ||
-                          elementType(compareOp.getLhs()).isInteger(1);
         Value lhs = operand(compareOp.getLhs()), rhs = operand(compareOp.getRhs());
-        return compare(compareOp.getPredicate(), lhs, rhs, isUnsigned);
+        return compare(compareOp.getPredicate(), lhs, rhs,
+                       isUnsigned(elementType(compareOp.getLhs())));
       })
       .Case([&](SelectOp select) {
         Value condition = operand(select.getCondition());
@@ -437,7 +660,11 @@ Value ElementEmitter::emit(Operation *op, ArrayRef<Value> indices) {
       })
       .Case([&](CastOp castOp) {
         return convert(operand(castOp.getInput()), elementType(castOp.getInput()),
-                       elementType(castOp.getResult()));
+                       elementType(castOp.getResult()), castOp.getSaturate());
+      })
+      .Case([&](BitcastOp bitcastOp) {
+        return bitcast(operand(bitcastOp.getInput()), elementType(bitcastOp.getInput()),
+                       elementType(bitcastOp.getResult()));
       })
       .Case([&](BroadcastOp broadcast) { return operand(broadcast.getInput()); })
       .Case([&](ReshapeOp reshape) { return emitReshape(reshape, indices); })
@@ -463,11 +690,13 @@ Value ElementEmitter::emit(Operation *op, ArrayRef<Value> indices) {
       .Case([&](ConcatOp concat) { return emitConcat(concat, indices); })
       .Case([&](GatherOp gather) { return emitGather(gather, indices); })
       .Case([&](GatherNDOp gather) { return emitGatherND(gather, indices); })
+      .Case([&](GatherElementsOp gather) { return emitGatherElements(gather, indices); })
       .Case([&](DimValuesOp sizes) { return emitDimValues(sizes, indices); })
-      .Case([&](ReduceOp reduce) { return emitReduce(reduce, indices); })
+      .Case([&](ReduceOp reduce) { return rounded(emitReduce(reduce, indices)); })
       .Case([&](EmbeddingOp embedding) { return rounded(emitEmbedding(embedding, indices)); })
       .Case([&](RotaryOp rotary) { return rounded(emitRotary(rotary, indices)); })
       .Case([&](KVAppendOp append) { return emitKVAppend(append, indices); })
+      .Case([&](CausalConvOp conv) { return rounded(emitCausalConv(conv, indices)); })
       .Default([](Operation *) -> Value {
         llvm_unreachable("partitioning puts such an operation at a kernel's root only");
       });

@@ -10,8 +10,8 @@
 // element of their operands, data movement maps the indices, reductions become a
 // loop. The loops around it belong to the kernel's lowering; LLVM vectorises them.
 //
-// f16 and bf16 are f32 in registers and rounded where an operation's result has
-// that type; i1 is a byte in memory.
+// Floats narrower than f32 are f32 in registers and rounded where an operation's result
+// has that type; elements of less than a byte take one in memory.
 //
 //===----------------------------------------------------------------------===//
 #ifndef LLMC_LIB_CODEGEN_CPU_ELEMENTEMITTER_H
@@ -71,6 +71,8 @@ public:
 
   /// The element at `indices`, in its register type.
   mlir::Value element(mlir::Value value, llvm::ArrayRef<mlir::Value> indices);
+  /// Whether the element at `indices` is true or not zero.
+  mlir::Value isNonZero(mlir::Value value, llvm::ArrayRef<mlir::Value> indices);
   /// Reads or writes element number `position` of memory at `pointer`.
   mlir::Value load(mlir::Value pointer, mlir::Value position, mlir::Type elementType);
   void store(mlir::Value pointer, mlir::Value position, mlir::Type elementType, mlir::Value scalar);
@@ -81,8 +83,11 @@ public:
   void loop(mlir::Value begin, mlir::Value end, llvm::function_ref<void(mlir::Value)> body);
 
   static mlir::Type registerType(mlir::Type elementType);
+  /// For arithmetic; i1 counts as unsigned.
+  static bool isUnsigned(mlir::Type elementType);
   mlir::Value floatConstant(mlir::Type type, double value);
-  /// A call of `llmc_uk_math_<name>_f32`.
+  mlir::Value integerConstant(mlir::Type type, int64_t value);
+  /// A call of `llmc_uk_math_<name>_f32` or `_f64`, by the arguments' type.
   mlir::Value math(llvm::StringRef name, mlir::ValueRange arguments);
   /// Microkernel and math functions that were called, with their types.
   mlir::Value call(llvm::StringRef symbol, mlir::Type result, mlir::ValueRange arguments);
@@ -90,12 +95,24 @@ public:
   /// Applies `kind` to scalars in register type; used by reductions, too.
   mlir::Value binary(llm::BinaryKind kind, mlir::Value a, mlir::Value b, bool isUnsigned);
 
+  /// How a reduction combines, and what it starts from.
+  std::pair<llm::BinaryKind, mlir::Value> reduction(llm::ReduceKind kind, mlir::Type elementType);
+  /// A scalar in the register type of `from` as one of `to`.
+  mlir::Value convert(mlir::Value scalar, mlir::Type from, mlir::Type to, bool saturate = true);
+
 private:
-  mlir::Value unary(llm::UnaryOp op, mlir::Value x);
+  mlir::Value unary(llm::UnaryKind kind, mlir::Value x);
+  mlir::Value integerUnary(llm::UnaryKind kind, mlir::Value x, mlir::Type elementType);
+  mlir::Value integerBinary(llm::BinaryKind kind, mlir::Value a, mlir::Value b, bool isUnsigned);
+  mlir::Value fromMemory(mlir::Value value, mlir::Type elementType);
+  mlir::Value toMemory(mlir::Value scalar, mlir::Type elementType);
+  mlir::Value roundToBF16(mlir::Value scalar);
+  mlir::Value roundTo(mlir::Value scalar, mlir::Type to, bool saturate);
+  mlir::Value floatToInteger(mlir::Value scalar, mlir::Type to);
+  mlir::Value bitcast(mlir::Value scalar, mlir::Type from, mlir::Type to);
   mlir::Value pow(mlir::Value x, mlir::Value y);
   mlir::Value compare(llm::ComparePredicate predicate, mlir::Value a, mlir::Value b,
                       bool isUnsigned);
-  mlir::Value convert(mlir::Value scalar, mlir::Type from, mlir::Type to);
   mlir::Value splat(mlir::DenseElementsAttr elements);
   mlir::Value choose(mlir::Value condition, mlir::Type type, llvm::function_ref<mlir::Value()> then,
                      llvm::function_ref<mlir::Value()> otherwise);
@@ -108,11 +125,13 @@ private:
   mlir::Value emitConcat(llm::ConcatOp op, llvm::ArrayRef<mlir::Value> indices);
   mlir::Value emitGather(llm::GatherOp op, llvm::ArrayRef<mlir::Value> indices);
   mlir::Value emitGatherND(llm::GatherNDOp op, llvm::ArrayRef<mlir::Value> indices);
+  mlir::Value emitGatherElements(llm::GatherElementsOp op, llvm::ArrayRef<mlir::Value> indices);
   mlir::Value emitDimValues(llm::DimValuesOp op, llvm::ArrayRef<mlir::Value> indices);
   mlir::Value emitReduce(llm::ReduceOp op, llvm::ArrayRef<mlir::Value> indices);
   mlir::Value emitEmbedding(llm::EmbeddingOp op, llvm::ArrayRef<mlir::Value> indices);
   mlir::Value emitRotary(llm::RotaryOp op, llvm::ArrayRef<mlir::Value> indices);
   mlir::Value emitKVAppend(llm::KVAppendOp op, llvm::ArrayRef<mlir::Value> indices);
+  mlir::Value emitCausalConv(llm::CausalConvOp op, llvm::ArrayRef<mlir::Value> indices);
 
   IndexEmitter &index;
   mlir::OpBuilder &builder;

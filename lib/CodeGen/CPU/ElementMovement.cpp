@@ -86,6 +86,18 @@ Value ElementEmitter::emitGatherND(GatherNDOp op, ArrayRef<Value> indices) {
   return element(op.getInput(), source);
 }
 
+Value ElementEmitter::emitGatherElements(GatherElementsOp op, ArrayRef<Value> indices) {
+  Indices source(indices);
+  Dims dims = getDims(op.getInput()), result = getDims(op.getResult());
+  // Sizes that are not known to agree must not lead outside.
+  for (size_t d = 0; d < dims.size(); ++d)
+    if (dims[d] != result[d])
+      source[d] = index.min(source[d], index.sub(index.size(dims[d]), index.constant(1)));
+  Value size = index.size(dims[op.getAxis()]);
+  source[op.getAxis()] = clampIndex(element(op.getIndices(), indices), size);
+  return element(op.getInput(), source);
+}
+
 Value ElementEmitter::emitDimValues(DimValuesOp op, ArrayRef<Value> indices) {
   Dims values = parseExprs(op.getExprs());
   Type type = elementTypeOf(op.getResult());
@@ -99,6 +111,27 @@ Value ElementEmitter::emitDimValues(DimValuesOp op, ArrayRef<Value> indices) {
     result = arith::SelectOp::create(builder, loc, here, size(values[i]), result);
   }
   return result;
+}
+
+std::pair<BinaryKind, Value> ElementEmitter::reduction(ReduceKind kind, Type elementType) {
+  Type type = registerType(elementType);
+  bool isMax = kind == ReduceKind::max, isExtreme = isMax || kind == ReduceKind::min;
+  BinaryKind combine = isMax                      ? BinaryKind::max
+                       : isExtreme                ? BinaryKind::min
+                       : kind == ReduceKind::prod ? BinaryKind::mul
+                                                  : BinaryKind::add;
+  double neutral = kind == ReduceKind::prod ? 1 : 0;
+  if (isa<FloatType>(type)) {
+    double infinity = std::numeric_limits<double>::infinity();
+    return {combine, floatConstant(type, isMax ? -infinity : isExtreme ? infinity : neutral)};
+  }
+  unsigned bits = type.getIntOrFloatBitWidth();
+  if (!isExtreme)
+    return {combine, integerConstant(type, int64_t(neutral))};
+  APInt least = isUnsigned(elementType) ? APInt::getMinValue(bits) : APInt::getSignedMinValue(bits);
+  APInt most = isUnsigned(elementType) ? APInt::getMaxValue(bits) : APInt::getSignedMaxValue(bits);
+  return {combine,
+          arith::ConstantOp::create(builder, loc, IntegerAttr::get(type, isMax ? least : most))};
 }
 
 Value ElementEmitter::emitReduce(ReduceOp op, ArrayRef<Value> indices) {
@@ -116,48 +149,24 @@ Value ElementEmitter::emitReduce(ReduceOp op, ArrayRef<Value> indices) {
   }
   Type element0 = elementTypeOf(op.getInput());
   Type type = registerType(element0);
-  bool isFloat = isa<FloatType>(type), isUnsigned = element0.isUnsignedInteger();
-  BinaryKind kind = BinaryKind::add;
-  double start = 0;
-  double infinity = std::numeric_limits<double>::infinity();
-  switch (op.getKind()) {
-  case ReduceKind::sum:
-  case ReduceKind::mean:
-    break;
-  case ReduceKind::max:
-    kind = BinaryKind::max;
-    start = -infinity;
-    break;
-  case ReduceKind::min:
-    kind = BinaryKind::min;
-    start = infinity;
-    break;
-  case ReduceKind::prod:
-    kind = BinaryKind::mul;
-    start = 1;
-    break;
-  }
-  Value init;
-  if (isFloat) {
-    init = floatConstant(type, start);
-  } else {
-    unsigned bits = type.getIntOrFloatBitWidth();
-    APInt value(bits, start == 1 ? 1 : 0);
-    if (start == -infinity)
-      value = isUnsigned ? APInt::getMinValue(bits) : APInt::getSignedMinValue(bits);
-    if (start == infinity)
-      value = isUnsigned ? APInt::getMaxValue(bits) : APInt::getSignedMaxValue(bits);
-    init = arith::ConstantOp::create(builder, loc, IntegerAttr::get(type, value));
-  }
-  std::function<Value(size_t, Value)> nest = [&](size_t depth, Value accumulator) -> Value {
+  bool isFloat = isa<FloatType>(type), isWithoutSign = isUnsigned(element0);
+  // The sum of a mean of integers keeps all bits.
+  bool isWide = op.getKind() == ReduceKind::mean && !isFloat;
+  if (isWide)
+    type = builder.getI64Type();
+  auto [kind, init] = reduction(op.getKind(), isWide ? builder.getI64Type() : element0);
+  std::function<Value(size_t, Value)> nest = [&, kind = kind](size_t depth,
+                                                              Value accumulator) -> Value {
     if (depth == axes.size()) {
       Value x = element(op.getInput(), source);
+      if (isWide)
+        x = convert(x, element0, type);
       // Partial sums may be combined in any order that the compiler fixes now.
       if (isFloat && kind == BinaryKind::add)
         return arith::AddFOp::create(builder, loc, accumulator, x,
                                      arith::FastMathFlags::contract |
                                          arith::FastMathFlags::reassoc);
-      return binary(kind, accumulator, x, isUnsigned);
+      return binary(kind, accumulator, x, isWithoutSign);
     }
     return reduceLoop(index.size(dims[axes[depth]]), accumulator, [&](Value i, Value carried) {
       source[axes[depth]] = i;
@@ -171,7 +180,8 @@ Value ElementEmitter::emitReduce(ReduceOp op, ArrayRef<Value> indices) {
   for (int64_t axis : axes)
     count = index.mul(count, index.size(dims[axis]));
   Value divisor = convert(count, builder.getI64Type(), type);
-  return binary(BinaryKind::div, result, divisor, isUnsigned);
+  Value mean = binary(BinaryKind::div, result, divisor, isWithoutSign);
+  return isWide ? convert(mean, type, element0) : mean;
 }
 
 Value ElementEmitter::emitEmbedding(EmbeddingOp op, ArrayRef<Value> indices) {
@@ -195,9 +205,13 @@ Value ElementEmitter::emitEmbedding(EmbeddingOp op, ArrayRef<Value> indices) {
   };
   Value groupIndex = index.divide(column, index.constant(group));
   Value scale = element(op.getScales(), {row, groupIndex});
-  Value zero = op.getZeroPoints()
-                   ? code(op.getZeroPoints(), groupIndex)
-                   : floatConstant(builder.getF32Type(), double(int64_t(1) << (*op.getBits() - 1)));
+  Value zero;
+  if (!op.getZeroPoints())
+    zero = floatConstant(builder.getF32Type(), double(int64_t(1) << (*op.getBits() - 1)));
+  else if (isa<FloatType>(elementTypeOf(op.getZeroPoints())))
+    zero = element(op.getZeroPoints(), {row, groupIndex});
+  else
+    zero = code(op.getZeroPoints(), groupIndex);
   Value q = code(op.getTable(), column);
   return arith::MulFOp::create(builder, loc, arith::SubFOp::create(builder, loc, q, zero), scale);
 }
@@ -268,4 +282,42 @@ Value ElementEmitter::emitKVAppend(KVAppendOp op, ArrayRef<Value> indices) {
               return Value(arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type)));
             });
       });
+}
+
+/// The terms of a causal convolution are unrolled. Which side of the step's beginning a
+/// token lies on is a selection between two loads, so that loops stay free of branches.
+Value ElementEmitter::emitCausalConv(CausalConvOp op, ArrayRef<Value> indices) {
+  int64_t width = *getDims(op.getWeight())[1].constant();
+  Type f32 = builder.getF32Type();
+  auto wide = [&](Value scalar) {
+    return scalar.getType() == f32 ? scalar : convert(scalar, scalar.getType(), f32);
+  };
+  Value zero = index.constant(0), channel = indices[1];
+  Value sum = op.getBias() ? wide(element(op.getBias(), channel)) : floatConstant(f32, 0);
+  for (int64_t k = 0; k < width; ++k) {
+    int64_t back = width - 1 - k;
+    Value at = index.sub(indices[2], index.constant(back));
+    Value x = wide(element(op.getInput(), {indices[0], channel, back ? index.max(at, zero) : at}));
+    if (back) {
+      // past[.., K - 1 + at], and any element of it where `at` is not before the step.
+      Value before = index.min(index.add(at, index.constant(width - 1)), index.constant(width - 2));
+      Value old = op.getPast() ? wide(element(op.getPast(), {indices[0], channel, before}))
+                               : floatConstant(f32, 0);
+      Value isOld = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, at, zero);
+      x = arith::SelectOp::create(builder, loc, isOld, old, x);
+    }
+    Value weight = wide(element(op.getWeight(), {channel, index.constant(k)}));
+    sum = arith::AddFOp::create(
+        builder, loc, sum,
+        arith::MulFOp::create(builder, loc, weight, x, arith::FastMathFlags::contract),
+        arith::FastMathFlags::contract);
+  }
+  Type type = registerType(elementTypeOf(op.getResult()));
+  return type == f32 ? sum : convert(sum, f32, type);
+}
+
+Value ElementEmitter::isNonZero(Value value, ArrayRef<Value> indices) {
+  Type type = elementTypeOf(value);
+  Value scalar = element(value, indices);
+  return type.isInteger(1) ? scalar : convert(scalar, type, builder.getI1Type());
 }

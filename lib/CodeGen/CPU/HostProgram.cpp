@@ -45,6 +45,9 @@ private:
   void bindSymbols(Value values);
   void bindPlaces();
   void emitDispatch(exec::DispatchOp dispatch);
+  size_t numDefined();
+  Value clampSize(exec::DefineSizeOp op, Value value);
+  void emitDefineSize(exec::DefineSizeOp op, size_t position);
 
   exec::ProgramOp program;
   ModuleOp module;
@@ -53,7 +56,7 @@ private:
   Location loc;
   llvm::StringMap<Value> symbols;
   IndexEmitter index;
-  Value step, worker, weights, arena, blockTable, blockStride, next, sync;
+  Value step, worker, weights, arena, blockTable, blockStride, slots, next, sync;
   DenseMap<Value, Value> places; ///< value of the program -> pointer
 };
 
@@ -80,8 +83,34 @@ func::FuncOp EntryBuilder::startFunction(StringRef name, unsigned numPointers) {
 }
 
 void EntryBuilder::bindSymbols(Value values) {
-  for (auto [i, symbol] : llvm::enumerate(exec::getSymbols(program)))
-    symbols[symbol.name] = loadAt(values, i, builder.getI64Type());
+  SmallVector<exec::ProgramSymbol> all = exec::getSymbols(program);
+  for (size_t i = 0; i < all.size() - numDefined(); ++i)
+    symbols[all[i].name] = loadAt(values, i, builder.getI64Type());
+}
+
+size_t EntryBuilder::numDefined() {
+  auto definitions = program.getBody().front().getOps<exec::DefineSizeOp>();
+  return std::distance(definitions.begin(), definitions.end());
+}
+
+/// `value` between 0 and the bound.
+Value EntryBuilder::clampSize(exec::DefineSizeOp op, Value value) {
+  Value bound = index.size(*DimExpr::parse(op.getBound()));
+  return index.max(index.constant(0), index.min(value, bound));
+}
+
+/// Each worker reads the size for itself. All of them tell the runtime the same.
+void EntryBuilder::emitDefineSize(exec::DefineSizeOp op, size_t position) {
+  Type type = op.getValue().getType().getElementType(), i64 = builder.getI64Type();
+  Value size = LLVM::LoadOp::create(builder, loc, type, places.lookup(op.getValue()));
+  if (type != i64)
+    size = arith::ExtSIOp::create(builder, loc, i64, size);
+  size = clampSize(op, size);
+  symbols[op.getSymbol()] = size;
+  Value array = loadField(step, offsetof(llmc_step_t, symbols), pointerType());
+  LLVM::StoreOp::create(builder, loc, size, byteOffset(array, 8 * int64_t(position)),
+                        /*alignment=*/8, /*isVolatile=*/false, /*isNonTemporal=*/false,
+                        /*isInvariantGroup=*/false, LLVM::AtomicOrdering::monotonic);
 }
 
 /// Where inputs, states, outputs, weights and arena buffers lie.
@@ -113,12 +142,8 @@ void EntryBuilder::bindPlaces() {
     } else if (auto dispatch = dyn_cast<exec::DispatchOp>(op)) {
       for (auto [output, offset] : llvm::zip(dispatch.getOutputs(), *dispatch.getOffsets())) {
         if (isa<llm::StateType>(output.getType())) {
-          // The same storage as the state that came in.
-          for (Value input : dispatch.getInputs())
-            if (isa<llm::StateType>(input.getType())) {
-              Value place = places.lookup(input);
-              places[output] = place;
-            }
+          Value place = places.lookup(exec::getWrittenState(dispatch));
+          places[output] = place; // the same storage
         } else if (offset >= 0) {
           places[output] = byteOffset(arena, offset);
         }
@@ -136,7 +161,7 @@ void EntryBuilder::emitDispatch(exec::DispatchOp dispatch) {
     if (!isa<llm::StateType>(output.getType()))
       arguments.push_back(places.lookup(output));
   if (kernel.usesStates)
-    arguments.append({blockTable, blockStride});
+    arguments.append({blockTable, blockStride, slots});
   for (const std::string &symbol : kernel.symbols)
     arguments.push_back(symbols.lookup(symbol));
 
@@ -166,6 +191,7 @@ LogicalResult EntryBuilder::buildEntry() {
   arena = loadField(step, offsetof(llmc_step_t, arena), pointerType());
   blockTable = loadField(step, offsetof(llmc_step_t, block_table), pointerType());
   blockStride = loadField(step, offsetof(llmc_step_t, block_table_stride), builder.getI64Type());
+  slots = loadField(step, offsetof(llmc_step_t, slots), pointerType());
   Value team = loadField(step, offsetof(llmc_step_t, team), pointerType());
   next = loadField(team, offsetof(llmc_team_api_t, next), pointerType());
   sync = loadField(team, offsetof(llmc_team_api_t, sync), pointerType());
@@ -173,8 +199,11 @@ LogicalResult EntryBuilder::buildEntry() {
   bindPlaces();
   auto syncType =
       LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(builder.getContext()), pointerType());
+  size_t defined = exec::getSymbols(program).size() - numDefined();
   for (Operation &op : program.getBody().front()) {
-    if (isa<exec::BarrierOp>(op))
+    if (auto size = dyn_cast<exec::DefineSizeOp>(op))
+      emitDefineSize(size, defined++);
+    else if (isa<exec::BarrierOp>(op))
       LLVM::CallOp::create(builder, loc, syncType, ValueRange{sync, worker});
     else if (auto dispatch = dyn_cast<exec::DispatchOp>(op))
       emitDispatch(dispatch);
@@ -188,6 +217,10 @@ LogicalResult EntryBuilder::buildShapes() {
   symbols.clear();
   func::FuncOp function = startFunction(shapesName(program), 2);
   bindSymbols(function.getArgument(0));
+  size_t defined = exec::getSymbols(program).size() - numDefined();
+  for (auto op : program.getBody().front().getOps<exec::DefineSizeOp>())
+    symbols[op.getSymbol()] =
+        clampSize(op, loadAt(function.getArgument(0), defined++, builder.getI64Type()));
   int64_t position = 0;
   auto write = [&](Value value) {
     auto type = dyn_cast<RankedTensorType>(value.getType());
@@ -208,15 +241,33 @@ LogicalResult EntryBuilder::buildShapes() {
 
 LogicalResult cpu::lowerProgram(exec::ProgramOp program, ModuleOp module,
                                 const llvm::StringMap<LoweredKernel> &kernels) {
-  // A size that no symbol of the phase determines has no value at run time.
+  // A size that no symbol of the phase determines has no value at run time, nor has
+  // one that data decides before its definition.
   llvm::StringSet<> known;
   for (const exec::ProgramSymbol &symbol : exec::getSymbols(program))
     known.insert(symbol.name);
-  for (auto dispatch : program.getBody().front().getOps<exec::DispatchOp>())
+  for (auto size : program.getBody().front().getOps<exec::DefineSizeOp>())
+    known.erase(size.getSymbol());
+  for (Operation &op : program.getBody().front()) {
+    if (auto size = dyn_cast<exec::DefineSizeOp>(op)) {
+      std::string missing;
+      DimExpr::parse(size.getBound())->forEachSymbol([&](const std::string &name) {
+        if (!known.contains(name))
+          missing = name;
+      });
+      if (!missing.empty())
+        return size.emitError("the bound's size '")
+               << missing << "' follows from no input of phase " << program.getSymName();
+      known.insert(size.getSymbol());
+    }
+    auto dispatch = dyn_cast<exec::DispatchOp>(op);
+    if (!dispatch)
+      continue;
     for (const std::string &symbol : kernels.find(dispatch.getKernel())->second.symbols)
       if (!known.contains(symbol))
         return dispatch.emitError("the size '")
                << symbol << "' follows from no input of phase " << program.getSymName();
+  }
   EntryBuilder builder(program, module, kernels);
   return failure(failed(builder.buildEntry()) || failed(builder.buildShapes()));
 }

@@ -13,6 +13,8 @@
 
 namespace llmc::cpu {
 
+using llm::Dims;
+
 /// Rows of one tile of a kernel that walks rows of `columns` elements: a few
 /// microseconds of work, so that taking a tile is cheap; 1 where the width is dynamic.
 inline int64_t rowsPerTile(const DimExpr &columns) {
@@ -33,26 +35,62 @@ public:
 
   // Bound by lowerKernel before lower().
   llvm::DenseMap<mlir::Value, mlir::Value> pointers; ///< block argument -> ptr
-  mlir::Value output, blockTable, blockStride, tile;
+  llvm::SmallVector<mlir::Value> outputs;            ///< of those yielded values that are tensors
+  mlir::Value output;                                ///< the first of them, if any
+  mlir::Value blockTable, blockStride, slots, tile;
   DimExpr tiles = 1; ///< result
 
 private:
   // Pointwise.cpp
   mlir::LogicalResult lowerPointwise(mlir::Value root);
+  mlir::LogicalResult lowerNonZero(llm::NonZeroOp op);
+  // States.cpp
   mlir::LogicalResult lowerStateAppend(llm::StateAppendOp append);
+  mlir::LogicalResult lowerStateStore(llm::StateStoreOp store);
+  /// Elements of what is loaded from a state come from the state itself.
+  void bindStateLoads();
+  /// Where token `position` of a sequence and head begins in a state, in elements.
+  mlir::Value tokenOffset(llm::StateType state, mlir::Value sequence, mlir::Value head,
+                          mlir::Value position);
+  /// Where a sequence's tensor begins in a fixed state, in elements.
+  mlir::Value slotOffset(llm::StateType state, mlir::Value sequence);
   // Rows.cpp
   mlir::LogicalResult lowerRows(mlir::Operation *op);
   mlir::LogicalResult lowerQuantize(llm::QuantizeInputOp op);
+  // Windows.cpp
+  mlir::LogicalResult lowerConv(llm::ConvOp op);
+  mlir::LogicalResult lowerWindowReduce(llm::WindowReduceOp op);
+  // Lines.cpp
+  mlir::LogicalResult lowerCumulative(llm::CumulativeOp op);
+  mlir::LogicalResult lowerTopK(llm::TopKIndicesOp op);
+  mlir::LogicalResult lowerScatterElements(llm::ScatterElementsOp op);
+  mlir::LogicalResult lowerScatterND(llm::ScatterNDOp op);
+  /// Tiles of lines along `axis`, each of them `work` elements' worth; `body` gets the
+  /// line's first index.
+  void forEachLine(const Dims &dims, size_t axis, const DimExpr &work,
+                   llvm::function_ref<void(llvm::ArrayRef<mlir::Value>)> body);
+  void emitIf(mlir::Value condition, llvm::function_ref<void()> body);
+  std::pair<mlir::Value, mlir::Value> checkedIndex(mlir::Value scalar, mlir::Value size);
+  void combine(llm::ScatterKind kind, mlir::Type type, mlir::Value position, mlir::Value update);
   // Contraction.cpp
   mlir::LogicalResult lowerLinear(llm::LinearOp linear, mlir::Value root);
   mlir::LogicalResult lowerMatmul(llm::MatmulOp matmul, mlir::Value root);
+  mlir::LogicalResult lowerMatmulRows(llm::MatmulOp matmul);
   /// Applies bias and the operations between `anchor` and `root` to the tile
-  /// [row0, row0 + rows) x [column0, column0 + columns) of the output matrix.
+  /// [row0, row0 + rows) x [column0, column0 + columns) of the output matrix. The bias is a
+  /// vector, or row `biasRow` of a matrix.
   void emitEpilogue(mlir::Value anchor, mlir::Value root, mlir::Value bias, mlir::Value row0,
-                    mlir::Value rows, mlir::Value column0, mlir::Value columns);
+                    mlir::Value rows, mlir::Value column0, mlir::Value columns,
+                    mlir::Value biasRow = {});
+  // ExpertLinear.cpp
+  mlir::LogicalResult lowerExpertLinear(llm::ExpertLinearOp linear, mlir::Value root);
+  // LinearAttention.cpp
+  mlir::LogicalResult lowerLinearAttention(llm::LinearAttentionOp op);
   // Attention.cpp
   mlir::LogicalResult lowerAttention(llm::AttentionOp attention, mlir::Value root);
 
+  /// Where a value in memory, or a reshape of one, begins; null for others.
+  mlir::Value memoryOf(mlir::Value value);
   mlir::Value offsetPointer(mlir::Value pointer, mlir::Value elements, mlir::Type type);
   mlir::Value offsetBytes(mlir::Value pointer, mlir::Value bytes);
   mlir::LogicalResult requireF32(mlir::Operation *op, mlir::ValueRange values);

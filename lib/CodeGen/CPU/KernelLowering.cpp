@@ -58,12 +58,12 @@ FailureOr<LoweredKernel> cpu::lowerKernel(exec::KernelOp kernel, ModuleOp module
   Location loc = kernel.getLoc();
   Type pointer = LLVM::LLVMPointerType::get(builder.getContext());
   Type i64 = builder.getI64Type();
-  // A state is read and written through one pointer: its append has no output.
-  bool writesState = isa<StateType>(yield.getValues().front().getType());
-  unsigned numPointers = body.getNumArguments() + (writesState ? 0 : 1);
+  // A state is read and written through one pointer: as an output it has none.
+  unsigned numOutputs = llvm::count_if(yield.getOperandTypes(), llvm::IsaPred<RankedTensorType>);
+  unsigned numPointers = body.getNumArguments() + numOutputs;
   SmallVector<Type> types(numPointers, pointer);
   if (lowered.usesStates)
-    types.append({pointer, i64});
+    types.append({pointer, i64, pointer});
   types.append(lowered.symbols.size(), i64);
   types.push_back(i64);
   auto function =
@@ -75,11 +75,14 @@ FailureOr<LoweredKernel> cpu::lowerKernel(exec::KernelOp kernel, ModuleOp module
   builder.setInsertionPointToStart(entry);
 
   unsigned next = body.getNumArguments();
-  Value output = writesState ? Value() : entry->getArgument(next++);
-  Value blockTable, blockStride;
+  SmallVector<Value> outputs;
+  for (unsigned i = 0; i < numOutputs; ++i)
+    outputs.push_back(entry->getArgument(next++));
+  Value blockTable, blockStride, slots;
   if (lowered.usesStates) {
     blockTable = entry->getArgument(next++);
     blockStride = entry->getArgument(next++);
+    slots = entry->getArgument(next++);
   }
   llvm::StringMap<Value> symbols;
   for (const std::string &name : lowered.symbols)
@@ -88,9 +91,11 @@ FailureOr<LoweredKernel> cpu::lowerKernel(exec::KernelOp kernel, ModuleOp module
   KernelBuilder lowering(kernel, builder, target, symbols);
   for (BlockArgument argument : body.getArguments())
     lowering.pointers[argument] = entry->getArgument(argument.getArgNumber());
-  lowering.output = output;
+  lowering.outputs = outputs;
+  lowering.output = outputs.empty() ? Value() : outputs.front();
   lowering.blockTable = blockTable;
   lowering.blockStride = blockStride;
+  lowering.slots = slots;
   lowering.tile = entry->getArgument(next);
   if (failed(lowering.lower()))
     return failure();
@@ -104,23 +109,55 @@ LogicalResult KernelBuilder::lower() {
     if (isa<RankedTensorType>(value.getType()))
       emitter.bindBuffer(value, pointer);
   Block &body = kernel.getBody().front();
+  bindStateLoads();
+  // A reshape of a buffer is the same memory: no index arithmetic.
+  for (auto reshape : body.getOps<ReshapeOp>())
+    if (Value pointer = memoryOf(reshape))
+      emitter.bindBuffer(reshape, pointer);
   Value root = cast<exec::YieldOp>(body.getTerminator()).getValues().front();
   for (Operation &op : body) {
     if (auto linear = dyn_cast<LinearOp>(op))
       return lowerLinear(linear, root);
+    if (auto experts = dyn_cast<ExpertLinearOp>(op))
+      return lowerExpertLinear(experts, root);
     if (auto matmul = dyn_cast<MatmulOp>(op))
-      return lowerMatmul(matmul, root);
+      return matmul.getType().getElementType().isF32() ? lowerMatmul(matmul, root)
+                                                       : lowerMatmulRows(matmul);
     if (auto attention = dyn_cast<AttentionOp>(op))
       return lowerAttention(attention, root);
     if (auto quantize = dyn_cast<QuantizeInputOp>(op))
       return lowerQuantize(quantize);
+    if (auto recurrence = dyn_cast<LinearAttentionOp>(op))
+      return lowerLinearAttention(recurrence);
     if (auto append = dyn_cast<StateAppendOp>(op))
       return lowerStateAppend(append);
+    if (auto store = dyn_cast<StateStoreOp>(op))
+      return lowerStateStore(store);
+    if (auto nonzero = dyn_cast<NonZeroOp>(op))
+      return lowerNonZero(nonzero);
+    if (auto conv = dyn_cast<ConvOp>(op))
+      return lowerConv(conv);
+    if (auto reduce = dyn_cast<WindowReduceOp>(op))
+      return lowerWindowReduce(reduce);
+    if (auto cumulative = dyn_cast<CumulativeOp>(op))
+      return lowerCumulative(cumulative);
+    if (auto topK = dyn_cast<TopKIndicesOp>(op))
+      return lowerTopK(topK);
+    if (auto scatter = dyn_cast<ScatterElementsOp>(op))
+      return lowerScatterElements(scatter);
+    if (auto scatter = dyn_cast<ScatterNDOp>(op))
+      return lowerScatterND(scatter);
   }
   Operation *op = root.getDefiningOp();
   if (isa<RMSNormOp, LayerNormOp, SoftmaxOp>(op))
     return lowerRows(op);
   return lowerPointwise(root);
+}
+
+Value KernelBuilder::memoryOf(Value value) {
+  while (auto reshape = value.getDefiningOp<ReshapeOp>())
+    value = reshape.getInput();
+  return pointers.lookup(value);
 }
 
 Value KernelBuilder::offsetPointer(Value pointer, Value elements, Type type) {

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Every kernel becomes `func @name(inputs..., outputs..., [block_table, stride],
+// Every kernel becomes `func @name(inputs..., outputs..., [block_table, stride, slots],
 // symbols..., tile)` that computes one tile of its output. How a kernel is cut
 // into tiles depends on its shapes only, never on the number of threads.
 //

@@ -100,6 +100,8 @@ static void setAttributes(llvm::Module &module, cpu::IsaLevel level) {
     function.addFnAttr("target-cpu", toRef(cpu::targetCpu(level)));
     function.addFnAttr("target-features", toRef(cpu::targetFeatures(level)));
     function.addFnAttr("no-trapping-math", "true");
+    // A loop that copies stays a loop: an artifact calls no library, memcpy included.
+    function.addFnAttr("no-builtins");
     function.addFnAttr("prefer-vector-width", level == cpu::IsaLevel::X86_64_V3 ? "256" : "512");
     function.addFnAttr(llvm::Attribute::NoUnwind);
     // A kernel is called once per layer and phase: one copy of it, whatever the depth.
@@ -141,10 +143,14 @@ LogicalResult cpu::emitObject(llvm::Module &module, IsaLevel level, Location loc
            << llvm::toString(kernels.takeError());
   (*kernels)->setTargetTriple(triple);
   (*kernels)->setDataLayout(module.getDataLayout());
+  // Called by instruction selection only, when linking is over.
+  constexpr const char *kRoundToHalf = "__truncdfhf2";
+  module.getOrInsertFunction(kRoundToHalf, llvm::Type::getHalfTy(module.getContext()),
+                             llvm::Type::getDoubleTy(module.getContext()));
   if (llvm::Linker::linkModules(module, std::move(*kernels), llvm::Linker::Flags::LinkOnlyNeeded))
     return emitError(loc, "cannot link the microkernels");
-  llvm::internalizeModule(module, [](const llvm::GlobalValue &value) {
-    return value.getName() == LLMC_MODULE_QUERY_SYMBOL;
+  llvm::internalizeModule(module, [&](const llvm::GlobalValue &value) {
+    return value.getName() == LLMC_MODULE_QUERY_SYMBOL || value.getName() == kRoundToHalf;
   });
   if (llvm::verifyModule(module, &llvm::errs()))
     return emitError(loc, "generated LLVM IR is not valid");

@@ -7,6 +7,7 @@
 #include "FusionPlan.h"
 #include "llmc/Analysis/Layout.h"
 #include "mlir/IR/Matchers.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace llmc;
@@ -18,19 +19,45 @@ bool llmc::isInlineConstant(Value value) {
          value.getDefiningOp<ConstantOp>();
 }
 
+static bool isWeightOf(OpOperand &use) {
+  if (auto linear = dyn_cast<LinearOp>(use.getOwner()))
+    return use.get() == linear.getWeight() && use.get() != linear.getInput();
+  auto experts = dyn_cast<ExpertLinearOp>(use.getOwner());
+  return experts && use.get() == experts.getWeight() && use.get() != experts.getInput();
+}
+
+ConstantOp llmc::getWeight(Value value) {
+  if (auto constant = value.getDefiningOp<ConstantOp>())
+    return constant;
+  auto cast = value.getDefiningOp<CastOp>();
+  if (!cast || !getElementTypeOrSelf(value).isF32() || !llvm::all_of(value.getUses(), isWeightOf))
+    return {};
+  Type from = getElementTypeOrSelf(cast.getInput());
+  return from.isF16() || from.isBF16() ? cast.getInput().getDefiningOp<ConstantOp>() : ConstantOp();
+}
+
 /// Operations that only say which element of their input to take.
 static bool isIndexOp(Operation *op) {
   return isa<ReshapeOp, BroadcastOp, TransposeOp, SliceOp>(op);
 }
 
 static bool isElementwise(Operation *op) {
-  return isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp>(op);
+  return isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp, BitcastOp>(op);
 }
 
 static bool isPointwise(Operation *op) {
   return isElementwise(op) || isIndexOp(op) ||
-         isa<ConcatOp, GatherOp, GatherNDOp, IotaOp, DimValuesOp, ConstantOp, EmbeddingOp, RotaryOp,
-             KVAppendOp, StateAppendOp>(op);
+         isa<ConcatOp, GatherOp, GatherNDOp, GatherElementsOp, IotaOp, DimValuesOp, ConstantOp,
+             EmbeddingOp, RotaryOp, KVAppendOp, StateAppendOp, StateLoadOp, StateStoreOp,
+             CausalConvOp>(op);
+}
+
+/// Kernels of their own whose result is stored as it is.
+static bool isWholeKernel(Operation *op) {
+  if (auto matmul = dyn_cast<MatmulOp>(op))
+    return !matmul.getType().getElementType().isF32();
+  return isa<ConvOp, WindowReduceOp, CumulativeOp, TopKIndicesOp, ScatterElementsOp, ScatterNDOp>(
+      op);
 }
 
 /// Computes one row at a time and reads its input more than once.
@@ -39,8 +66,42 @@ static bool isRowAnchor(Operation *op) {
 }
 
 bool llmc::hasKernel(Operation *op) {
-  return isPointwise(op) || isRowAnchor(op) ||
-         isa<LinearOp, MatmulOp, AttentionOp, QuantizeInputOp, func::ReturnOp>(op);
+  return isPointwise(op) || isRowAnchor(op) || isWholeKernel(op) ||
+         isa<LinearOp, ExpertLinearOp, MatmulOp, AttentionOp, QuantizeInputOp, LinearAttentionOp,
+             NonZeroOp, DefineSizeOp, func::ReturnOp>(op);
+}
+
+/// The store that puts the matrix of `op` back into the state that it was loaded from,
+/// where nothing else reads either: the kernel then works in place.
+static StateStoreOp findStoreInPlace(LinearAttentionOp op) {
+  auto load = op.getPast() ? op.getPast().getDefiningOp<StateLoadOp>() : StateLoadOp();
+  if (!load || !load->hasOneUse() || !op.getState().hasOneUse())
+    return {};
+  auto store = dyn_cast<StateStoreOp>(*op.getState().user_begin());
+  if (!store || store.getState() != load.getState())
+    return {};
+  for (Operation *user : load.getState().getUsers())
+    if (user != load && user != store)
+      return {};
+  return store;
+}
+
+SmallVector<Value> llmc::getKernelRoots(Operation *op) {
+  SmallVector<Value> roots(op->getResults());
+  if (auto attention = dyn_cast<LinearAttentionOp>(op))
+    if (StateStoreOp store = findStoreInPlace(attention))
+      roots[1] = store.getResult();
+  return roots;
+}
+
+/// Whether computing `value` in a kernel makes it read a state.
+static bool loadsState(Value value, const DenseSet<Value> &stored) {
+  Operation *op = value.getDefiningOp();
+  if (!op || stored.contains(value))
+    return false;
+  return isa<StateLoadOp>(op) || llvm::any_of(op->getOperands(), [&](Value operand) {
+           return loadsState(operand, stored);
+         });
 }
 
 /// More work per element than loading it again costs.
@@ -48,7 +109,10 @@ static bool isExpensive(Value value, const DenseSet<Value> &stored, int depth = 
   Operation *op = value.getDefiningOp();
   if (!op || stored.contains(value) || isInlineConstant(value))
     return false;
-  if (depth > 6 || isRowAnchor(op))
+  // One number computed again takes less than a dispatch and a barrier.
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  bool isOneNumber = type && type.hasStaticShape() && type.getNumElements() == 1;
+  if (depth > (isOneNumber ? 12 : 6) || isRowAnchor(op) || isa<CausalConvOp>(op))
     return true;
   if (auto unary = dyn_cast<UnaryOp>(op))
     switch (unary.getKind()) {
@@ -58,6 +122,9 @@ static bool isExpensive(Value value, const DenseSet<Value> &stored, int depth = 
     case UnaryKind::logical_not:
     case UnaryKind::is_nan:
     case UnaryKind::is_inf:
+    case UnaryKind::floor:
+    case UnaryKind::ceil:
+    case UnaryKind::round:
       break;
     default:
       return true;
@@ -110,11 +177,14 @@ bool FusionPlan::canInline(Operation *user, Value operand) {
       return false;
     if (isa<AttentionOp>(anchor))
       return isa<TransposeOp>(user) && operand == anchor->getResult(0);
-    return isElementwise(user) && getDims(user->getResult(0)) == getDims(operand);
+    // The epilogue writes where the anchor's kernel wrote before.
+    return isElementwise(user) && getDims(user->getResult(0)) == getDims(operand) &&
+           getElementTypeOrSelf(user->getResult(0)).getIntOrFloatBitWidth() ==
+               getElementTypeOrSelf(operand).getIntOrFloatBitWidth();
   }
   if (isRowAnchor(producer))
     return false;
-  if (isIndexOp(producer) || isa<ConstantOp, IotaOp, DimValuesOp>(producer))
+  if (isIndexOp(producer) || isa<ConstantOp, IotaOp, DimValuesOp, StateLoadOp>(producer))
     return true;
   bool grows = false;
   if (auto result = dyn_cast<RankedTensorType>(user->getResult(0).getType()))
@@ -122,8 +192,8 @@ bool FusionPlan::canInline(Operation *user, Value operand) {
   bool expensive = isExpensive(operand, stored);
   if (isa<StateAppendOp, ConcatOp, SliceOp, ReduceOp>(user))
     grows = false;
-  // Norms and softmax read their input in more than one pass.
-  if (isa<RMSNormOp, LayerNormOp, SoftmaxOp>(user))
+  // These read each element of their input several times.
+  if (isa<RMSNormOp, LayerNormOp, SoftmaxOp, CausalConvOp>(user))
     return !expensive;
   return !(expensive && grows) && (operand.hasOneUse() || !expensive);
 }
@@ -140,14 +210,33 @@ void FusionPlan::visit(Operation *op) {
     return;
   }
 
+  if (isWholeKernel(op)) {
+    // All read their operands several times, but a scatter its input.
+    for (Value operand : op->getOperands()) {
+      bool isCopied = isa<ScatterElementsOp, ScatterNDOp>(op) && operand == op->getOperand(0);
+      bool isReady = stored.contains(operand) || !operand.getDefiningOp();
+      if (!isReady && (!isCopied || !canInline(op, operand)))
+        store(operand);
+    }
+    stored.insert(op->getResult(0));
+    return;
+  }
+
   // What microkernels read must lie in memory.
   if (auto linear = dyn_cast<LinearOp>(op)) {
     storeForRows(linear.getInput());
     // Also where all its elements are equal.
-    if (linear.getWeight().getDefiningOp<ConstantOp>())
+    if (getWeight(linear.getWeight()))
       stored.insert(linear.getWeight());
     if (linear.getBias())
       store(linear.getBias());
+  } else if (auto experts = dyn_cast<ExpertLinearOp>(op)) {
+    storeForRows(experts.getInput());
+    store(experts.getIds());
+    if (getWeight(experts.getWeight()))
+      stored.insert(experts.getWeight());
+    if (experts.getBias())
+      store(experts.getBias());
   } else if (auto quantize = dyn_cast<QuantizeInputOp>(op)) {
     storeForRows(quantize.getInput());
     stored.insert(quantize.getResult());
@@ -169,7 +258,32 @@ void FusionPlan::visit(Operation *op) {
       if (small)
         store(small);
   }
-  if (isa<LinearOp, MatmulOp, AttentionOp>(op)) {
+  if (auto attention = dyn_cast<LinearAttentionOp>(op)) {
+    for (Value input : {attention.getQuery(), attention.getKey(), attention.getValue(),
+                        attention.getDecay(), attention.getBeta()})
+      if (input)
+        storeForStrides(input, /*needsUnitLast=*/true);
+    // A matrix in a state is read where it lies.
+    if (Value past = attention.getPast(); past && !past.getDefiningOp<StateLoadOp>())
+      storeForStrides(past, /*needsUnitLast=*/true);
+    for (Value root : getKernelRoots(op))
+      stored.insert(root);
+    return;
+  }
+  if (auto size = dyn_cast<DefineSizeOp>(op)) {
+    store(size.getValue());
+    return;
+  }
+  if (auto stateStore = dyn_cast<StateStoreOp>(op)) {
+    // Written by another kernel: this one overwrites what that one may read.
+    if (!stored.contains(stateStore.getResult()))
+      store(stateStore.getValue());
+    stored.insert(stateStore.getResult());
+    return;
+  }
+  if (auto append = dyn_cast<StateAppendOp>(op); append && loadsState(append.getTokens(), stored))
+    store(append.getTokens()); // a kernel that writes a state takes no other one
+  if (isa<LinearOp, ExpertLinearOp, MatmulOp, AttentionOp>(op)) {
     carried[op->getResult(0)] = op;
     return;
   }
@@ -203,7 +317,7 @@ void FusionPlan::visit(Operation *op) {
     }
   }
   for (Value result : op->getResults()) {
-    if (isa<StateAppendOp>(op))
+    if (isa<StateAppendOp, NonZeroOp>(op))
       stored.insert(result);
     else if (anchor && !stored.contains(anchored))
       carried[result] = anchor;

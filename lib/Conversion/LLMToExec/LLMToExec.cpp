@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "FusionPlan.h"
+#include "llmc/Analysis/Layout.h"
 #include "llmc/Conversion/Passes.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -40,6 +41,10 @@ public:
   }
 
 private:
+  /// `linear` is the LinearOp or ExpertLinearOp that uses the constant, or null.
+  template <typename Linear>
+  StringAttr weightOf(Linear linear, ConstantOp constant, OpOperand *use);
+
   OpBuilder builder;
   SymbolTable symbols;
   llvm::MapVector<Attribute, StringAttr> weights;
@@ -56,7 +61,13 @@ std::string weightName(ConstantOp constant) {
 }
 
 StringAttr ModuleTables::weight(ConstantOp constant, OpOperand *use) {
-  auto linear = dyn_cast<LinearOp>(use->getOwner());
+  if (auto experts = dyn_cast<ExpertLinearOp>(use->getOwner()))
+    return weightOf(experts, constant, use);
+  return weightOf(dyn_cast<LinearOp>(use->getOwner()), constant, use);
+}
+
+template <typename Linear>
+StringAttr ModuleTables::weightOf(Linear linear, ConstantOp constant, OpOperand *use) {
   bool isMatrix = linear && use->get() == linear.getWeight();
   NamedAttrList attributes;
   exec::WeightLayout layout = exec::WeightLayout::dense;
@@ -68,14 +79,16 @@ StringAttr ModuleTables::weight(ConstantOp constant, OpOperand *use) {
     if (linear.getZeroPoints())
       attributes.set("zero_points", value(linear.getZeroPoints()));
     attributes.set("columns", number(*linear.getColumns()));
-    attributes.set("outputs", number(constant.getValue().getShapedType().getDimSize(0)));
+    ShapedType type = constant.getValue().getShapedType(); // [.., outputs, groups, blob]
+    attributes.set("outputs", number(type.getDimSize(type.getRank() - 3)));
     attributes.set("group_size", number(*linear.getGroupSize()));
   } else if (isMatrix) {
     layout = exec::WeightLayout::panels;
     ShapedType type = constant.getValue().getShapedType();
+    int64_t last = type.getRank() - 1;
     bool transposed = linear.getTransposed();
-    attributes.set("columns", number(type.getDimSize(transposed ? 1 : 0)));
-    attributes.set("outputs", number(type.getDimSize(transposed ? 0 : 1)));
+    attributes.set("columns", number(type.getDimSize(transposed ? last : last - 1)));
+    attributes.set("outputs", number(type.getDimSize(transposed ? last - 1 : last)));
     if (linear.getTransposed())
       attributes.set("transposed", builder.getUnitAttr());
   }
@@ -108,28 +121,39 @@ StringAttr ModuleTables::unique(exec::KernelOp kernel) {
 /// What a kernel is named after: its anchor, or pointwise.
 StringRef kernelKind(ArrayRef<Operation *> body) {
   for (Operation *op : body) {
-    if (isa<LinearOp, MatmulOp, AttentionOp, QuantizeInputOp, StateAppendOp, SoftmaxOp, RMSNormOp,
-            LayerNormOp, ReduceOp>(op))
+    if (isa<LinearOp, ExpertLinearOp, MatmulOp, AttentionOp, QuantizeInputOp, LinearAttentionOp,
+            StateAppendOp, StateStoreOp, NonZeroOp, ConvOp, WindowReduceOp, CumulativeOp,
+            TopKIndicesOp, ScatterElementsOp, ScatterNDOp, SoftmaxOp, RMSNormOp, LayerNormOp,
+            ReduceOp>(op))
       return op->getName().stripDialect();
   }
   for (Operation *op : body)
-    if (isa<EmbeddingOp, RotaryOp, KVAppendOp>(op))
+    if (isa<EmbeddingOp, RotaryOp, KVAppendOp, CausalConvOp>(op))
       return op->getName().stripDialect();
-  return "pointwise";
+  return llvm::any_of(body, llvm::IsaPred<StateLoadOp>) ? "state_load" : "pointwise";
 }
 
 /// Scales and zero points of n-bit weights lie inside the packed weight.
 bool isPackedAway(OpOperand &operand) {
-  auto linear = dyn_cast<LinearOp>(operand.getOwner());
-  if (!linear || !linear.getBits())
-    return false;
-  Value value = operand.get();
-  return (value == linear.getScales() || value == linear.getZeroPoints()) &&
-         value != linear.getWeight() && value != linear.getInput();
+  auto isPacked = [&](auto linear) {
+    Value value = operand.get();
+    return linear && linear.getBits() &&
+           (value == linear.getScales() || value == linear.getZeroPoints()) &&
+           value != linear.getWeight() && value != linear.getInput();
+  };
+  return isPacked(dyn_cast<LinearOp>(operand.getOwner())) ||
+         isPacked(dyn_cast<ExpertLinearOp>(operand.getOwner()));
 }
 
 void cloneIntoKernel(Operation *op, OpBuilder &builder, IRMapping &mapping) {
   auto linear = dyn_cast<LinearOp>(op);
+  if (auto experts = dyn_cast<ExpertLinearOp>(op); experts && experts.getBits()) {
+    // The weight's bytes hold the scales and zero points: it stands for them.
+    Value weight = mapping.lookup(experts.getWeight());
+    mapping.map(experts.getScales(), weight);
+    if (experts.getZeroPoints())
+      mapping.map(experts.getZeroPoints(), weight);
+  }
   if (!linear || !linear.getBits()) {
     builder.clone(*op, mapping);
     return;
@@ -151,9 +175,14 @@ public:
   LogicalResult build();
 
 private:
-  void dispatch(Value root);
+  /// A kernel of everything behind `roots` that is not in memory, and its dispatch.
+  void dispatch(ValueRange roots);
   /// The program's value for a function's value in memory, made on first use.
   Value lookup(Value value);
+  /// The same, where the value may be a constant.
+  Value lookupOrLoad(Value value);
+  LogicalResult orderStateWrites(Block &block);
+  bool isReadAsView(OpOperand &operand);
   void collect(Value value, llvm::SetVector<Operation *> &body,
                llvm::SetVector<OpOperand *> &inputs);
   Value copy(Value value);
@@ -177,6 +206,20 @@ Value ProgramBuilder::lookup(Value value) {
   return view;
 }
 
+/// What a microkernel reads through strides must lie in memory with the strides of its
+/// own shape where a reshape's sizes are too uncertain to derive any.
+bool ProgramBuilder::isReadAsView(OpOperand &operand) {
+  Value source = operand.get(), root = source;
+  while (auto reshape = root.getDefiningOp<ReshapeOp>())
+    root = reshape.getInput();
+  if (root == source || !plan.inMemory(root))
+    return false;
+  Operation *op = operand.getOwner();
+  if (isa<LinearOp, ExpertLinearOp, QuantizeInputOp>(op))
+    return !getRowMatrix(source);
+  return isa<MatmulOp, AttentionOp, LinearAttentionOp>(op) && !getStridedView(source);
+}
+
 /// Operations that `value` needs inside the kernel, operands first, and the uses
 /// of values that come from outside.
 void ProgramBuilder::collect(Value value, llvm::SetVector<Operation *> &body,
@@ -186,7 +229,7 @@ void ProgramBuilder::collect(Value value, llvm::SetVector<Operation *> &body,
     Value source = operand.get();
     if (isPackedAway(operand))
       continue;
-    if (plan.inMemory(source))
+    if (plan.inMemory(source) || isReadAsView(operand))
       inputs.insert(&operand);
     else
       collect(source, body, inputs);
@@ -194,12 +237,26 @@ void ProgramBuilder::collect(Value value, llvm::SetVector<Operation *> &body,
   body.insert(op);
 }
 
-void ProgramBuilder::dispatch(Value root) {
+Value ProgramBuilder::lookupOrLoad(Value value) {
+  Value root = value;
+  while (auto reshape = root.getDefiningOp<ReshapeOp>())
+    root = reshape.getInput();
+  if (auto constant = root.getDefiningOp<ConstantOp>(); constant && !mapping.contains(root)) {
+    OpOperand &use = *root.use_begin();
+    Value loaded = exec::LoadWeightOp::create(builder, value.getLoc(), root.getType(),
+                                              tables.weight(constant, &use));
+    mapping.map(root, loaded);
+  }
+  return lookup(value);
+}
+
+void ProgramBuilder::dispatch(ValueRange roots) {
   llvm::SetVector<Operation *> body;
   llvm::SetVector<OpOperand *> uses;
-  collect(root, body, uses);
+  for (Value root : roots)
+    collect(root, body, uses);
 
-  Location loc = root.getLoc();
+  Location loc = roots.front().getLoc();
   exec::KernelOp kernel = tables.makeKernel(loc, kernelKind(body.getArrayRef()));
   Block *block = &kernel.getBody().emplaceBlock();
   OpBuilder inside = OpBuilder::atBlockBegin(block);
@@ -210,7 +267,7 @@ void ProgramBuilder::dispatch(Value root) {
     if (local.contains(source))
       continue;
     local.map(source, block->addArgument(source.getType(), source.getLoc()));
-    if (auto constant = source.getDefiningOp<ConstantOp>()) {
+    if (ConstantOp constant = getWeight(source)) {
       StringAttr name = tables.weight(constant, use);
       Value &loaded = loadedWeights[name];
       if (!loaded)
@@ -222,12 +279,35 @@ void ProgramBuilder::dispatch(Value root) {
   }
   for (Operation *op : body)
     cloneIntoKernel(op, inside, local);
-  exec::YieldOp::create(inside, loc, local.lookup(root));
+  SmallVector<Value> yielded;
+  for (Value root : roots)
+    yielded.push_back(local.lookup(root));
+  exec::YieldOp::create(inside, loc, yielded);
 
   StringAttr name = tables.unique(kernel);
-  auto dispatched = exec::DispatchOp::create(builder, loc, root.getType(),
+  auto dispatched = exec::DispatchOp::create(builder, loc, roots.getTypes(),
                                              FlatSymbolRefAttr::get(name), inputs, nullptr);
-  mapping.map(root, dispatched.getResult(0));
+  mapping.map(roots, dispatched.getOutputs());
+}
+
+/// What overwrites a state comes behind everything that reads what it held: a load may
+/// have become part of a kernel that is dispatched later than the load stood.
+LogicalResult ProgramBuilder::orderStateWrites(Block &block) {
+  for (Operation &op : llvm::make_early_inc_range(block)) {
+    Value state = exec::getOverwrittenState(&op);
+    if (!state)
+      continue;
+    Operation *last = &op;
+    for (Operation *reader : state.getUsers())
+      if (last->isBeforeInBlock(reader))
+        last = reader;
+    for (Operation *user : op.getUsers())
+      if (user->isBeforeInBlock(last))
+        return op.emitError("a state is read after it is overwritten");
+    if (last != &op)
+      op.moveAfter(last);
+  }
+  return success();
 }
 
 /// A dispatch that writes `value` to memory of its own.
@@ -270,9 +350,18 @@ LogicalResult ProgramBuilder::build() {
   for (Operation &op : func.front()) {
     if (isa<ConstantOp, func::ReturnOp>(op))
       continue;
-    for (Value result : op.getResults())
-      if (plan.inMemory(result))
-        dispatch(result);
+    if (auto size = dyn_cast<DefineSizeOp>(op)) {
+      exec::DefineSizeOp::create(builder, op.getLoc(), size.getSymbolAttr(), size.getBoundAttr(),
+                                 lookupOrLoad(size.getValue()));
+      continue;
+    }
+    if (isa<CastOp>(op) && getWeight(op.getResult(0)))
+      continue; // a weight of another type, converted when it is packed
+    SmallVector<Value> roots = getKernelRoots(&op);
+    if (llvm::all_of(roots,
+                     [&](Value root) { return plan.inMemory(root) && !mapping.contains(root); }) &&
+        !roots.empty())
+      dispatch(roots);
   }
 
   // Every output is a buffer of its own that some dispatch writes.
@@ -282,13 +371,7 @@ LogicalResult ProgramBuilder::build() {
     Value root = value;
     while (auto reshape = root.getDefiningOp<ReshapeOp>())
       root = reshape.getInput();
-    if (auto constant = root.getDefiningOp<ConstantOp>()) {
-      OpOperand &use = *root.use_begin();
-      Value loaded = exec::LoadWeightOp::create(builder, value.getLoc(), root.getType(),
-                                                tables.weight(constant, &use));
-      mapping.map(root, loaded);
-    }
-    Value result = lookup(value);
+    Value result = lookupOrLoad(value);
     bool isState = isa<StateType>(value.getType());
     if (!isState && (isa<BlockArgument>(root) || root.getDefiningOp<ConstantOp>() ||
                      !returned.insert(root).second))
@@ -296,18 +379,21 @@ LogicalResult ProgramBuilder::build() {
     results.push_back(result);
   }
   exec::ReturnOp::create(builder, func.getLoc(), results);
-  return success();
+  return orderStateWrites(*block);
 }
 
 /// Gives each linear a weight constant of its own: its layout is not that of other
 /// uses, and a kernel argument has one layout. Equal weights become one again.
 void separateWeights(func::FuncOp func) {
-  for (auto linear : func.getOps<LinearOp>())
-    if (auto constant = linear.getWeight().getDefiningOp<ConstantOp>();
-        constant && !constant->hasOneUse()) {
-      OpBuilder builder(constant);
-      linear.getWeightMutable().assign(builder.clone(*constant)->getResult(0));
-    }
+  auto separate = [](auto linear) {
+    Operation *weight = linear.getWeight().getDefiningOp();
+    if (!weight || !isa<ConstantOp, CastOp>(weight) || weight->hasOneUse())
+      return;
+    OpBuilder builder(weight);
+    linear.getWeightMutable().assign(builder.clone(*weight)->getResult(0));
+  };
+  llvm::for_each(func.getOps<LinearOp>(), separate);
+  llvm::for_each(func.getOps<ExpertLinearOp>(), separate);
 }
 
 /// Gives each n-bit linear with int8 activations the rounded input, made once for
@@ -316,7 +402,7 @@ void quantizeInputs(func::FuncOp func) {
   DenseMap<Value, Value> quantized;
   for (auto linear : llvm::make_early_inc_range(func.getOps<LinearOp>())) {
     auto type = cast<RankedTensorType>(linear.getInput().getType());
-    if (!linear.getBits() || *linear.getBits() != 4 ||
+    if (!linear.getBits() || *linear.getBits() > 4 ||
         linear.getActivations() != Activations::int8 || !type.getElementType().isF32())
       continue;
     Value &input = quantized[linear.getInput()];

@@ -18,20 +18,27 @@ using namespace llmc;
 namespace {
 struct InsertBarriers : llmc::impl::InsertBarriersBase<InsertBarriers> {
   void runOnOperation() override {
-    DenseSet<Value> pending; // written since the last barrier
+    DenseSet<Value> written, read; // since the last barrier
     for (Operation &op : llvm::make_early_inc_range(getOperation().getBody().front())) {
-      auto dispatch = dyn_cast<exec::DispatchOp>(op);
-      if (!dispatch)
+      if (!isa<exec::DispatchOp, exec::DefineSizeOp>(op))
         continue;
-      bool depends = llvm::any_of(dispatch.getInputs(), [&](Value input) {
-        return pending.contains(exec::getBuffer(input));
-      });
+      bool depends = llvm::any_of(
+          op.getOperands(), [&](Value input) { return written.contains(exec::getBuffer(input)); });
+      // What overwrites a state waits for those that read what it held.
+      if (Value state = exec::getOverwrittenState(&op))
+        depends |= read.contains(state);
       if (depends) {
-        OpBuilder builder(dispatch);
-        exec::BarrierOp::create(builder, dispatch.getLoc());
-        pending.clear();
+        OpBuilder builder(&op);
+        exec::BarrierOp::create(builder, op.getLoc());
+        written.clear();
+        read.clear();
       }
-      pending.insert(dispatch.getOutputs().begin(), dispatch.getOutputs().end());
+      if (!isa<exec::DispatchOp>(op))
+        continue;
+      written.insert(op.result_begin(), op.result_end());
+      for (Value input : op.getOperands())
+        if (isa<llm::StateType>(input.getType()))
+          read.insert(input);
     }
   }
 };

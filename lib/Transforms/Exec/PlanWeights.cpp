@@ -28,14 +28,19 @@ int64_t weightBytes(exec::WeightOp weight, int64_t panelWidth) {
   case exec::WeightLayout::dense:
     return type.getNumElements() * exec::elementBytes(type.getElementType());
   case exec::WeightLayout::panels:
-    return ceilDiv(*weight.getOutputs(), panelWidth) * panelWidth * *weight.getColumns() *
-           exec::elementBytes(type.getElementType());
+    if (type.getElementType().isInteger(8)) // row blocks of four inputs at a time
+      return ceilDiv(*weight.getOutputs(), kRowBlock) * kRowBlock *
+             ceilDiv(*weight.getColumns(), 4) * 4;
+    return exec::numMatrices(weight) * ceilDiv(*weight.getOutputs(), panelWidth) * panelWidth *
+           *weight.getColumns() * int64_t(sizeof(float));
   case exec::WeightLayout::row_blocks: {
     int64_t group = *weight.getGroupSize();
+    // Numbers of 2 bits are packed as ones of 4.
+    int64_t bits = std::max<int64_t>(4, exec::numBits(weight));
     int64_t groupBytes =
-        group * kRowBlock / 2 + kRowBlock * 4 + (weight.getZeroPoints() ? kRowBlock : 0);
-    return ceilDiv(*weight.getOutputs(), kRowBlock) * ceilDiv(*weight.getColumns(), group) *
-           groupBytes;
+        group * kRowBlock * bits / 8 + kRowBlock * 4 + (weight.getZeroPoints() ? kRowBlock : 0);
+    return exec::numMatrices(weight) * ceilDiv(*weight.getOutputs(), kRowBlock) *
+           ceilDiv(*weight.getColumns(), group) * groupBytes;
   }
   }
   llvm_unreachable("unknown weight layout");

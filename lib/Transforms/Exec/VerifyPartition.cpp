@@ -56,6 +56,9 @@ private:
     llvm::StringSet<> listed;
     for (const exec::ProgramSymbol &symbol : exec::getSymbols(program))
       listed.insert(symbol.name);
+    // Those that data decides are symbols from their definition on.
+    for (auto op : program.getBody().front().getOps<exec::DefineSizeOp>())
+      listed.erase(op.getSymbol());
     LogicalResult result = success();
     auto visit = [&](Operation *op, Type type) {
       auto tensor = dyn_cast<RankedTensorType>(type);
@@ -69,10 +72,12 @@ private:
     };
     for (BlockArgument argument : program.getBody().getArguments())
       visit(program, argument.getType());
-    program.walk([&](Operation *op) {
-      for (Type type : op->getResultTypes())
-        visit(op, type);
-    });
+    for (Operation &op : program.getBody().front()) {
+      for (Type type : op.getResultTypes())
+        visit(&op, type);
+      if (auto size = dyn_cast<exec::DefineSizeOp>(op))
+        listed.insert(size.getSymbol());
+    }
     return result;
   }
 };

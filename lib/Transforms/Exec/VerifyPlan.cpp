@@ -71,21 +71,32 @@ private:
 
   /// Dispatches of one group read nothing that the group writes.
   LogicalResult checkBarriers(exec::ProgramOp program) {
-    DenseSet<Value> written;
+    DenseSet<Value> written, read, overwritten;
     for (Operation &op : program.getBody().front()) {
-      if (isa<exec::BarrierOp>(op))
+      if (isa<exec::BarrierOp>(op)) {
         written.clear();
-      auto dispatch = dyn_cast<exec::DispatchOp>(op);
-      if (!dispatch)
+        read.clear();
+      }
+      if (!isa<exec::DispatchOp, exec::DefineSizeOp>(op))
         continue;
-      for (Value input : dispatch.getInputs())
+      for (Value input : op.getOperands()) {
         if (written.contains(exec::getBuffer(input))) {
-          InFlightDiagnostic error =
-              dispatch.emitError("reads a buffer written since the last barrier");
+          InFlightDiagnostic error = op.emitError("reads a buffer written since the last barrier");
           error.attachNote(exec::getBuffer(input).getLoc()) << "the buffer is written here";
           return error;
         }
-      written.insert(dispatch.getOutputs().begin(), dispatch.getOutputs().end());
+        if (overwritten.contains(input))
+          return op.emitError("reads a state that is overwritten already");
+      }
+      if (Value state = exec::getOverwrittenState(&op)) {
+        if (read.contains(state))
+          return op.emitError("overwrites a state read since the last barrier");
+        overwritten.insert(state);
+      }
+      for (Value input : op.getOperands())
+        if (isa<llm::StateType>(input.getType()))
+          read.insert(input);
+      written.insert(op.result_begin(), op.result_end());
     }
     return success();
   }
@@ -100,9 +111,12 @@ private:
       returned.insert(exec::getBuffer(value));
 
     llvm::MapVector<Value, PlacedBuffer> buffers;
+    SmallVector<Value> sizes; // a late worker reads them after the program's end
     int64_t group = 0;
     for (Operation &op : program.getBody().front()) {
       group += isa<exec::BarrierOp>(op);
+      if (auto size = dyn_cast<exec::DefineSizeOp>(op))
+        sizes.push_back(exec::getBuffer(size.getValue()));
       auto dispatch = dyn_cast<exec::DispatchOp>(op);
       if (!dispatch)
         continue;
@@ -121,6 +135,9 @@ private:
           buffers[output] = {offset, sizeBytes(program, type), group, group};
       }
     }
+    for (Value size : sizes)
+      if (auto it = buffers.find(size); it != buffers.end())
+        it->second.lastGroup = group;
     return checkPlaces(program, llvm::to_vector(buffers));
   }
 

@@ -90,3 +90,51 @@ func.func @attention(%q: tensor<1x4x7x16xf32>, %k: tensor<1x2x7x16xf32>) -> tens
   %2 = llm.reshape %1 : tensor<1x7x4x16xf32> to tensor<1x7x64xf32>
   return %2 : tensor<1x7x64xf32>
 }
+
+// -----
+
+// A convolution stores its result, and reads what is in memory.
+// CHECK-LABEL: exec.program @convolution
+// CHECK: exec.dispatch @pointwise
+// CHECK: exec.dispatch @conv
+// CHECK: exec.dispatch @pointwise
+// CHECK-NOT: exec.dispatch
+func.func @convolution(%x: tensor<1x4x7xf32>, %w: tensor<4x1x3xf32>) -> tensor<1x4x5xf32>
+    attributes {llm.phase = "run", llm.symbols = []} {
+  %0 = llm.unary exp %x : tensor<1x4x7xf32>
+  %1 = llm.conv %0, %w {strides = array<i64: 1>, dilations = array<i64: 1>, pads = array<i64: 0, 0>, groups = 4 : i64} : (tensor<1x4x7xf32>, tensor<4x1x3xf32>) -> tensor<1x4x5xf32>
+  %2 = llm.unary silu %1 : tensor<1x4x5xf32>
+  return %2 : tensor<1x4x5xf32>
+}
+
+// -----
+
+// A scatter computes its input while it copies it.
+// CHECK-LABEL: exec.program @scatter
+// CHECK-COUNT-1: exec.dispatch @scatter_nd
+// CHECK-NOT: exec.dispatch
+func.func @scatter(%x: tensor<4x8xf32>, %i: tensor<3x1xi64>, %u: tensor<3x8xf32>) -> tensor<4x8xf32>
+    attributes {llm.phase = "run", llm.symbols = []} {
+  %0 = llm.unary neg %x : tensor<4x8xf32>
+  %1 = llm.scatter_nd replace %0, %i, %u : tensor<4x8xf32>, tensor<3x1xi64>, tensor<3x8xf32>
+  return %1 : tensor<4x8xf32>
+}
+
+// -----
+
+// The cast of a weight happens when it is packed; the epilogue stays f32, where the
+// product was written.
+// CHECK-LABEL: exec.program @half
+// CHECK: exec.load_weight @{{.*}} : tensor<2x4xf32>
+// CHECK: exec.dispatch @linear
+// CHECK: exec.dispatch @pointwise
+// CHECK-NOT: exec.dispatch
+// CHECK: exec.weight {{.*}}panels{{.*}}tensor<2x4xf16>
+func.func @half(%x: tensor<3x2xf32>) -> tensor<3x4xf16>
+    attributes {llm.phase = "run", llm.symbols = []} {
+  %w = llm.constant dense<[[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]> : tensor<2x4xf16>
+  %0 = llm.cast %w : tensor<2x4xf16> to tensor<2x4xf32>
+  %1 = llm.linear %x, %0 : (tensor<3x2xf32>, tensor<2x4xf32>) -> tensor<3x4xf32>
+  %2 = llm.cast %1 : tensor<3x4xf32> to tensor<3x4xf16>
+  return %2 : tensor<3x4xf16>
+}

@@ -28,3 +28,21 @@ func.func @splat(%x: tensor<3x2xf32>, %y: tensor<5x2xf32>) -> (tensor<3x2xf32>, 
   %1 = llm.linear %y, %w : (tensor<5x2xf32>, tensor<2x2xf32>) -> tensor<5x2xf32>
   return %0, %1 : tensor<3x2xf32>, tensor<5x2xf32>
 }
+
+// -----
+
+// The matrices of experts have the layouts of other weights; scales and zero points of
+// n-bit ones go into the packed bytes.
+// CHECK-LABEL: exec.program @experts
+// CHECK-DAG: exec.weight @{{.*}} row_blocks {{.*}}columns = 32 : i64, group_size = 16 : i64, outputs = 2 : i64
+// CHECK-DAG: exec.weight @{{.*}} panels {columns = 2 : i64, outputs = 5 : i64}
+// CHECK-DAG: llm.expert_linear %{{.*}}, %{{.*}}, %[[W:.*]] scales %[[W]] {
+func.func @experts(%x: tensor<3x32xf32>, %ids: tensor<3x2xi64>) -> tensor<3x2x5xf32>
+    attributes {llm.phase = "run", llm.symbols = []} {
+  %w = llm.constant dense<1> : tensor<4x2x2x8xui8>
+  %s = llm.constant dense<0.5> : tensor<4x2x2xf32>
+  %v = llm.constant dense<2.0> : tensor<4x2x5xf32>
+  %0 = llm.expert_linear %x, %ids, %w scales %s {bits = 4 : i64, group_size = 16 : i64, columns = 32 : i64} : (tensor<3x32xf32>, tensor<3x2xi64>, tensor<4x2x2x8xui8>, tensor<4x2x2xf32>) -> tensor<3x2x2xf32>
+  %1 = llm.expert_linear %0, %ids, %v : (tensor<3x2x2xf32>, tensor<3x2xi64>, tensor<4x2x5xf32>) -> tensor<3x2x5xf32>
+  return %1 : tensor<3x2x5xf32>
+}

@@ -10,7 +10,7 @@ exec.weight @w dense {columns = 4 : i64} dense<1.0> : tensor<4x4xf32>
 
 // -----
 
-// expected-error@+1 {{C2: expected a matrix of 4 x 8, found 'tensor<8x4xf32>'}}
+// expected-error@+1 {{C2: expected a matrix of 4 x 8, or several, found 'tensor<8x4xf32>'}}
 exec.weight @w panels {columns = 4 : i64, outputs = 8 : i64} dense<1.0> : tensor<8x4xf32>
 
 // -----

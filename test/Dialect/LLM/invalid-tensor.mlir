@@ -223,3 +223,178 @@ func.func @matmul_c3(%a: tensor<2x2x4xf32>, %b: tensor<3x4x2xf32>) {
   %0 = llm.matmul %a, %b : tensor<2x2x4xf32>, tensor<3x4x2xf32>
   return
 }
+
+// -----
+
+func.func @unary_bitwise(%a: tensor<4xf32>) {
+  // expected-error@+1 {{llm.unary: bitwise_not is for integers}}
+  %0 = llm.unary bitwise_not %a : tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @binary_bitwise(%a: tensor<4xf32>) {
+  // expected-error@+1 {{llm.binary: shift_left is for integers}}
+  %0 = llm.binary shift_left %a, %a : tensor<4xf32>, tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @bitcast_c1(%a: tensor<4xf32>) {
+  // expected-error@+1 {{C1: 'tensor<4xf32>' and 'tensor<4xi64>' have elements of other widths}}
+  %0 = llm.bitcast %a : tensor<4xf32> to tensor<4xi64>
+  return
+}
+
+// -----
+
+func.func @gather_elements_c1(%a: tensor<4x8xf32>, %i: tensor<4x2xi64>) {
+  // expected-error@+1 {{llm.gather_elements: C1: axis 2 of rank 2}}
+  %0 = llm.gather_elements 2 %a, %i : tensor<4x8xf32>, tensor<4x2xi64>
+  return
+}
+
+// -----
+
+func.func @gather_elements_c2(%a: tensor<4x8xf32>, %i: tensor<4xi64>) {
+  // expected-error@+1 {{llm.gather_elements: C2: indices}}
+  %0 = llm.gather_elements 1 %a, %i : tensor<4x8xf32>, tensor<4xi64>
+  return
+}
+
+// -----
+
+func.func @scatter_elements_c1(%a: tensor<4x8xf32>, %i: tensor<4x2xi64>, %u: tensor<4x2xf32>) {
+  // expected-error@+1 {{llm.scatter_elements: C1: axis 2 of rank 2}}
+  %0 = llm.scatter_elements add 2 %a, %i, %u : tensor<4x8xf32>, tensor<4x2xi64>, tensor<4x2xf32>
+  return
+}
+
+// -----
+
+func.func @scatter_elements_c2(%a: tensor<4x8xf32>, %i: tensor<4x2xi64>, %u: tensor<4x3xf32>) {
+  // expected-error@+1 {{llm.scatter_elements: C2: indices}}
+  %0 = llm.scatter_elements add 1 %a, %i, %u : tensor<4x8xf32>, tensor<4x2xi64>, tensor<4x3xf32>
+  return
+}
+
+// -----
+
+func.func @scatter_elements_c3(%a: tensor<4x8xf32>, %i: tensor<4x2xi64>, %u: tensor<4x2xf16>) {
+  // expected-error@+1 {{llm.scatter_elements: C3:}}
+  %0 = llm.scatter_elements add 1 %a, %i, %u : tensor<4x8xf32>, tensor<4x2xi64>, tensor<4x2xf16>
+  return
+}
+
+// -----
+
+func.func @scatter_nd_c1(%a: tensor<4x8xf32>, %i: tensor<3x3xi64>, %u: tensor<3xf32>) {
+  // expected-error@+1 {{llm.scatter_nd: C1: indices}}
+  %0 = llm.scatter_nd add %a, %i, %u : tensor<4x8xf32>, tensor<3x3xi64>, tensor<3xf32>
+  return
+}
+
+// -----
+
+func.func @scatter_nd_c2(%a: tensor<4x8xf32>, %i: tensor<3x1xi64>, %u: tensor<3x7xf32>) {
+  // expected-error@+1 {{llm.scatter_nd: C2: updates}}
+  %0 = llm.scatter_nd add %a, %i, %u : tensor<4x8xf32>, tensor<3x1xi64>, tensor<3x7xf32>
+  return
+}
+
+// -----
+
+func.func @scatter_nd_c3(%a: tensor<4x8xf32>, %i: tensor<3x1xi64>, %u: tensor<3x8xf16>) {
+  // expected-error@+1 {{llm.scatter_nd: C3:}}
+  %0 = llm.scatter_nd add %a, %i, %u : tensor<4x8xf32>, tensor<3x1xi64>, tensor<3x8xf16>
+  return
+}
+
+// -----
+
+func.func @cumulative_c1(%a: tensor<4x8xf32>) {
+  // expected-error@+1 {{llm.cumulative: C1: axis 2}}
+  %0 = llm.cumulative sum 2 %a : tensor<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @top_k_c1(%a: tensor<4x8xf32>) {
+  // expected-error@+1 {{llm.top_k_indices: C1: axis 2}}
+  %0 = llm.top_k_indices 2 %a "1" : tensor<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @top_k_c2(%a: tensor<4x8xf32>) {
+  // expected-error@+1 {{llm.top_k_indices: C2: the first 9 of 8}}
+  %0 = llm.top_k_indices 1 %a "9" : tensor<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @conv_c1(%x: tensor<1x4xf32>, %w: tensor<4x4xf32>) {
+  // expected-error@+2 {{llm.conv: C1:}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = llm.conv %x, %w {strides = array<i64: 1>, dilations = array<i64: 1>, pads = array<i64: 0, 0>, groups = 1 : i64} : (tensor<1x4xf32>, tensor<4x4xf32>) -> tensor<1x4xf32>
+  return
+}
+
+// -----
+
+func.func @conv_c2(%x: tensor<1x4x7xf32>, %w: tensor<4x4x3xf32>) {
+  // expected-error@+2 {{llm.conv: C2:}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = llm.conv %x, %w {strides = array<i64: 1>, dilations = array<i64: 1>, pads = array<i64: 0>, groups = 1 : i64} : (tensor<1x4x7xf32>, tensor<4x4x3xf32>) -> tensor<1x4x5xf32>
+  return
+}
+
+// -----
+
+func.func @conv_c3(%x: tensor<1x4x7xf32>, %w: tensor<4x4x3xf32>) {
+  // expected-error@+2 {{llm.conv: C3:}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = llm.conv %x, %w {strides = array<i64: 1>, dilations = array<i64: 1>, pads = array<i64: 0, 0>, groups = 2 : i64} : (tensor<1x4x7xf32>, tensor<4x4x3xf32>) -> tensor<1x4x5xf32>
+  return
+}
+
+// -----
+
+func.func @conv_c4(%x: tensor<1x4x7xf32>, %w: tensor<4x4x3xf32>, %b: tensor<3xf32>) {
+  // expected-error@+2 {{llm.conv: C4: bias}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = llm.conv %x, %w bias %b {strides = array<i64: 1>, dilations = array<i64: 1>, pads = array<i64: 0, 0>, groups = 1 : i64} : (tensor<1x4x7xf32>, tensor<4x4x3xf32>, tensor<3xf32>) -> tensor<1x4x5xf32>
+  return
+}
+
+// -----
+
+func.func @conv_c5(%x: tensor<1x4x7xf32>, %w: tensor<4x4x?xf32, #llm.dims<"4", "4", "k">>) {
+  // expected-error@+2 {{llm.conv: C5: kernel}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = llm.conv %x, %w {strides = array<i64: 1>, dilations = array<i64: 1>, pads = array<i64: 0, 0>, groups = 1 : i64} : (tensor<1x4x7xf32>, tensor<4x4x?xf32, #llm.dims<"4", "4", "k">>) -> tensor<1x4x5xf32>
+  return
+}
+
+// -----
+
+func.func @window_reduce_c1(%a: tensor<4x8xf32>) {
+  // expected-error@+2 {{llm.window_reduce: C1:}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = llm.window_reduce max %a {window = array<i64>, strides = array<i64>, dilations = array<i64>, pads = array<i64>} : (tensor<4x8xf32>) -> tensor<4x8xf32>
+  return
+}
+
+// -----
+
+func.func @window_reduce_c2(%a: tensor<1x4x8xf32>) {
+  // expected-error@+2 {{llm.window_reduce: C2:}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = llm.window_reduce max %a {window = array<i64: 0>, strides = array<i64: 1>, dilations = array<i64: 1>, pads = array<i64: 0, 0>} : (tensor<1x4x8xf32>) -> tensor<1x4x8xf32>
+  return
+}

@@ -158,3 +158,39 @@ func.func @state_append_c1(%state: !llm.state<tensor<2x16xf32>>, %new: tensor<1x
   %0 = llm.state_append %state, %new, %lens : !llm.state<tensor<2x16xf32>>, tensor<1x2x3x8xf32>, tensor<1xi64>
   return
 }
+
+// -----
+
+func.func @expert_linear_C1(%x: tensor<3x4xf32>, %ids: tensor<3x2xf32>, %w: tensor<5x4x6xf32>) {
+  // expected-error@+2 {{C1: ids of type 'f32'}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = llm.expert_linear %x, %ids, %w : (tensor<3x4xf32>, tensor<3x2xf32>, tensor<5x4x6xf32>) -> tensor<3x2x6xf32>
+  return
+}
+
+// -----
+
+func.func @expert_linear_C2(%x: tensor<3x5xf32>, %ids: tensor<3x2xi64>, %w: tensor<5x4x6xf32>) {
+  // expected-error@+2 {{C2: input [3, 5] with ids [3, 2] and 4 columns}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = llm.expert_linear %x, %ids, %w : (tensor<3x5xf32>, tensor<3x2xi64>, tensor<5x4x6xf32>) -> tensor<3x2x6xf32>
+  return
+}
+
+// -----
+
+func.func @expert_linear_C3(%x: tensor<3x4xf32>, %ids: tensor<3x2xi64>, %w: tensor<4x6xf32>) {
+  // expected-error@+2 {{C3: weight 'tensor<4x6xf32>' for input 'tensor<3x4xf32>'}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = llm.expert_linear %x, %ids, %w : (tensor<3x4xf32>, tensor<3x2xi64>, tensor<4x6xf32>) -> tensor<3x2x6xf32>
+  return
+}
+
+// -----
+
+func.func @expert_linear_C4(%x: tensor<3x4xf32>, %ids: tensor<3x2xi64>, %w: tensor<5x4x6xf32>, %b: tensor<6xf32>) {
+  // expected-error@+2 {{C4: bias [6]}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %0 = llm.expert_linear %x, %ids, %w bias %b : (tensor<3x4xf32>, tensor<3x2xi64>, tensor<5x4x6xf32>, tensor<6xf32>) -> tensor<3x2x6xf32>
+  return
+}

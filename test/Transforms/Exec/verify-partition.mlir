@@ -25,3 +25,18 @@ exec.program @p "run" attributes {symbols = [], input_names = ["x"], output_name
 ^bb0(%x: tensor<?xf32, #llm.dims<"n + 1">>):
   exec.return
 }
+
+// -----
+
+exec.kernel @k "pointwise" {
+^bb0(%x: tensor<?xf32, #llm.dims<"k">>):
+  exec.yield %x : tensor<?xf32, #llm.dims<"k">>
+}
+exec.program @early "run" attributes {symbols = [{name = "k", min = 0 : i64, max = 8 : i64}], input_names = ["n", "x"], output_names = []} {
+^bb0(%n: tensor<i64>, %x: tensor<8xf32>):
+  // expected-error@+1 {{the size 'k' is no symbol of the program}}
+  %0 = exec.view %x : tensor<8xf32> to tensor<?xf32, #llm.dims<"k">>
+  exec.define_size "k" <= "8" (%n) : tensor<i64>
+  %1 = exec.dispatch @k(%0) : (tensor<?xf32, #llm.dims<"k">>) -> tensor<?xf32, #llm.dims<"k">>
+  exec.return
+}

@@ -90,3 +90,44 @@ exec.program @no_place "run" attributes {symbols = [], input_names = ["x"], outp
   %0 = exec.dispatch @k(%x) {offsets = array<i64: -1>} : (tensor<4xf32>) -> tensor<4xf32>
   exec.return
 }
+
+// -----
+
+exec.kernel @load "pointwise" {
+^bb0(%s: !llm.state<tensor<4xf32>, fixed = true>):
+  %0 = llm.state_load %s : !llm.state<tensor<4xf32>, fixed = true> to tensor<1x4xf32>
+  exec.yield %0 : tensor<1x4xf32>
+}
+exec.kernel @store "state_store" {
+^bb0(%s: !llm.state<tensor<4xf32>, fixed = true>, %x: tensor<1x4xf32>):
+  %0 = llm.state_store %s, %x : !llm.state<tensor<4xf32>, fixed = true>, tensor<1x4xf32>
+  exec.yield %0 : !llm.state<tensor<4xf32>, fixed = true>
+}
+exec.program @race "decode" attributes {symbols = [], input_names = ["s", "x"], output_names = ["y", "s"], arena_bytes = 0 : i64, lower_bound = 0 : i64} {
+^bb0(%s: !llm.state<tensor<4xf32>, fixed = true>, %x: tensor<1x4xf32>):
+  %0 = exec.dispatch @load(%s) {offsets = array<i64: -1>} : (!llm.state<tensor<4xf32>, fixed = true>) -> tensor<1x4xf32>
+  // expected-error@+1 {{overwrites a state read since the last barrier}}
+  %1 = exec.dispatch @store(%s, %x) {offsets = array<i64: -1>} : (!llm.state<tensor<4xf32>, fixed = true>, tensor<1x4xf32>) -> !llm.state<tensor<4xf32>, fixed = true>
+  exec.return %0, %1 : tensor<1x4xf32>, !llm.state<tensor<4xf32>, fixed = true>
+}
+
+// -----
+
+exec.kernel @load "pointwise" {
+^bb0(%s: !llm.state<tensor<4xf32>, fixed = true>):
+  %0 = llm.state_load %s : !llm.state<tensor<4xf32>, fixed = true> to tensor<1x4xf32>
+  exec.yield %0 : tensor<1x4xf32>
+}
+exec.kernel @store "state_store" {
+^bb0(%s: !llm.state<tensor<4xf32>, fixed = true>, %x: tensor<1x4xf32>):
+  %0 = llm.state_store %s, %x : !llm.state<tensor<4xf32>, fixed = true>, tensor<1x4xf32>
+  exec.yield %0 : !llm.state<tensor<4xf32>, fixed = true>
+}
+exec.program @late "decode" attributes {symbols = [], input_names = ["s", "x"], output_names = ["y", "s"], arena_bytes = 0 : i64, lower_bound = 0 : i64} {
+^bb0(%s: !llm.state<tensor<4xf32>, fixed = true>, %x: tensor<1x4xf32>):
+  %0 = exec.dispatch @store(%s, %x) {offsets = array<i64: -1>} : (!llm.state<tensor<4xf32>, fixed = true>, tensor<1x4xf32>) -> !llm.state<tensor<4xf32>, fixed = true>
+  exec.barrier
+  // expected-error@+1 {{reads a state that is overwritten already}}
+  %1 = exec.dispatch @load(%s) {offsets = array<i64: -1>} : (!llm.state<tensor<4xf32>, fixed = true>) -> tensor<1x4xf32>
+  exec.return %1, %0 : tensor<1x4xf32>, !llm.state<tensor<4xf32>, fixed = true>
+}

@@ -41,12 +41,15 @@ std::string_view isaLevelName(IsaLevel level);
 bool hostSupports(IsaLevel level);
 
 enum class Microkernel {
-  LinearF32F32F32, ///< linear_f32/linear_f32.h
-  LinearI8I4F32,   ///< linear_i4/linear_i4.h
-  LinearF32I4F32,  ///< linear_i4/linear_i4.h
-  QuantizeF32I8,   ///< quantize/quantize.h
-  AttentionF32,    ///< attention/attention.h
-  MatmulF32F32F32, ///< matmul/matmul.h
+  LinearF32F32F32,    ///< linear_f32/linear_f32.h
+  LinearI8I4F32,      ///< linear_i4/linear_i4.h
+  LinearF32I4F32,     ///< linear_i4/linear_i4.h
+  LinearF32I8F32,     ///< linear_i4/linear_i4.h
+  LinearU8I8I32,      ///< linear_u8_i8/linear_u8_i8.h
+  QuantizeF32I8,      ///< quantize/quantize.h
+  AttentionF32,       ///< attention/attention.h
+  LinearAttentionF32, ///< linear_attention/linear_attention.h
+  MatmulF32F32F32,    ///< matmul/matmul.h
 };
 
 /// The kernel's symbol in `bitcode(level)`: the newest variant that `level` has,
@@ -85,30 +88,47 @@ void packF32(const float *w, int64_t k, int64_t n, int64_t strideK, int64_t stri
              float *dst, int64_t panelBegin, int64_t panelEnd);
 
 //===----------------------------------------------------------------------===//
-// 4-bit row blocks (layout in linear_i4/linear_i4.h, the same at every level)
+// n-bit row blocks (layout in linear_i4/linear_i4.h, the same at every level)
 //===----------------------------------------------------------------------===//
 
 /// Outputs in one row block.
-inline constexpr int64_t rowBlockI4 = 16;
+inline constexpr int64_t rowBlockNBits = 16;
 
-/// Bytes of one row block of k inputs in groups of `groupSize`.
-int64_t rowBlockBytesI4(int64_t k, int64_t groupSize, bool hasZeroPoints);
+/// Bytes of one row block of k inputs in groups of `groupSize`. 2-bit numbers take 4.
+int64_t rowBlockBytesNBits(int64_t bits, int64_t k, int64_t groupSize, bool hasZeroPoints);
 
-/// Bytes of all row blocks: ceil(n / 16) * rowBlockBytesI4.
-int64_t packedSizeI4(int64_t k, int64_t n, int64_t groupSize, bool hasZeroPoints);
+/// Bytes of all row blocks: ceil(n / 16) * rowBlockBytesNBits.
+int64_t packedSizeNBits(int64_t bits, int64_t k, int64_t n, int64_t groupSize,
+                        bool hasZeroPoints);
 
-/// Weights as com.microsoft.MatMulNBits stores them (bits = 4).
+/// Weights as com.microsoft.MatMulNBits stores them, low bits of a byte first.
 struct NBitsWeights {
-  const uint8_t *nibbles;    ///< [n][ceil(k/g)][g/2], low nibble first
+  const uint8_t *numbers;    ///< [n][ceil(k/g)][g*bits/8]
   const float *scales;       ///< [n][ceil(k/g)]
-  const uint8_t *zeroPoints; ///< [n][ceil(ceil(k/g)/2)] low first; null: all 8
+  const uint8_t *zeroPoints; ///< [n][ceil(ceil(k/g)*bits/8)]; null: all 2^(bits-1)
   int64_t k, n, groupSize;   ///< groupSize 16, 32, 64, 128 or 256
+  int64_t bits = 4;          ///< 2, 4 or 8
 };
 
 /// Packs row blocks [blockBegin, blockEnd) of `w`; `dst` is the start of row
 /// block 0. Calls on disjoint ranges may run concurrently. Zero points are
 /// packed exactly when `w.zeroPoints` is given.
-void packI4(const NBitsWeights &w, std::byte *dst, int64_t blockBegin, int64_t blockEnd);
+void packNBits(const NBitsWeights &w, std::byte *dst, int64_t blockBegin, int64_t blockEnd);
+
+//===----------------------------------------------------------------------===//
+// 8-bit integer row blocks (layout in linear_u8_i8/linear_u8_i8.h)
+//===----------------------------------------------------------------------===//
+
+/// Outputs in one row block.
+inline constexpr int64_t rowBlockI8 = 16;
+
+/// Bytes of one row block: 16 * ceil(k / 4) * 4.
+int64_t rowBlockBytesI8(int64_t k);
+
+/// Packs row blocks [blockBegin, blockEnd) of w(n, k) = w[n * strideN + k * strideK];
+/// `dst` is the start of row block 0.
+void packI8(const int8_t *w, int64_t k, int64_t n, int64_t strideK, int64_t strideN,
+            std::byte *dst, int64_t blockBegin, int64_t blockEnd);
 
 } // namespace llmc::cpu
 

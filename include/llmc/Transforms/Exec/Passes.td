@@ -17,7 +17,8 @@ def InsertBarriers : LLMC_ExecPass<"llmc-insert-barriers", "::llmc::exec::Progra
   let summary = "a barrier before each dispatch that needs an earlier one's result";
   let description = [{
     Dispatches between two barriers run at the same time. A barrier is inserted
-    exactly where a dispatch reads what was written since the last one.
+    exactly where a dispatch or a size reads what was written since the last one, or
+    where a dispatch overwrites a state that was read since then.
   }];
 }
 
@@ -25,7 +26,8 @@ def PlanArena : LLMC_ExecPass<"llmc-plan-arena", "::llmc::exec::ProgramOp"> {
   let summary = "offsets for the buffers of a program";
   let description = [{
     Sizes are upper bounds over the program's symbols; lifetimes are counted in
-    barrier groups, since dispatches of one group run at the same time.
+    barrier groups, since dispatches of one group run at the same time. What a size is
+    read from lives until the end.
 
     **Requires** `llmc-insert-barriers`. **Ensures** `offsets` on every dispatch,
     `arena_bytes` and `lower_bound` on the program.
@@ -46,7 +48,8 @@ def VerifyPartition : LLMC_ExecPass<"llmc-verify-partition", "::mlir::ModuleOp">
   let summary = "check what may be left after the partition phase";
   let description = [{
     Only weights, kernels and programs stand at the top; every kernel is dispatched
-    and every weight loaded; sizes use only symbols of their program.
+    and every weight loaded; sizes use only symbols of their program, after their
+    definition where data decides them.
   }];
 }
 
@@ -56,7 +59,7 @@ def VerifyPlan : LLMC_ExecPass<"llmc-verify-plan", "::mlir::ModuleOp"> {
     Weights have aligned offsets and do not overlap. Every buffer that is neither
     output nor state has an aligned place inside `arena_bytes`, and no two that live
     in the same barrier group overlap. No dispatch reads a buffer written since the
-    last barrier.
+    last barrier, overwrites a state read since then, or reads one that is overwritten.
   }];
 }
 

@@ -37,50 +37,77 @@ void packF32(const float *w, int64_t k, int64_t n, int64_t strideK,
   }
 }
 
-static int64_t groupBytesI4(int64_t groupSize, bool hasZeroPoints) {
-  return groupSize * 8 + 64 + (hasZeroPoints ? 16 : 0);
+/// Bits of a packed number: 2-bit numbers are packed as 4-bit ones.
+static int64_t packedBits(int64_t bits) { return bits == 8 ? 8 : 4; }
+
+static int64_t groupBytesNBits(int64_t bits, int64_t groupSize, bool hasZeroPoints) {
+  return groupSize * 2 * packedBits(bits) + 64 + (hasZeroPoints ? 16 : 0);
 }
 
-int64_t rowBlockBytesI4(int64_t k, int64_t groupSize, bool hasZeroPoints) {
-  return ceilDiv(k, groupSize) * groupBytesI4(groupSize, hasZeroPoints);
+int64_t rowBlockBytesNBits(int64_t bits, int64_t k, int64_t groupSize, bool hasZeroPoints) {
+  return ceilDiv(k, groupSize) * groupBytesNBits(bits, groupSize, hasZeroPoints);
 }
 
-int64_t packedSizeI4(int64_t k, int64_t n, int64_t groupSize, bool hasZeroPoints) {
-  return ceilDiv(n, rowBlockI4) * rowBlockBytesI4(k, groupSize, hasZeroPoints);
+int64_t packedSizeNBits(int64_t bits, int64_t k, int64_t n, int64_t groupSize,
+                        bool hasZeroPoints) {
+  return ceilDiv(n, rowBlockNBits) * rowBlockBytesNBits(bits, k, groupSize, hasZeroPoints);
 }
 
-/// One output's group: `inputs` nibbles into every fourth byte run of `dst`.
-static void packNibbles(const uint8_t *nibbles, int64_t inputs, uint8_t *dst) {
+static uint8_t numberAt(const uint8_t *bytes, int64_t bits, int64_t index) {
+  return uint8_t(bytes[index * bits / 8] >> (index * bits % 8) & ((1 << bits) - 1));
+}
+
+/// One output's group: `inputs` numbers into every fourth byte run of `dst`. Packed
+/// without zero points, 2-bit numbers move up so that their middle is that of 4 bits.
+static void packNumbers(const NBitsWeights &w, const uint8_t *numbers, int64_t inputs,
+                        uint8_t *dst) {
+  const uint8_t shift = w.bits == 2 && !w.zeroPoints ? 6 : 0;
   for (int64_t p = 0; p < inputs; ++p) {
-    uint8_t value = p % 2 ? nibbles[p / 2] >> 4 : nibbles[p / 2] & 15;
-    dst[p / 8 * 64 + p % 4] |= uint8_t(p % 8 < 4 ? value : value << 4);
+    uint8_t value = uint8_t(numberAt(numbers, w.bits, p) + shift);
+    if (w.bits == 8)
+      dst[p / 4 * 64 + p % 4] = value;
+    else
+      dst[p / 8 * 64 + p % 4] |= uint8_t(p % 8 < 4 ? value : value << 4);
   }
 }
 
-void packI4(const NBitsWeights &w, std::byte *dst, int64_t blockBegin,
-            int64_t blockEnd) {
+void packNBits(const NBitsWeights &w, std::byte *dst, int64_t blockBegin,
+               int64_t blockEnd) {
   assert((w.groupSize == 16 || w.groupSize % 32 == 0) && w.groupSize <= 256 &&
          "group sizes are 16, 32, 64, 128, 256");
   const bool hasZeroPoints = w.zeroPoints != nullptr;
   const int64_t groups = ceilDiv(w.k, w.groupSize);
-  const int64_t bytes = groupBytesI4(w.groupSize, hasZeroPoints);
+  const int64_t zeroBytes = ceilDiv(groups * w.bits, 8);
+  const int64_t bytes = groupBytesNBits(w.bits, w.groupSize, hasZeroPoints);
   for (int64_t block = blockBegin; block < blockEnd; ++block) {
     auto *out = reinterpret_cast<uint8_t *>(dst) + block * groups * bytes;
     std::memset(out, 0, size_t(groups * bytes));
     for (int64_t g = 0; g < groups; ++g, out += bytes)
-      for (int64_t r = 0; r < rowBlockI4; ++r) {
-        int64_t n = block * rowBlockI4 + r;
+      for (int64_t r = 0; r < rowBlockNBits; ++r) {
+        int64_t n = block * rowBlockNBits + r;
         if (n >= w.n)
           break;
-        packNibbles(w.nibbles + (n * groups + g) * (w.groupSize / 2),
+        packNumbers(w, w.numbers + (n * groups + g) * (w.groupSize * w.bits / 8),
                     std::min(w.groupSize, w.k - g * w.groupSize), out + r * 4);
-        uint8_t *scales = out + w.groupSize * 8;
+        uint8_t *scales = out + w.groupSize * 2 * packedBits(w.bits);
         std::memcpy(scales + r * 4, w.scales + n * groups + g, 4);
-        if (!hasZeroPoints)
-          continue;
-        uint8_t zp = w.zeroPoints[n * ceilDiv(groups, 2) + g / 2];
-        scales[64 + r] = g % 2 ? zp >> 4 : zp & 15;
+        if (hasZeroPoints)
+          scales[64 + r] = numberAt(w.zeroPoints + n * zeroBytes, w.bits, g);
       }
+  }
+}
+
+int64_t rowBlockBytesI8(int64_t k) { return rowBlockI8 * ceilDiv(k, 4) * 4; }
+
+void packI8(const int8_t *w, int64_t k, int64_t n, int64_t strideK, int64_t strideN,
+            std::byte *dst, int64_t blockBegin, int64_t blockEnd) {
+  for (int64_t block = blockBegin; block < blockEnd; ++block) {
+    auto *out = reinterpret_cast<int8_t *>(dst) + block * rowBlockBytesI8(k);
+    std::memset(out, 0, size_t(rowBlockBytesI8(k)));
+    const int64_t first = block * rowBlockI8, valid = std::min(rowBlockI8, n - first);
+    for (int64_t p = 0; p < k; ++p)
+      for (int64_t r = 0; r < valid; ++r)
+        out[p / 4 * 64 + r * 4 + p % 4] = w[(first + r) * strideN + p * strideK];
   }
 }
 

@@ -11,8 +11,10 @@
 #include "llmc/CodeGen/CPU/Microkernels.h"
 
 #include "attention/attention.h"
+#include "linear_attention/linear_attention.h"
 #include "linear_f32/linear_f32.h"
 #include "linear_i4/linear_i4.h"
+#include "linear_u8_i8/linear_u8_i8.h"
 #include "matmul/matmul.h"
 #include "quantize/quantize.h"
 

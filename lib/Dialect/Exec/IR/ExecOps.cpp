@@ -16,6 +16,7 @@
 using namespace mlir;
 using namespace llmc;
 using namespace llmc::exec;
+using llmc::llm::StateType;
 
 Value exec::getBuffer(Value value) {
   while (auto view = value.getDefiningOp<ViewOp>())
@@ -36,9 +37,9 @@ LogicalResult WeightOp::verify() {
     if (getTransposed())
       std::swap(rows, outputs);
     ShapedType type = getValue().getShapedType();
-    if (type.getShape() != ArrayRef<int64_t>{rows, outputs})
+    if (type.getRank() > 3 || type.getShape().take_back(2) != ArrayRef<int64_t>{rows, outputs})
       return emitOpError("C2: expected a matrix of ")
-             << rows << " x " << outputs << ", found " << type;
+             << rows << " x " << outputs << ", or several, found " << type;
   }
   if (isRowBlocks && (!getGroupSize() || !getScales())) // C3
     return emitOpError("C3: row_blocks needs group_size and scales");
@@ -87,6 +88,15 @@ LogicalResult ProgramOp::verifyRegions() {
   if (!isNamed(getOutputNames(), last.getNumOperands())) // C3
     return emitOpError("C3: expected a name for each of ")
            << last.getNumOperands() << " outputs, found " << getOutputNames();
+  SmallVector<DefineSizeOp> defined(block.getOps<DefineSizeOp>());
+  for (size_t i = 0; i < defined.size(); ++i) { // C6
+    size_t first = getSymbols().size() - std::min(defined.size(), getSymbols().size());
+    auto entry = first + i < getSymbols().size() ? cast<DictionaryAttr>(getSymbols()[first + i])
+                                                 : DictionaryAttr();
+    if (!entry || entry.getAs<StringAttr>("name") != defined[i].getSymbolAttr())
+      return defined[i].emitOpError("C6: '")
+             << defined[i].getSymbol() << "' is not in its place among the program's symbols";
+  }
   return success();
 }
 
@@ -94,8 +104,13 @@ LogicalResult LoadWeightOp::verifySymbolUses(SymbolTableCollection &tables) {
   auto weight = tables.lookupNearestSymbolFrom<WeightOp>(*this, getWeightAttr());
   if (!weight) // C1
     return emitOpError("C1: ") << getWeightAttr() << " is no exec.weight";
-  Type type = weight.getValue().getShapedType();
-  if (type != getResult().getType()) { // C2
+  ShapedType type = weight.getValue().getShapedType();
+  Type element = type.getElementType();
+  // Matrices in panels are f32, whatever the model has.
+  bool isConverted = weight.getLayout() == WeightLayout::panels &&
+                     (element.isF16() || element.isBF16()) &&
+                     type.clone(Float32Type::get(getContext())) == getResult().getType();
+  if (type != getResult().getType() && !isConverted) { // C2
     InFlightDiagnostic error = emitOpError("C2: ")
                                << getResult().getType() << " for a weight of type " << type;
     error.attachNote(weight.getLoc()) << "the weight is here";
@@ -104,7 +119,27 @@ LogicalResult LoadWeightOp::verifySymbolUses(SymbolTableCollection &tables) {
   return success();
 }
 
+Value exec::getWrittenState(Operation *op) {
+  if (!isa<DispatchOp>(op) || llvm::none_of(op->getResultTypes(), llvm::IsaPred<StateType>))
+    return {};
+  for (Value input : op->getOperands())
+    if (isa<StateType>(input.getType()))
+      return input;
+  return {};
+}
+
+Value exec::getOverwrittenState(Operation *op) {
+  Value state = getWrittenState(op);
+  return state && cast<StateType>(state.getType()).getFixed() ? state : Value();
+}
+
 LogicalResult DispatchOp::verify() {
+  auto states = [](TypeRange types) {
+    return llvm::to_vector(llvm::make_filter_range(types, llvm::IsaPred<StateType>));
+  };
+  SmallVector<Type> written = states(getResultTypes());
+  if (!written.empty() && (written.size() > 1 || states(getInputs().getTypes()) != written)) // C5
+    return emitOpError("C5: writes a state that is not the only one it takes");
   std::optional<ArrayRef<int64_t>> offsets = getOffsets();
   if (!offsets)
     return success();
@@ -132,6 +167,16 @@ LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &tables) {
   TypeRange yielded = block.getTerminator()->getOperandTypes();
   if (getResultTypes() != yielded) // C3
     return mismatch("C3: outputs ", getResultTypes(), yielded);
+  return success();
+}
+
+LogicalResult DefineSizeOp::verify() {
+  RankedTensorType type = getValue().getType();
+  if (!type.hasStaticShape() || type.getNumElements() != 1 ||
+      !(type.getElementType().isInteger(32) || type.getElementType().isInteger(64))) // C1
+    return emitOpError("C1: a size cannot be ") << type;
+  if (!DimExpr::parse(getBound())) // C2
+    return emitOpError("C2: cannot read the expression '") << getBound() << "'";
   return success();
 }
 

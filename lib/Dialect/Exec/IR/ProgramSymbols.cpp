@@ -34,3 +34,17 @@ int64_t exec::upperBound(ProgramOp program, const DimExpr &expr) {
 int64_t exec::elementBytes(Type elementType) {
   return std::max<int64_t>(1, elementType.getIntOrFloatBitWidth() / 8);
 }
+
+int64_t exec::numMatrices(WeightOp weight) {
+  if (weight.getLayout() == WeightLayout::dense)
+    return 1;
+  // A matrix is 2-D, or 3-D in packed groups of n-bit values.
+  ArrayRef<int64_t> shape = weight.getValue().getShapedType().getShape();
+  size_t matrixRank = weight.getLayout() == WeightLayout::panels ? 2 : 3;
+  return shape.size() > matrixRank ? shape.front() : 1;
+}
+
+int64_t exec::numBits(WeightOp weight) {
+  // The last dimension has the bytes of a group.
+  return weight.getValue().getShapedType().getShape().back() * 8 / *weight.getGroupSize();
+}

@@ -57,10 +57,12 @@ LogicalResult IotaOp::verify() {
   return success();
 }
 
-LogicalResult UnaryOp::inferReturnTypes(MLIRContext *context, std::optional<Location>,
+LogicalResult UnaryOp::inferReturnTypes(MLIRContext *context, std::optional<Location> loc,
                                         Adaptor adaptor, SmallVectorImpl<Type> &results) {
   auto type = tensorType(adaptor.getInput());
   UnaryKind kind = adaptor.getKind();
+  if (kind == UnaryKind::bitwise_not && !isa<IntegerType>(type.getElementType()))
+    return emitOptionalError(loc, "llm.unary: bitwise_not is for integers, found ", type);
   bool isPredicate = kind == UnaryKind::is_nan || kind == UnaryKind::is_inf;
   results.push_back(isPredicate ? type.clone(IntegerType::get(context, 1)) : type);
   return success();
@@ -72,6 +74,13 @@ LogicalResult BinaryOp::inferReturnTypes(MLIRContext *, std::optional<Location> 
   if (element != tensorType(adaptor.getRhs()).getElementType()) // C1
     return emitOptionalError(loc, "llm.binary: C1: element types ", element, " and ",
                              tensorType(adaptor.getRhs()).getElementType(), " differ");
+  BinaryKind kind = adaptor.getKind();
+  bool isBitwise = kind == BinaryKind::bitwise_and || kind == BinaryKind::bitwise_or ||
+                   kind == BinaryKind::bitwise_xor || kind == BinaryKind::shift_left ||
+                   kind == BinaryKind::shift_right;
+  if (isBitwise && !isa<IntegerType>(element))
+    return emitOptionalError(loc, "llm.binary: ", stringifyBinaryKind(kind),
+                             " is for integers, found ", element);
   return inferBroadcast(loc, "llm.binary: C2", adaptor.getLhs(), adaptor.getRhs(), element,
                         results);
 }

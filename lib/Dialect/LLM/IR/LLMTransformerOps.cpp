@@ -25,6 +25,7 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *context, std::optional<Loc
   Dims dims = getDims(adaptor.getInput()), weight = getDims(adaptor.getWeight());
   auto type = tensorType(adaptor.getInput());
   DimExpr rows, columns;
+  bool isIntegral = false;
   if (adaptor.getBits()) {
     auto weightType = tensorType(adaptor.getWeight());
     if (weight.size() != 3 || !weightType.getElementType().isInteger(8) ||
@@ -41,8 +42,10 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *context, std::optional<Loc
     rows = weight[0];
     columns = int64_t(*adaptor.getColumns());
   } else {
-    if (weight.size() != 2 ||
-        tensorType(adaptor.getWeight()).getElementType() != type.getElementType()) // C2
+    Type weightElement = tensorType(adaptor.getWeight()).getElementType();
+    isIntegral = type.getElementType().isInteger(8) && weightElement.isInteger(8);
+    if (weight.size() != 2 || (isIntegral && adaptor.getBias()) ||
+        (!isIntegral && weightElement != type.getElementType())) // C2
       return emitOptionalError(loc, "llm.linear: C2: weight ", tensorType(adaptor.getWeight()),
                                " for input ", type);
     rows = weight[adaptor.getTransposed() ? 0 : 1];
@@ -52,6 +55,8 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *context, std::optional<Loc
   bool isQuantizedInput = adaptor.getBits() && element.isUnsignedInteger(8);
   if (isQuantizedInput) // only f32 inputs are quantised
     element = Float32Type::get(context);
+  if (isIntegral)
+    element = IntegerType::get(context, 32);
   DimExpr inputColumns = isQuantizedInput ? DimExpr::ceilDiv(columns, 32) * 40 : columns;
   if (dims.empty() || differs(dims.back(), inputColumns)) // C1
     return emitOptionalError(loc, "llm.linear: C1: input ", formatDims(dims),

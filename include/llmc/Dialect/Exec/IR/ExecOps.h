@@ -22,6 +22,14 @@ namespace llmc::exec {
 /// The value whose bytes `value` shows, behind any chain of views.
 mlir::Value getBuffer(mlir::Value value);
 
+/// The state that a dispatch changes: its input of which a result is the new contents.
+/// Null where `op` changes none.
+mlir::Value getWrittenState(mlir::Operation *op);
+
+/// The state whose old contents are gone once `op` has run: a fixed one that it writes
+/// (tokens are appended behind those that others read). Null where there is none.
+mlir::Value getOverwrittenState(mlir::Operation *op);
+
 } // namespace llmc::exec
 
 #endif // LLMC_DIALECT_EXEC_IR_EXECOPS_H

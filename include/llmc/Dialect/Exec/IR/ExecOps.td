@@ -96,14 +96,15 @@ def Exec_ProgramOp : Exec_Op<"program", [Symbol, IsolatedFromAbove, SingleBlock]
   let summary = "one phase of the model";
   let description = [{
     Block arguments are the phase's inputs and states in order, `exec.return` names
-    its outputs. `symbols` are `{name, min, max}` in the order of the module ABI;
-    `guard` is `{input, value}`. The plan phase sets `arena_bytes` and `lower_bound`
+    its outputs. `symbols` are `{name, min, max}` in the order of the module ABI, those
+    that `exec.define_size` defines last and in order; `guard` is `{input, value}`. The plan phase sets `arena_bytes` and `lower_bound`
     (largest sum of bytes that live at once).
 
     C1. The body ends with `exec.return`. C2. `input_names` has a string per block
     argument, C3. `output_names` one per returned value. C4. Each entry of `symbols`
     is a `{name, min, max}` with `min <= max`. C5. `arena_bytes` and `lower_bound`
-    come together, and the bound is not above the bytes.
+    come together, and the bound is not above the bytes. C6. The last symbols are those
+    of the `exec.define_size` operations in their order.
 
     ```mlir
     exec.weight @w panels {columns = 4 : i64, outputs = 4 : i64, offset = 0 : i64, bytes = 512 : i64} dense<1.0> : tensor<4x4xf32>
@@ -159,7 +160,8 @@ def Exec_DispatchOp : Exec_Op<"dispatch", [DeclareOpInterfaceMethods<SymbolUserO
 
     C1. `kernel` names an `exec.kernel`. C2. Its block arguments have the types of the
     inputs, C3. its yielded values those of the outputs. C4. `offsets` has one entry
-    per output, none below -1.
+    per output, none below -1. C5. Where an output is a state, it is the only one, and
+    the only state among the inputs is what it was before.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyType>:$inputs,
                        OptionalAttr<DenseI64ArrayAttr>:$offsets);
@@ -177,6 +179,28 @@ def Exec_ViewOp : Exec_Op<"view", [Pure]> {
   let arguments = (ins AnyRankedTensor:$input);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `to` type($result)";
+  let hasVerifier = 1;
+}
+
+def Exec_DefineSizeOp : Exec_Op<"define_size"> {
+  let summary = "a size that the program computed";
+  let description = [{
+    Every worker reads the element of `value`, which is complete here, clamps it to
+    0 .. `bound` and uses it as the symbol from here on. The buffer stays as it is until
+    the end of the program, because a worker may come late.
+
+    C1. The value has one element of i32 or i64. C2. `bound` is an expression.
+
+    ```mlir
+    exec.program @run "run" attributes {symbols = [{name = "k0", min = 0 : i64, max = 8 : i64} ], input_names = ["n"], output_names = []} {
+    ^bb0(%n: tensor<i64>):
+      exec.define_size "k0" <= "8" (%n) : tensor<i64>
+      exec.return
+    }
+    ```
+  }];
+  let arguments = (ins StrAttr:$symbol, StrAttr:$bound, AnyRankedTensor:$value);
+  let assemblyFormat = "$symbol `<` `=` $bound `(` $value `)` attr-dict `:` type($value)";
   let hasVerifier = 1;
 }
 

@@ -27,6 +27,13 @@ int64_t upperBound(ProgramOp program, const DimExpr &expr);
 /// Bytes of one element in memory (i1 takes one).
 int64_t elementBytes(mlir::Type elementType);
 
+/// How many matrices of `columns` x `outputs` a packed weight holds, one after another:
+/// more than one where the value has a leading dimension of experts.
+int64_t numMatrices(WeightOp weight);
+
+/// Bits of a number of a weight in row blocks.
+int64_t numBits(WeightOp weight);
+
 } // namespace llmc::exec
 
 #endif // LLMC_DIALECT_EXEC_IR_PROGRAMSYMBOLS_H

@@ -18,17 +18,21 @@ def LLM_LinearOp : LLM_InferredOp<"linear", [AttrSizedOperandSegments]> {
   let description = [{
     `result[.., n] = sum_k input[.., k] * W(k, n) + bias[n]`, accumulated in f32.
 
-    Dense: `W(k, n) = weight[k, n]`, or `weight[n, k]` with `transposed`.
-    Grouped n-bit (`bits` present; ONNX com.microsoft MatMulNBits): `weight` is
-    `tensor<N x groups x blob xui8>`, `W(k, n) = (q(n, k) - zp(n, g)) * scales[n, g]`
-    with `g = k / group_size`, low bits first; without `zero_points` zp is
+    Dense: `W(k, n) = weight[k, n]`, or `weight[n, k]` with `transposed`. Dense
+    weights of 8-bit integers take an input of 8-bit integers, each signed or not,
+    and give exact i32 sums (modulo 2^32).
+    Grouped n-bit (`bits` present: 2, 4 or 8; ONNX com.microsoft MatMulNBits):
+    `weight` is `tensor<N x groups x blob xui8>`,
+    `W(k, n) = (q(n, k) - zp(n, g)) * scales[n, g]` with `g = k / group_size`, low
+    bits first; zero points are packed likewise, a row of groups per output, or
+    floats of N x groups; without `zero_points` zp is
     `2^(bits-1)`. `activations = int8` allows the input to be rounded to int8 with
     one scale per 32 inputs (absmax / 127); the result is then approximate. Such an
     input may be given as the bytes of `llm.quantize_input`. `packed` is present once
     the scales (and, where true, the zero points) lie inside the weight's bytes.
 
     C1. The input's last dimension is K. C2. Dense weights are 2-D of the input's
-    element type. C3. n-bit weights are 3-D ui8 with `scales` of N x groups (or
+    element type, or both are 8-bit integers and there is no bias. C3. n-bit weights are 3-D ui8 with `scales` of N x groups (or
     `packed`), and `group_size` and `columns` (K) present. C4. The bias is 1-D of N.
 
     ```mlir

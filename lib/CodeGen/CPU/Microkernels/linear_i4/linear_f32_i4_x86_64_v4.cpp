@@ -1,4 +1,4 @@
-//===- linear_f32_i4_x86_64_v4.cpp - linear_f32_i4_f32 at x86_64_v4 --------===//
+//===- linear_f32_i4_x86_64_v4.cpp - linear_f32_i4_f32 at x86_64_v4 ----------===//
 //
 // Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "../simd/x86_64_v4.h"
-#include "linear_f32_i4_kernel.inc"
+#include "linear_f32_nbits_kernel.inc"
 
 LLMC_UK_DECLARE_LINEAR_F32_I4_F32(x86_64_v4) {
-  linearF32I4({a, lda, (const uint8_t *)packed, c, ldc, m, k, n, group_size,
-               has_zero_points});
+  linearF32NBits<4>({a, lda, (const uint8_t *)packed, c, ldc, m, k, n, group_size,
+                     has_zero_points});
 }

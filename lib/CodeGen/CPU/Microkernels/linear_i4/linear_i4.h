@@ -1,17 +1,19 @@
-//===- linear_i4.h - contract of linear_{i8,f32}_i4_f32 -------------------===//
+//===- linear_i4.h - contract of linear_{i8,f32}_i4_f32, linear_f32_i8_f32 ===//
 //
 // Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// Linear layers over 4-bit weights in groups of G inputs:
+// Linear layers over 4-bit weights (linear_f32_i8_f32: 8-bit) in groups of G inputs:
 //
 //   w(j, p) = (nibble(j, p) - zp(j, p / G)) * scale(j, p / G),    zp = 8 by default
 //
 //   linear_f32_i4_f32: c[i*ldc+j] = sum_g scale(j,g) * sum_{p in g} a(i,p) * (nibble - zp)
 //   linear_i8_i4_f32:  c[i*ldc+j] = sum_u scale(j,g(u)) * ascale(i,u/32) *
 //                                   (sum_{p in u} q(i,p) * (nibble - zp)), exact int32
+//
+//   linear_f32_i8_f32: as linear_f32_i4_f32 over bytes, zp = 128 by default
 //
 // where u runs over units of min(G, 32) inputs and q, ascale, asum come from
 // quantize_f32_i8. Scales stay f32 (KERNELS.md has f16) so that a model's f32 scales
@@ -25,6 +27,9 @@
 //   scales    16 x f32
 //   zps       16 x u8, only with has_zero_points
 //
+// With 8-bit weights a group begins with G * 16 bytes instead of nibbles: G / 4 vectors of
+// 64 bytes; byte 4 * r + j of vector q holds output r, input 4q + j.
+//
 // Outputs past n are zero nibbles with zero scale; inputs past k are zero nibbles.
 // G is 16, 32, 64, 128 or 256.
 //
@@ -37,7 +42,7 @@
 //
 // Determinism: an output depends on its own row and weights only, bit for bit, for any m,
 // n and split of either. linear_i8_i4 is one f32 fma per unit in order, on exact integers:
-// bit-identical across levels too. linear_f32_i4: fmas in order inside a group, then one
+// bit-identical across levels too. linear_f32_i4 and linear_f32_i8: fmas in order inside a group, then one
 // fma per group: bit-identical across levels too.
 //
 //===----------------------------------------------------------------------===//
@@ -62,7 +67,14 @@
       int64_t m, int64_t k, int64_t n, int64_t group_size,                     \
       int64_t has_zero_points)
 
+#define LLMC_UK_DECLARE_LINEAR_F32_I8_F32(isa)                                 \
+  extern "C" void llmc_uk_linear_f32_i8_f32__##isa(                            \
+      const float *a, int64_t lda, const void *packed, float *c, int64_t ldc,  \
+      int64_t m, int64_t k, int64_t n, int64_t group_size,                     \
+      int64_t has_zero_points)
+
 LLMC_UK_DECLARE_LINEAR_I8_I4_F32(reference);
+LLMC_UK_DECLARE_LINEAR_F32_I8_F32(reference);
 LLMC_UK_DECLARE_LINEAR_F32_I4_F32(reference);
 
 #endif // LLMC_UK_LINEAR_I4_H

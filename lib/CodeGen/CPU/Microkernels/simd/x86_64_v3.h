@@ -155,6 +155,25 @@ struct Simd {
     __m128i w = _mm_packs_epi32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
     _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(w, w));
   }
+  /// The byte at bit `shift` of every dword, as f32.
+  template <int shift> static LLMC_UK_INLINE V byte(I x) {
+    return toFloat(_mm256_and_si256(_mm256_srli_epi32(x, shift), _mm256_set1_epi32(0xff)));
+  }
+  static LLMC_UK_INLINE void storeI(int32_t *p, I x) {
+    _mm256_storeu_si256((__m256i *)p, x);
+  }
+  static LLMC_UK_INLINE void storeI(int32_t *p, I x, Mask m) {
+    store((float *)p, _mm256_castsi256_ps(x), m);
+  }
+  /// Per dword acc + sum of 4 products of unsigned bytes of a and signed bytes of w, exact.
+  static LLMC_UK_INLINE I dotU8I8(I acc, I a, I w) {
+    const I low = _mm256_set1_epi32(0x00ff00ff);
+    I even = _mm256_madd_epi16(_mm256_and_si256(a, low),
+                               _mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8));
+    I odd = _mm256_madd_epi16(_mm256_and_si256(_mm256_srli_epi16(a, 8), low),
+                              _mm256_srai_epi16(w, 8));
+    return _mm256_add_epi32(acc, _mm256_add_epi32(even, odd));
+  }
   static LLMC_UK_INLINE I negateI(I a) { return _mm256_sub_epi32(zeroI(), a); }
   static LLMC_UK_INLINE I addI(I a, I b) { return _mm256_add_epi32(a, b); }
   static LLMC_UK_INLINE int32_t reduceAddI(I a) {

@@ -164,6 +164,27 @@ struct Simd {
   static LLMC_UK_INLINE void storeI8(int8_t *p, I x) {
     _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(x));
   }
+  /// The byte at bit `shift` of every dword, as f32.
+  template <int shift> static LLMC_UK_INLINE V byte(I x) {
+    return toFloat(_mm512_and_si512(_mm512_srli_epi32(x, shift), _mm512_set1_epi32(0xff)));
+  }
+  static LLMC_UK_INLINE void storeI(int32_t *p, I x) { _mm512_storeu_si512(p, x); }
+  static LLMC_UK_INLINE void storeI(int32_t *p, I x, Mask m) {
+    _mm512_mask_storeu_epi32(p, m, x);
+  }
+  /// Per dword acc + sum of 4 products of unsigned bytes of a and signed bytes of w, exact.
+  static LLMC_UK_INLINE I dotU8I8(I acc, I a, I w) {
+#ifdef __AVX512VNNI__
+    return _mm512_dpbusd_epi32(acc, a, w);
+#else
+    const I low = _mm512_set1_epi32(0x00ff00ff);
+    I even = _mm512_madd_epi16(_mm512_and_si512(a, low),
+                               _mm512_srai_epi16(_mm512_slli_epi16(w, 8), 8));
+    I odd = _mm512_madd_epi16(_mm512_and_si512(_mm512_srli_epi16(a, 8), low),
+                              _mm512_srai_epi16(w, 8));
+    return _mm512_add_epi32(acc, _mm512_add_epi32(even, odd));
+#endif
+  }
   static LLMC_UK_INLINE I negateI(I a) { return _mm512_sub_epi32(zeroI(), a); }
   static LLMC_UK_INLINE I addI(I a, I b) { return _mm512_add_epi32(a, b); }
   static LLMC_UK_INLINE int32_t reduceAddI(I a) { return _mm512_reduce_add_epi32(a); }
