@@ -34,8 +34,8 @@ const Malformed kCases[] = {
     {"OpsetTooOldForOp", R"("" : 18)",
      "g (float[4] x, float[4] w) => (float[4] y) { y = RMSNormalization(x, w) }",
      "the operator exists since opset 23 only, the model imports 18"},
-    {"OpsetTooOld", R"("" : 5)", "g (float[4] x) => (float[4] y) { y = Abs(x) }",
-     "opset 5 is not supported; 7 to 28 are"},
+    {"OpsetTooOld", R"("" : 0)", "g (float[4] x) => (float[4] y) { y = Abs(x) }",
+     "opset 0 is not supported; 1 to 28 are"},
     {"UnknownAttribute", R"("" : 18)",
      "g (float[4] x) => (float[4] y) { y = Softmax <sideways = 1> (x) }",
      "node 'Softmax_0' (Softmax, opset 18): attribute 'sideways' is not supported"},
@@ -143,14 +143,51 @@ const Malformed kCases[] = {
      "(Mystery, opset 18): the operator is not supported"},
     {"Loop", R"("" : 18)", "g (float[4] x) => (float[4] y) { y = Loop(x) }",
      "(Loop, opset 18): the operator is not supported"},
-    {"NormStatistics", R"("" : 18)",
-     "g (float[N, 4] x, float[4] w) => (float[N, 4] y, float[N, 1] m) "
-     "{ y, m = LayerNormalization(x, w) }",
-     "not supported: output 1 (statistics of the norm)"},
-    {"NormAxis", R"("" : 18)",
-     "g (float[N, 4, 4] x, float[4, 4] w) => (float[N, 4, 4] y) "
-     "{ y = LayerNormalization <axis = 1> (x, w) }",
-     "not supported: normalisation from axis 1"},
+    {"NormAxis", R"("" : 23)",
+     "g (float[N, 4] x, float[4] w) => (float[N, 4] y) { y = RMSNormalization <axis = 2> (x, w) }",
+     "axis 2 is outside a tensor of rank 2"},
+    {"AttentionScores", R"("" : 23)",
+     "g (float[B, 2, S, 4] q) => (float[B, 2, S, 4] y, float[B, 2, S, S] s) "
+     "{ y, k, v, s = Attention <qk_matmul_output_mode = 4> (q, q, q) }",
+     "qk_matmul_output_mode is 4, expected 0 to 3"},
+    {"AttentionWindow", R"("" : 25)",
+     "g (float[B, 2, S, 4] q) => (float[B, 2, S, 4] y) "
+     "{ y = Attention <left_window_size = -2> (q, q, q) }",
+     "left_window_size is -2, expected -1 or more"},
+    {"AttentionHeads", R"("" : 23)",
+     "g (float[B, 3, S, 4] q, float[B, 2, S, 4] k) => (float[B, 3, S, 4] y) "
+     "{ y = Attention(q, k, k) }",
+     "3 query heads do not divide into 2"},
+    {"FlexAttentionGraph", R"("" : 26, "ai.onnx.preview" : 1)",
+     "g (float[1, 2, 3, 4] q) => (float[1, 2, 3, 4] y) { y = ai.onnx.preview.FlexAttention "
+     "<score_mod = m (float[1, 2, 3, 3] s) => (float[1, 2, 3, 1] r) "
+     "{ r = ReduceMax <keepdims = 1> (s) }> (q, q, q) }",
+     "score_mod: dimension"},
+    {"MicrosoftMask", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[2, 3, 8] q, int32[8] m) => (float[2, 3, 8] y) "
+     "{ y = com.microsoft.MultiHeadAttention <num_heads = 2> (q, q, q, , m) }",
+     "not supported: a mask of [8] for a batch of 2"},
+    {"MicrosoftPacking", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[2, 3, 8] q, float[2, 2, 3, 4] k) => (float[2, 3, 8] y) "
+     "{ y = com.microsoft.MultiHeadAttention <num_heads = 2> (q, k, q) }",
+     "are packed in no known way"},
+    {"QuantisedCache", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[B, S, 64] x, float[B, 1, P, 16] k, int32[B] l, int32 t) => (float[B, S, 32] y) "
+     "{ y = com.microsoft.GroupQueryAttention <num_heads = 2, kv_num_heads = 1, "
+     "k_quant_type = \"PER_TENSOR\"> (x, , , k, k, l, t) }",
+     "not supported: k_quant_type = 'PER_TENSOR' (a quantised cache)"},
+    {"ScatterAxis", R"("" : 24)",
+     "g (float[2, 4, 3] c, float[1, 4, 3] u) => (float[2, 4, 3] y) "
+     "{ y = TensorScatter <axis = 0> (c, u) }",
+     "along dimension 0"},
+    {"LinearAttentionRule", R"("" : 27)",
+     "g (float[1, S, 8] q) => (float[1, S, 8] y) { y, s = LinearAttention <q_num_heads = 2, "
+     "kv_num_heads = 2, update_rule = \"gated\"> (q, q, q) }",
+     "update_rule 'gated' needs decay and forbids beta"},
+    {"CausalConvActivation", R"("" : 27)",
+     "g (float[1, 4, S] x, float[4, 1, 3] w) => (float[1, 4, S] y) "
+     "{ y, s = CausalConvWithState <activation = \"relu\"> (x, w) }",
+     "activation is 'relu', expected 'none', 'silu' or 'swish'"},
     {"NBitsWeightSize", R"("" : 18, "com.microsoft" : 1)",
      "g (float[N, 32] x, uint8[8, 1, 15] w, float[8] s) => (float[N, 8] y) "
      "{ y = com.microsoft.MatMulNBits <K = 32, N = 8, bits = 4, block_size = 32> (x, w, s) }",

@@ -1,31 +1,30 @@
-//===- AttentionOps.cpp - the standard's Attention (opset 23 and 24)
+//===- AttentionOps.cpp - the standard's Attention (opsets 23 to 25)
 //
 // Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// In both versions a query's position is the number of valid keys before the
+// In all versions a query's position is the number of valid keys before the
 // block plus its index: past_sequence_length, nonpad_kv_seqlen - S, or 0.
+// Scores are capped, then biased; a row that sees no key gives zeros.
 //
 //===----------------------------------------------------------------------===//
+#include "Attend.h"
 #include "Heads.h"
 #include "OpTable.h"
-#include <cmath>
 #include <limits>
 
 using namespace mlir;
 using namespace llmc;
 using namespace llmc::importer;
 
-/// A boolean mask (true: take part) as a bias; keys that it does not reach
-/// are masked.
+/// The mask (where boolean, true: take part) as a bias; keys that it does not reach are
+/// masked.
 static Value maskBias(Node &n, Value mask, Type element, const DimExpr &keys) {
-  if (n.failed())
+  if (n.failed() || !mask)
     return {};
-  double inf = std::numeric_limits<double>::infinity();
-  if (n.elementTypeOf(mask).isInteger(1))
-    mask = n.select(mask, n.scalar(0, element), n.scalar(-inf, element));
+  mask = n.elementTypeOf(mask).isInteger(1) ? biasWhere(n, mask, element) : n.cast(mask, element);
   if (n.failed() || n.rank(mask) == 0)
     return mask;
   Dims dims = n.dims(mask);
@@ -33,85 +32,130 @@ static Value maskBias(Node &n, Value mask, Type element, const DimExpr &keys) {
     return mask;
   Dims missing = dims;
   missing.back() = keys - dims.back();
-  return n.concat(n.rank(mask) - 1, {mask, n.broadcast(n.scalar(-inf, element), missing)});
+  Value hidden = n.scalar(-std::numeric_limits<double>::infinity(), element);
+  return n.concat(n.rank(mask) - 1, {mask, n.broadcast(hidden, missing)});
 }
 
-/// Lower-triangular bias [S, T] for a block at position 0.
-static Value causalBias(Node &n, const DimExpr &queries, const DimExpr &keys, Type element) {
-  Value row = n.reshape(n.iota(queries), {queries, 1});
-  Value visible = n.compare(llm::ComparePredicate::le, n.iota(keys), row);
-  return n.select(visible, n.scalar(0, element),
-                  n.scalar(-std::numeric_limits<double>::infinity(), element));
+/// -1 where a side of the window is not bounded.
+static std::optional<int64_t> windowSide(Node &n, StringRef name) {
+  int64_t size = n.intAttr(name, -1);
+  if (size < -1)
+    n.fail(name + " is " + Twine(size) + ", expected -1 or more");
+  return size < 0 ? std::nullopt : std::optional(size);
 }
 
-static Value addBias(Node &n, Value bias, Value more) {
-  return bias ? n.binary(BinaryKind::add, bias, more) : more;
+/// Says which keys are visible by what llm.attention knows, and by a bias where it
+/// does not.
+static void setVisibility(Node &n, Attention &a, Value nonpad, const DimExpr &before) {
+  std::optional<int64_t> left = windowSide(n, "left_window_size");
+  std::optional<int64_t> right = windowSide(n, "right_window_size");
+  Dims query = n.dims(a.query), key = n.dims(a.key);
+  if (n.failed())
+    return;
+  if (n.intAttr("is_causal", 0))
+    right = 0;
+  a.causal = right == 0;
+  if (nonpad) {
+    Value lens = n.binary(BinaryKind::min, n.asI64(nonpad), n.size(key[2]));
+    a.pastLens = n.binary(BinaryKind::sub, lens, n.size(query[2]));
+  } else if (DimExpr::equal(before + query[2], key[2]) != true && a.causal) {
+    // Without lengths llm.attention ends the block at the last key.
+    a.pastLens = n.broadcast(n.size(before), {query[0]});
+  }
+  bool hasPositions = a.pastLens || DimExpr::equal(before + query[2], key[2]) == true;
+  if (left && hasPositions)
+    a.window = *left + 1;
+  Sight rest{a.pastLens ? a.pastLens : n.size(before), {}, {}};
+  if (left && !hasPositions)
+    rest.left = left;
+  if (right && !a.causal)
+    rest.right = right;
+  a.bias = addBias(n, a.bias, sightBias(n, rest, query[2], key[2], n.elementTypeOf(a.query)));
+}
+
+/// The element type of the softmax where it says something: llm.attention computes f16 and
+/// bf16 in f32, and rounds once, so that only less precise ones than the scores' count.
+static Type softmaxType(Node &n, Type element) {
+  int64_t precision = n.intAttr("softmax_precision", TensorProto::FLOAT);
+  switch (precision) {
+  case TensorProto::FLOAT:
+  case TensorProto::DOUBLE:
+    return element.isF64() ? element : n.builder.getF32Type();
+  case TensorProto::FLOAT16:
+    return n.builder.getF16Type();
+  case TensorProto::BFLOAT16:
+    return n.builder.getBF16Type();
+  default:
+    n.fail("softmax_precision is " + Twine(precision) + ", which is no floating-point type");
+    return element;
+  }
+}
+
+/// Output 3: what `qk_matmul_output_mode` chooses.
+static Value shownScores(Node &n, const AttentionSteps &steps) {
+  int64_t mode = n.intAttr("qk_matmul_output_mode", 0);
+  Value stages[] = {steps.scores, steps.capped, steps.biased, steps.probabilities};
+  if (mode >= 0 && mode <= 3)
+    return stages[mode];
+  n.fail("qk_matmul_output_mode is " + Twine(mode) + ", expected 0 to 3");
+  return {};
 }
 
 static void attentionOp(Node &n) {
-  Value q = n.input(0), k = n.input(1), v = n.input(2);
-  if (n.hasOutput(3))
-    return n.fail("not supported: output 3 (qk_matmul_output)");
-  int64_t precision = n.intAttr("softmax_precision", TensorProto::FLOAT);
-  if (precision == TensorProto::DOUBLE)
-    return n.fail("not supported: softmax_precision of double");
-  bool isFlat = n.rank(q) == 3;
+  Attention a{n.input(0), n.input(1), n.input(2)};
+  bool isFlat = n.rank(a.query) == 3;
   if (isFlat) {
-    q = splitHeads(n, q, n.intAttr("q_num_heads", 0));
-    k = splitHeads(n, k, n.intAttr("kv_num_heads", 0));
-    v = splitHeads(n, v, n.intAttr("kv_num_heads", 0));
+    a.query = splitHeads(n, a.query, n.intAttr("q_num_heads", 0));
+    a.key = splitHeads(n, a.key, n.intAttr("kv_num_heads", 0));
+    a.value = splitHeads(n, a.value, n.intAttr("kv_num_heads", 0));
   }
-  if (!n.failed() && (n.rank(q) != 4 || n.rank(k) != 4 || n.rank(v) != 4))
-    n.fail("query, key and value need rank 3 or 4");
   Value pastKey = n.input(4), pastValue = n.input(5), nonpad = n.input(6);
   if (bool(pastKey) != bool(pastValue) || (pastKey && nonpad))
     n.fail("needs past_key and past_value together, and without nonpad_kv_seqlen");
-  if (pastKey) {
-    k = n.concat(2, {pastKey, k});
-    v = n.concat(2, {pastValue, v});
+  DimExpr before = 0;
+  if (pastKey && !n.failed()) {
+    if (n.rank(pastKey) != 4 || n.rank(pastValue) != 4)
+      return n.fail("past_key " + llm::formatDims(n.dims(pastKey)) + " has not rank 4");
+    a.key = n.concat(2, {pastKey, a.key});
+    a.value = n.concat(2, {pastValue, a.value});
+    before = n.dims(pastKey)[2];
   }
+  checkOperands(n, a);
   if (n.failed())
     return;
-  n.requireEqual(n.dims(q)[0], n.dims(k)[0], "batch sizes");
-  n.requireEqual(n.dims(q)[3], n.dims(k)[3], "head sizes of query and key");
-  n.requireEqual(n.dims(k)[2], n.dims(v)[2], "numbers of keys and values");
-  n.requireEqual(n.dims(k)[1], n.dims(v)[1], "heads of key and value");
-  Dims query = n.dims(q), key = n.dims(k);
-  Type element = n.elementTypeOf(q);
-  if (n.failed() || !DimExpr::mod(query[1], key[1]).isConstant(0))
-    return n.fail(query[1].str() + " query heads do not divide into " + key[1].str());
-
-  Value bias = n.input(3) ? maskBias(n, n.input(3), element, key[2]) : Value();
-  Value pastLens;
-  if (nonpad)
-    pastLens = n.binary(BinaryKind::sub, n.cast(nonpad, n.builder.getI64Type()),
-                        n.sizes(query[2], n.builder.getI64Type()));
-  bool causal = n.intAttr("is_causal", 0) != 0;
-  // llm.attention aligns a block without past_lens with the last key; so does
-  // the standard with a past. Without one the block starts at key 0.
-  if (causal && !pastKey && !nonpad && DimExpr::equal(query[2], key[2]) != true) {
-    causal = false;
-    bias = addBias(n, bias, causalBias(n, query[2], key[2], element));
+  Type element = n.elementTypeOf(a.query);
+  Value present = a.value;
+  a.value = n.cast(a.value, element);
+  a.scale = n.hasAttribute("scale") ? n.floatAttr("scale", 1) : defaultScale(n, a.query);
+  a.softcap = n.floatAttr("softcap", 0);
+  a.bias = maskBias(n, n.input(3), element, n.dims(a.key)[2]);
+  setVisibility(n, a, nonpad, before);
+  Type precision = softmaxType(n, element);
+  if (n.failed())
+    return;
+  bool inSteps =
+      n.hasOutput(3) || precision.getIntOrFloatBitWidth() < element.getIntOrFloatBitWidth();
+  Value out;
+  if (inSteps) {
+    AttentionSteps steps = attendInSteps(n, a, precision);
+    out = steps.result;
+    if (n.hasOutput(3))
+      n.setOutput(3, shownScores(n, steps));
+  } else {
+    out = attend(n, a);
   }
-  std::optional<int64_t> headSize = query[3].constant();
-  if (!n.hasAttribute("scale") && !headSize)
-    return n.fail("not supported: the default scale of a head size that is not constant");
-  double scale = n.floatAttr("scale", headSize ? 1 / std::sqrt(double(*headSize)) : 0);
-  Dims result = query;
-  result[3] = n.dims(v)[3];
-  Value out = n.make<llm::AttentionOp>(llm::makeTensorType(result, element), q, k, v, bias,
-                                       pastLens, /*sinks=*/Value(), llvm::APFloat(scale), causal,
-                                       uint64_t(0), llvm::APFloat(n.floatAttr("softcap", 0)));
   n.setOutput(0, isFlat ? mergeHeads(n, out) : out);
-  if (n.hasOutput(1))
-    n.setOutput(1, k);
-  if (n.hasOutput(2))
-    n.setOutput(2, v);
+  n.setOutput(1, a.key);
+  n.setOutput(2, present);
 }
 
 void llmc::importer::addAttentionOps(OpTable &t) {
   constexpr StringRef attributes =
       "is_causal kv_num_heads q_num_heads qk_matmul_output_mode scale softcap softmax_precision";
+  constexpr StringRef attributes25 =
+      "is_causal kv_num_heads q_num_heads qk_matmul_output_mode scale softcap softmax_precision "
+      "left_window_size right_window_size";
   t.add("", "Attention", 23, {attentionOp, 3, 6, 4, attributes});
   t.add("", "Attention", 24, {attentionOp, 3, 7, 4, attributes});
+  t.add("", "Attention", 25, {attentionOp, 3, 7, 4, attributes25});
 }

@@ -4,14 +4,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "Contraction.h"
 #include "OpTable.h"
 
 using namespace mlir;
 using namespace llmc;
 using namespace llmc::importer;
 
-/// numpy's matmul: a vector gets a dimension that the result loses again.
-static Value matmulOf(Node &n, Value a, Value b) {
+Value llmc::importer::numpyMatmul(Node &n, Value a, Value b) {
   int64_t rankA = n.rank(a), rankB = n.rank(b);
   if (n.failed())
     return {};
@@ -38,7 +38,7 @@ static Value times(Node &n, Value x, double factor) {
   return factor == 1.0 ? x : n.binary(BinaryKind::mul, x, n.scalar(factor, n.elementTypeOf(x)));
 }
 
-static void matmulOp(Node &n) { n.setOutput(matmulOf(n, n.input(0), n.input(1))); }
+static void matmulOp(Node &n) { n.setOutput(numpyMatmul(n, n.input(0), n.input(1))); }
 
 static void gemmOp(Node &n) {
   Value a = n.input(0), b = n.input(1);
@@ -55,19 +55,25 @@ static void gemmOp(Node &n) {
   n.setOutput(result);
 }
 
-static Value swapLast(Node &n, Value x) {
-  SmallVector<int64_t> permutation = llvm::to_vector(llvm::seq<int64_t>(0, n.rank(x)));
-  if (permutation.size() >= 2)
-    std::swap(permutation.back(), permutation[permutation.size() - 2]);
+/// The operand as a stack of matrices. With `acrossBatch` its first dimension is the
+/// matrices' rows and the batch comes after it; `transposed` then exchanges the last two.
+static Value fusedOperand(Node &n, Value x, bool transposed, bool acrossBatch) {
+  int64_t rank = n.rank(x);
+  if (n.failed() || rank < 2 || (!transposed && !acrossBatch))
+    return x;
+  SmallVector<int64_t> permutation = llvm::to_vector(llvm::seq<int64_t>(0, rank));
+  if (acrossBatch)
+    std::rotate(permutation.begin(), permutation.begin() + 1, permutation.end() - 1);
+  if (transposed)
+    std::swap(permutation[rank - 1], permutation[rank - 2]);
   return n.transpose(x, permutation);
 }
 
 static void fusedMatmulOp(Node &n) {
-  if (n.intAttr("transBatchA", 0) || n.intAttr("transBatchB", 0))
-    return n.fail("not supported: transBatchA or transBatchB");
-  Value a = n.intAttr("transA", 0) ? swapLast(n, n.input(0)) : n.input(0);
-  Value b = n.intAttr("transB", 0) ? swapLast(n, n.input(1)) : n.input(1);
-  n.setOutput(times(n, matmulOf(n, a, b), n.floatAttr("alpha", 1)));
+  auto flag = [&](StringRef name) { return n.intAttr(name, 0) != 0; };
+  Value a = fusedOperand(n, n.input(0), flag("transA"), flag("transBatchA"));
+  Value b = fusedOperand(n, n.input(1), flag("transB"), flag("transBatchB"));
+  n.setOutput(times(n, numpyMatmul(n, a, b), n.floatAttr("alpha", 1)));
 }
 
 void llmc::importer::addContractionOps(OpTable &t) {

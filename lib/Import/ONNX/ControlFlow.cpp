@@ -33,6 +33,40 @@ static Attribute factsAttr(Node &n, const Symbols::Facts &facts) {
   return n.builder.getDictionaryAttr(entries);
 }
 
+/// Whether the condition is an input of the model, by whose value the function is split
+/// later (llmc-split-branches).
+static bool isModelInput(Value condition) {
+  while (Operation *op = condition.getDefiningOp()) {
+    if (!isa<llm::ReshapeOp, llm::CastOp>(op))
+      return false;
+    condition = op->getOperand(0);
+  }
+  return true;
+}
+
+/// A condition that is computed: both branches are, and their results selected. False
+/// where their shapes differ.
+static bool selectBranches(Node &n, const GraphProto &thenGraph, const GraphProto &elseGraph) {
+  // What one branch needs to be equal is not so where the other is taken.
+  Symbols::Facts facts, *around = n.symbols.branchFacts;
+  n.symbols.branchFacts = &facts;
+  SmallVector<Value> taken, other;
+  bool imported = n.walk().importInline(thenGraph, n.scope(), taken);
+  imported &= n.walk().importInline(elseGraph, n.scope(), other);
+  n.symbols.branchFacts = around;
+  if (!imported) {
+    n.failQuietly();
+    return true;
+  }
+  for (auto [a, b] : llvm::zip(taken, other))
+    if (a.getType() != b.getType())
+      return false;
+  Value condition = n.element(n.input(0));
+  for (auto [i, pair] : llvm::enumerate(llvm::zip(taken, other)))
+    n.setOutput(int(i), n.select(condition, std::get<0>(pair), std::get<1>(pair)));
+  return true;
+}
+
 static void ifOp(Node &n) {
   const AttributeProto *thenBranch = n.attribute("then_branch");
   const AttributeProto *elseBranch = n.attribute("else_branch");
@@ -55,6 +89,8 @@ static void ifOp(Node &n) {
     n.results.assign(thenValues.begin(), thenValues.end());
     return;
   }
+  if (!isModelInput(condition) && selectBranches(n, thenBranch->g(), elseBranch->g()))
+    return;
   Region thenRegion, elseRegion;
   Symbols::Facts thenFacts, elseFacts;
   bool imported =
@@ -79,5 +115,7 @@ static void ifOp(Node &n) {
 }
 
 void llmc::importer::addControlFlowOps(OpTable &t) {
-  t.add("", "If", 1, {ifOp, 1, 1, kVariadic, "then_branch else_branch"});
+  t.add("", "If", 1,
+        {ifOp, 1, 1, kVariadic, "then_branch else_branch",
+         "computed conditions whose branches give different shapes"});
 }

@@ -35,22 +35,56 @@ static void meanOp(Node &n) {
                          n.scalar(n.numInputs(), n.elementTypeOf(n.input(0)))));
 }
 
+/// In the type of the base, but an integer to a fractional power.
 static void powOp(Node &n) {
-  Type base = n.elementTypeOf(n.input(0));
-  n.setOutput(n.binary(BinaryKind::pow, n.input(0), n.cast(n.input(1), base)));
+  Type base = n.elementTypeOf(n.input(0)), exponent = n.elementTypeOf(n.input(1));
+  bool inFloat = isa<IntegerType>(base) && isa<FloatType>(exponent);
+  Type type = inFloat ? exponent : base;
+  Value power = n.binary(BinaryKind::pow, n.cast(n.input(0), type), n.cast(n.input(1), type));
+  n.setOutput(n.cast(power, base));
+}
+
+/// The remainder with the divisor's sign, from that with the dividend's.
+static Value floatMod(Node &n, Value a, Value b) {
+  Value rest = n.binary(BinaryKind::fmod, a, b);
+  auto isNegative = [&](Value x) { return n.compare(llm::ComparePredicate::lt, x, 0); };
+  Value differs = n.binary(BinaryKind::logical_and, n.compare(llm::ComparePredicate::ne, rest, 0),
+                           n.binary(BinaryKind::logical_xor, isNegative(rest), isNegative(b)));
+  return n.select(differs, n.binary(BinaryKind::add, rest, b), rest);
 }
 
 static void modOp(Node &n) {
-  bool truncated = n.intAttr("fmod", 0) != 0;
-  if (!truncated && isa<FloatType>(n.elementTypeOf(n.input(0))))
-    n.fail("fmod = 0 is defined for integers only");
-  n.setOutput(n.binary(truncated ? BinaryKind::fmod : BinaryKind::mod, n.input(0), n.input(1)));
+  Value a = n.input(0), b = n.input(1);
+  if (n.intAttr("fmod", 0) != 0)
+    return n.setOutput(n.binary(BinaryKind::fmod, a, b));
+  bool isFloat = isa<FloatType>(n.elementTypeOf(a));
+  n.setOutput(isFloat ? floatMod(n, a, b) : n.binary(BinaryKind::mod, a, b));
 }
 
 static void isInfOp(Node &n) {
-  if (n.intAttr("detect_negative", 1) != 1 || n.intAttr("detect_positive", 1) != 1)
-    n.fail("not supported: detecting one sign only");
-  unaryOp<UnaryKind::is_inf>(n);
+  bool negative = n.intAttr("detect_negative", 1) != 0;
+  bool positive = n.intAttr("detect_positive", 1) != 0;
+  Value x = n.input(0), found = n.unary(UnaryKind::is_inf, x);
+  if (!negative) // which leaves nothing, where positive ones do not count either
+    found = n.binary(BinaryKind::logical_and, found, n.compare(llm::ComparePredicate::gt, x, 0));
+  if (!positive)
+    found = n.binary(BinaryKind::logical_and, found, n.compare(llm::ComparePredicate::lt, x, 0));
+  n.setOutput(found);
+}
+
+static void bitShiftOp(Node &n) {
+  std::string direction = n.stringAttr("direction", "");
+  if (direction != "LEFT" && direction != "RIGHT")
+    return n.fail("direction is '" + direction + "', expected LEFT or RIGHT");
+  Value x = n.input(0), shift = n.input(1);
+  if (direction == "LEFT")
+    return n.setOutput(n.binary(BinaryKind::shift_left, x, shift));
+  if (n.elementTypeOf(x).isUnsignedInteger())
+    return n.setOutput(n.binary(BinaryKind::shift_right, x, shift));
+  // A negative number is filled with ones: as zeros of its complement.
+  Value negative = n.compare(llm::ComparePredicate::lt, x, 0);
+  auto flipped = [&](Value y) { return n.select(negative, n.unary(UnaryKind::bitwise_not, y), y); };
+  n.setOutput(flipped(n.binary(BinaryKind::shift_right, flipped(x), shift)));
 }
 
 static void whereOp(Node &n) {
@@ -59,15 +93,35 @@ static void whereOp(Node &n) {
   n.setOutput(n.select(n.input(0), n.input(1), n.input(2)));
 }
 
+/// To an 8-bit float a value beyond it becomes the largest one, unless `saturate` is 0.
+static Value castTo(Node &n, Type type) {
+  if (n.stringAttr("round_mode", "up") != "up")
+    n.fail("not supported: round_mode '" + n.stringAttr("round_mode", "up") + "'");
+  bool saturate = n.intAttr("saturate", 1) != 0;
+  Value x = n.input(0);
+  if (saturate || n.failed() || n.elementTypeOf(x) == type)
+    return n.cast(x, type);
+  return n.make<llm::CastOp>(llm::makeTensorType(n.dims(x), type), x, n.builder.getBoolAttr(false));
+}
+
 static void castOp(Node &n) {
   int64_t to = n.intAttr("to", 0);
   Type type = elementType(n.builder.getContext(), int(to));
-  if (!type || to > TensorProto::BFLOAT16)
+  if (!type)
     return n.fail("not supported: casting to data type " + dataTypeName(int(to)));
-  n.setOutput(n.cast(n.input(0), type));
+  n.setOutput(castTo(n, type));
 }
 
-static void castLikeOp(Node &n) { n.setOutput(n.cast(n.input(0), n.elementTypeOf(n.input(1)))); }
+static void castLikeOp(Node &n) { n.setOutput(castTo(n, n.elementTypeOf(n.input(1)))); }
+
+static void bitcastOp(Node &n) {
+  int64_t to = n.intAttr("to", 0);
+  Type type = elementType(n.builder.getContext(), int(to)), from = n.elementTypeOf(n.input(0));
+  if (!type || type.getIntOrFloatBitWidth() != from.getIntOrFloatBitWidth())
+    return n.fail("not supported: data type " + dataTypeName(int(to)) + " for elements of " +
+                  Twine(from.getIntOrFloatBitWidth()) + " bits");
+  n.setOutput(n.make<llm::BitcastOp>(llm::makeTensorType(n.dims(n.input(0)), type), n.input(0)));
+}
 
 /// Bounds as inputs since opset 11, as attributes before.
 static void clipOp(Node &n) {
@@ -86,15 +140,24 @@ static void clipOp(Node &n) {
 
 static void identityOp(Node &n) { n.setOutput(n.input(0)); }
 
+/// Whether the ratio is known to be 0, as an input since opset 12.
+static bool dropsNothing(Node &n) {
+  if (!n.input(1))
+    return n.hasAttribute("ratio") && n.floatAttr("ratio", 0.5) == 0;
+  auto constant = n.input(1).getDefiningOp<llm::ConstantOp>();
+  auto dense = constant ? dyn_cast<DenseFPElementsAttr>(constant.getValue()) : nullptr;
+  return dense && dense.getNumElements() == 1 && (*dense.begin()).isZero();
+}
+
 static void dropoutOp(Node &n) {
-  if (n.hasOutput(1))
-    n.fail("not supported: Dropout's mask output");
-  if (n.input(2)) {
-    auto training = n.known(n.input(2));
-    if (!training || !training->front().isConstant(0))
-      n.fail("not supported: Dropout in training mode");
+  if (n.input(2) && !dropsNothing(n)) {
+    std::optional<Dims> training = n.known(n.input(2));
+    if (!training || training->size() != 1 || !training->front().isConstant(0))
+      return n.fail("not supported: Dropout in training mode");
   }
   n.setOutput(n.input(0));
+  if (n.hasOutput(1))
+    n.setOutput(1, n.broadcast(n.scalar(1, n.builder.getI1Type()), n.dims(n.input(0))));
 }
 
 void llmc::importer::addElementwiseOps(OpTable &t) {
@@ -114,6 +177,16 @@ void llmc::importer::addElementwiseOps(OpTable &t) {
   unary("Ceil", unaryOp<UnaryKind::ceil>);
   unary("Round", unaryOp<UnaryKind::round>);
   unary("Sign", unaryOp<UnaryKind::sign>);
+  unary("Tan", unaryOp<UnaryKind::tan>);
+  unary("Asin", unaryOp<UnaryKind::asin>);
+  unary("Acos", unaryOp<UnaryKind::acos>);
+  unary("Atan", unaryOp<UnaryKind::atan>);
+  unary("Sinh", unaryOp<UnaryKind::sinh>);
+  unary("Cosh", unaryOp<UnaryKind::cosh>);
+  unary("Asinh", unaryOp<UnaryKind::asinh>);
+  unary("Acosh", unaryOp<UnaryKind::acosh>);
+  unary("Atanh", unaryOp<UnaryKind::atanh>);
+  t.add("", "BitwiseNot", 18, {unaryOp<UnaryKind::bitwise_not>, 1, 1, 1});
   unary("Not", unaryOp<UnaryKind::logical_not>);
   unary("IsNaN", unaryOp<UnaryKind::is_nan>);
   t.add("", "IsInf", 10, {isInfOp, 1, 1, 1, "detect_negative detect_positive"});
@@ -127,6 +200,10 @@ void llmc::importer::addElementwiseOps(OpTable &t) {
   binary("And", binaryOp<BinaryKind::logical_and>);
   binary("Or", binaryOp<BinaryKind::logical_or>);
   binary("Xor", binaryOp<BinaryKind::logical_xor>);
+  t.add("", "BitwiseAnd", 18, {binaryOp<BinaryKind::bitwise_and>, 2, 2, 1});
+  t.add("", "BitwiseOr", 18, {binaryOp<BinaryKind::bitwise_or>, 2, 2, 1});
+  t.add("", "BitwiseXor", 18, {binaryOp<BinaryKind::bitwise_xor>, 2, 2, 1});
+  t.add("", "BitShift", 11, {bitShiftOp, 2, 2, 1, "direction"});
   binary("Equal", compareOp<llm::ComparePredicate::eq>);
   binary("Less", compareOp<llm::ComparePredicate::lt>);
   binary("Greater", compareOp<llm::ComparePredicate::gt>);
@@ -139,8 +216,11 @@ void llmc::importer::addElementwiseOps(OpTable &t) {
   t.add("", "Mean", 8, {meanOp, 1, kVariadic, 1});
   t.add("", "Where", 9, {whereOp, 3, 3, 1});
   t.add("", "Clip", 6, {clipOp, 1, 3, 1, "min max"});
-  t.add("", "Cast", 6, {castOp, 1, 1, 1, "to saturate round_mode"});
-  t.add("", "CastLike", 15, {castLikeOp, 2, 2, 1, "saturate round_mode"});
-  t.add("", "Identity", 1, {identityOp, 1, 1, 1});
-  t.add("", "Dropout", 7, {dropoutOp, 1, 3, 2, "ratio seed"});
+  t.add("", "Cast", 6,
+        {castOp, 1, 1, 1, "to saturate round_mode", "strings; round_mode other than up"});
+  t.add("", "CastLike", 15,
+        {castLikeOp, 2, 2, 1, "saturate round_mode", "round_mode other than up"});
+  t.add("", "BitCast", 26, {bitcastOp, 1, 1, 1, "to", "types of different width"});
+  t.add("", "Identity", 1, {identityOp, 1, 1, 1, "", "sequences and optionals"});
+  t.add("", "Dropout", 7, {dropoutOp, 1, 3, 2, "ratio seed", "training mode, but for ratio 0"});
 }

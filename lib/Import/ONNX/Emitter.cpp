@@ -28,9 +28,10 @@ void Emitter::requireEqual(const DimExpr &a, const DimExpr &b, const Twine &what
     fail(what + ": " + a.str() + " is not " + b.str());
 }
 
-bool Emitter::inferTypes(InferFn infer, OperationState &state, SmallVectorImpl<Type> &types) {
+Operation *Emitter::createInferred(InferFn infer, OperationState &state) {
   std::string message;
   LogicalResult result = failure();
+  SmallVector<Type> types;
   {
     ScopedDiagnosticHandler handler(builder.getContext(), [&](Diagnostic &diagnostic) {
       message = diagnostic.str();
@@ -42,7 +43,13 @@ bool Emitter::inferTypes(InferFn infer, OperationState &state, SmallVectorImpl<T
   }
   if (mlir::failed(result))
     fail(message);
-  return succeeded(result);
+  for (Type type : types)
+    if (hasFailed || !checkSize(mlir::cast<RankedTensorType>(type)))
+      return nullptr;
+  if (hasFailed)
+    return nullptr;
+  state.types.assign(types.begin(), types.end());
+  return builder.create(state);
 }
 
 bool Emitter::checkSize(RankedTensorType type) {
@@ -100,6 +107,14 @@ Value Emitter::binary(BinaryKind kind, Value a, Value b) {
 Value Emitter::compare(llm::ComparePredicate predicate, Value a, Value b) {
   unifyBroadcast({a, b});
   return infer<llm::CompareOp>(predicate, a, b);
+}
+
+Value Emitter::binary(BinaryKind kind, Value a, double b) {
+  return hasFailed ? Value() : binary(kind, a, scalar(b, elementTypeOf(a)));
+}
+
+Value Emitter::compare(llm::ComparePredicate predicate, Value a, double b) {
+  return hasFailed ? Value() : compare(predicate, a, scalar(b, elementTypeOf(a)));
 }
 
 Value Emitter::select(Value condition, Value a, Value b) {
@@ -195,6 +210,16 @@ Value Emitter::slice(Value x, int64_t axis, const DimExpr &start, const DimExpr 
                             llm::makeExprs(builder.getContext(), starts), steps);
 }
 
+Value Emitter::gather(Value x, int64_t axis, Value indices) {
+  return infer<llm::GatherOp>(uint64_t(axis), x, indices);
+}
+
+Value Emitter::iota(const DimExpr &count, int64_t axis, int64_t rank) {
+  Dims shape(rank, 1);
+  shape[axis] = count;
+  return reshape(iota(count), shape);
+}
+
 Value Emitter::iota(const DimExpr &count) {
   auto type = llm::makeTensorType(count, builder.getI64Type());
   return make<llm::IotaOp>(type, "0", "1", uint64_t(0));
@@ -229,6 +254,36 @@ Value Emitter::sizes(ArrayRef<DimExpr> values, Type element, bool isScalar) {
   return llm::materializeSizes(builder, loc, values, RankedTensorType::get(shape, element));
 }
 
+Value Emitter::size(const DimExpr &value) { return sizes(value, builder.getI64Type(), true); }
+
+Value Emitter::element(Value list, int64_t i) {
+  if (hasFailed)
+    return {};
+  if (rank(list) == 1 && !dims(list)[0].isConstant(1))
+    list = slice(list, 0, i, 1);
+  return reshape(list, {});
+}
+
+DimExpr Emitter::defineSize(Value value, const DimExpr &bound) {
+  if (hasFailed)
+    return 0;
+  if (std::optional<Dims> elements = known(value); elements && elements->size() == 1)
+    return elements->front();
+  auto type = mlir::cast<RankedTensorType>(value.getType());
+  if (!type.hasStaticShape() || type.getNumElements() != 1 ||
+      !(type.getElementType().isInteger(32) || type.getElementType().isInteger(64))) {
+    fail("takes a size from " + llm::formatDims(dims(value)) +
+         ", expected one element of i32 or i64");
+    return 0;
+  }
+  DimExpr size = symbols.defineSymbol();
+  llm::DefineSizeOp::create(builder, loc, *size.asSymbol(), bound.str(), value);
+  return size;
+}
+
 std::optional<Dims> Emitter::known(Value value) const {
+  // Without elements there is nothing to know.
+  if (value && llm::product(dims(value)).isConstant(0) && isa<IntegerType>(elementTypeOf(value)))
+    return Dims();
   return value ? llm::getKnownInts(value) : std::nullopt;
 }

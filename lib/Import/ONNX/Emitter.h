@@ -49,13 +49,19 @@ public:
       return {};
     mlir::OperationState state(loc, Op::getOperationName());
     Op::build(builder, state, builder.getNoneType(), std::forward<Args>(args)...);
-    llvm::SmallVector<mlir::Type> types;
-    if (!inferTypes(Op::inferReturnTypes, state, types))
+    mlir::Operation *op = createInferred(Op::inferReturnTypes, state);
+    return op ? finish(op) : Value();
+  }
+  /// The same for an operation of two results.
+  template <typename Op, typename... Args> std::pair<Value, Value> inferPair(Args &&...args) {
+    if (hasFailed)
       return {};
-    if (!checkSize(mlir::cast<mlir::RankedTensorType>(types[0])))
-      return {};
-    state.types.assign(types.begin(), types.end());
-    return finish(builder.create(state));
+    mlir::OperationState state(loc, Op::getOperationName());
+    mlir::Type none = builder.getNoneType();
+    Op::build(builder, state, none, none, std::forward<Args>(args)...);
+    mlir::Operation *op = createInferred(Op::inferReturnTypes, state);
+    return op ? std::pair<Value, Value>(op->getResult(0), op->getResult(1))
+              : std::pair<Value, Value>();
   }
   /// An operation with a given type.
   template <typename Op, typename... Args> Value make(mlir::RankedTensorType type, Args &&...args) {
@@ -67,6 +73,9 @@ public:
   Value unary(UnaryKind kind, Value x);
   Value binary(BinaryKind kind, Value a, Value b);
   Value compare(llm::ComparePredicate predicate, Value a, Value b);
+  /// With a constant, rounded to the element type of `a`.
+  Value binary(BinaryKind kind, Value a, double b);
+  Value compare(llm::ComparePredicate predicate, Value a, double b);
   Value select(Value condition, Value a, Value b);
   Value cast(Value x, mlir::Type element);
   Value reshape(Value x, llvm::ArrayRef<DimExpr> shape);
@@ -77,14 +86,27 @@ public:
   Value reduce(llm::ReduceKind kind, Value x, llvm::ArrayRef<int64_t> axes, bool keepdims);
   /// `count` elements of `axis` from `start`.
   Value slice(Value x, int64_t axis, const DimExpr &start, const DimExpr &count);
+  /// The elements of `axis` at the indices of a 1-D tensor.
+  Value gather(Value x, int64_t axis, Value indices);
   /// 0, 1, .. along a new 1-D i64 tensor.
   Value iota(const DimExpr &count);
+  /// 0, 1, .. along dimension `axis` of `rank`, the others being 1.
+  Value iota(const DimExpr &count, int64_t axis, int64_t rank);
 
   Value constant(mlir::ElementsAttr value);
   /// A rank-0 constant of `element`, rounded to it.
   Value scalar(double value, mlir::Type element);
   /// Sizes as i64 data of rank 1 (or 0).
   Value sizes(llvm::ArrayRef<DimExpr> values, mlir::Type element, bool isScalar = false);
+  /// One size or integer of rank 0.
+  Value size(const DimExpr &value);
+  /// Element i of a 1-D (or the one of any) tensor, with rank 0.
+  Value element(Value list, int64_t i = 0);
+  /// An integer tensor as i64.
+  Value asI64(Value x) { return cast(x, builder.getI64Type()); }
+  /// The size that the one element of an integer tensor says, at most `bound`: a new
+  /// symbol, unless the element is known.
+  DimExpr defineSize(Value value, const DimExpr &bound);
   /// The known elements of an integer tensor, or nullopt.
   std::optional<Dims> known(Value value) const;
 
@@ -101,8 +123,9 @@ private:
                                           mlir::ValueRange, mlir::DictionaryAttr,
                                           mlir::OpaqueProperties, mlir::RegionRange,
                                           llvm::SmallVectorImpl<mlir::Type> &);
-  bool inferTypes(InferFn infer, mlir::OperationState &state,
-                  llvm::SmallVectorImpl<mlir::Type> &types);
+  /// The operation with the types that `infer` finds; reports and gives null where it
+  /// finds none.
+  mlir::Operation *createInferred(InferFn infer, mlir::OperationState &state);
   /// Fails for sizes that are negative or together too large to be meant.
   bool checkSize(mlir::RankedTensorType type);
   /// Folds what is known and gives the value to use.

@@ -45,17 +45,47 @@ bool Node::hasOutput(int i) const {
          source.scope.used.contains(source.proto.output(i));
 }
 
+std::optional<Symbols::Declared> Node::declaredDims(int i) const {
+  if (i >= numOutputs())
+    return std::nullopt;
+  const ValueInfoProto *value = source.scope.declared.lookup(source.proto.output(i));
+  return value ? symbols.declaredDims(*value) : std::nullopt;
+}
+
 static void addUses(const NodeList &nodes, Scope &scope) {
   for (const NodeProto &node : nodes)
     for (const std::string &name : usedNames(node))
       scope.used.insert(name);
 }
 
+/// Elementwise operators of one operand: it has the shape of the result.
+static bool keepsShape(StringRef op) {
+  static constexpr StringRef names[] = {
+      "Abs", "Cast",       "CastLike", "Ceil",  "Exp",     "Floor", "Identity", "Log", "Neg",
+      "Not", "Reciprocal", "Relu",     "Round", "Sigmoid", "Sign",  "Sqrt",     "Tanh"};
+  return llvm::is_contained(names, op);
+}
+
+/// What is declared of a result holds for what it is made from element by element.
+static void declareOperands(const NodeList &nodes, Scope &scope) {
+  for (const NodeProto &node : llvm::reverse(nodes)) {
+    if (!keepsShape(node.op_type()) || node.input_size() == 0 || node.output_size() == 0)
+      continue;
+    if (const ValueInfoProto *result = scope.declared.lookup(node.output(0)))
+      scope.declared.insert({node.input(0), result});
+  }
+}
+
 void GraphWalk::enterGraph(const GraphProto &graph, Scope &scope) {
   addInitializers(graph, scope);
   addUses(graph.node(), scope);
-  for (const ValueInfoProto &output : graph.output())
+  for (const ValueInfoProto &value : graph.value_info())
+    scope.declared[value.name()] = &value;
+  for (const ValueInfoProto &output : graph.output()) {
     scope.used.insert(output.name());
+    scope.declared[output.name()] = &output;
+  }
+  declareOperands(graph.node(), scope);
 }
 
 void GraphWalk::addInitializers(const GraphProto &graph, Scope &scope) {
@@ -221,8 +251,11 @@ void GraphWalk::importCall(const NodeProto &proto, const FunctionTable::Entry &c
       body.values[function.input(i)] =
           lookup(scope, proto.input(i), "node '" + name + "'", locationOf(name));
   addUses(function.node(), body);
-  for (const std::string &output : function.output())
-    body.used.insert(output);
+  for (int i = 0; i < function.output_size(); ++i) {
+    body.used.insert(function.output(i));
+    if (i < proto.output_size() && scope.declared.contains(proto.output(i)))
+      body.declared[function.output(i)] = scope.declared[proto.output(i)];
+  }
   importNodes(function.node(), body);
   SmallVector<Value> results;
   for (const std::string &output : function.output())
@@ -242,21 +275,41 @@ bool GraphWalk::branchResults(const GraphProto &graph, Scope &scope,
   return true;
 }
 
-bool GraphWalk::importInline(const GraphProto &graph, Scope &outer,
-                             SmallVectorImpl<Value> &results) {
+bool GraphWalk::importInline(const GraphProto &graph, Scope &outer, SmallVectorImpl<Value> &results,
+                             ValueRange arguments) {
   Scope scope;
   scope.outer = &outer;
   scope.opsets = outer.opsets;
   scope.attributes = outer.attributes;
   scope.prefix = outer.prefix;
   scope.calls = outer.calls;
-  if (graph.input_size() != 0) {
-    error(locationOf(graph.name()), "branch '" + graph.name() + "' has inputs");
+  if (graph.input_size() != int(arguments.size())) {
+    error(locationOf(graph.name()), "graph '" + graph.name() + "' has " +
+                                        Twine(graph.input_size()) + " inputs, expected " +
+                                        Twine(arguments.size()));
     return false;
   }
+  for (auto [input, argument] : llvm::zip(graph.input(), arguments))
+    scope.values[input.name()] = argument;
   enterGraph(graph, scope);
   importNodes(graph.node(), scope);
   return branchResults(graph, scope, results);
+}
+
+bool GraphWalk::importIteration(const GraphProto &body, Scope &outer, StringRef name,
+                                SmallVectorImpl<Value> &results, ValueRange arguments) {
+  // Bounds what a small file can unfold to.
+  constexpr int64_t kMaxUnrolledNodes = 200'000;
+  unrolledNodes += body.node_size();
+  if (unrolledNodes > kMaxUnrolledNodes) {
+    error(locationOf(name.str()), "node '" + name + "': not supported: loops of more than " +
+                                      Twine(kMaxUnrolledNodes) + " nodes when unrolled");
+    return false;
+  }
+  std::string prefix = std::exchange(outer.prefix, (name + "/").str());
+  bool succeeded = importInline(body, outer, results, arguments);
+  outer.prefix = std::move(prefix);
+  return succeeded;
 }
 
 bool GraphWalk::importBranch(const GraphProto &graph, Scope &outer, Region &region,

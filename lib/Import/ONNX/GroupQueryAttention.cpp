@@ -10,22 +10,17 @@
 // sequence b after this step, minus one.
 //
 //===----------------------------------------------------------------------===//
+#include "Attend.h"
 #include "Heads.h"
 #include "OpTable.h"
-#include <cmath>
+#include <limits>
 
 using namespace mlir;
 using namespace llmc;
 using namespace llmc::importer;
 
-namespace {
-struct QKV {
-  Value query, key, value;
-};
-} // namespace
-
 /// Query, key and value as [B, H, S, D], from three operands or a packed one.
-static QKV splitOperands(Node &n, int64_t heads, int64_t keyHeads) {
+static Attention splitOperands(Node &n, int64_t heads, int64_t keyHeads) {
   Value query = n.input(0), key = n.input(1), value = n.input(2);
   if (n.rank(query) != 3 || heads < 1 || keyHeads < 1 || heads % keyHeads) {
     n.fail("query " + llm::formatDims(n.dims(query)) + " with num_heads " + Twine(heads) +
@@ -53,16 +48,18 @@ static QKV splitOperands(Node &n, int64_t heads, int64_t keyHeads) {
 static void rejectUnknown(Node &n) {
   for (int i : {12, 13})
     if (n.input(i))
-      n.fail("not supported: input " + Twine(i) + " (cache scales)");
-  if (n.hasOutput(3))
-    n.fail("not supported: output 3 (output_qk)");
-  if (n.intAttr("smooth_softmax", 0) > 0)
-    n.fail("not supported: smooth_softmax");
+      n.fail("not supported: input " + Twine(i) + " (scales of a quantised cache)");
+  if (n.intAttr("sliding_window_cache", 0))
+    n.fail("not supported: sliding_window_cache");
   for (StringRef name : {"k_quant_type", "v_quant_type"})
     if (n.stringAttr(name, "NONE") != "NONE")
-      n.fail("not supported: " + name + " = '" + n.stringAttr(name, "") + "'");
+      n.fail("not supported: " + name + " = '" + n.stringAttr(name, "") + "' (a quantised cache)");
   if (!n.input(5) || !n.input(6))
     n.fail("needs seqlens_k and total_sequence_length");
+  if (bool(n.input(3)) != bool(n.input(4)))
+    n.fail("needs past_key and past_value together");
+  if (bool(n.input(14)) != bool(n.input(15)))
+    n.fail("needs q_norm_weight and k_norm_weight together");
 }
 
 /// max(seqlens_k + 1 - S, 0): tokens of each sequence before this step.
@@ -73,79 +70,110 @@ static Value pastLengths(Node &n, const DimExpr &batch, const DimExpr &sequence)
   return n.binary(BinaryKind::max, before, n.scalar(0, i64));
 }
 
-static QKV applyRotary(Node &n, QKV qkv, Value pastLens) {
+/// Root-mean-square norms of each head of query and key, before they are rotated.
+static void applyHeadNorms(Node &n, Attention &a) {
+  if (!n.input(14))
+    return;
+  llvm::APFloat epsilon(n.floatAttr("qk_norm_epsilon", 1e-6));
+  a.query = n.infer<llm::RMSNormOp>(a.query, n.input(14), epsilon);
+  a.key = n.infer<llm::RMSNormOp>(a.key, n.input(15), epsilon);
+}
+
+static void applyRotary(Node &n, Attention &a, Value pastLens) {
   if (n.failed() || !n.intAttr("do_rotary", 0))
-    return qkv;
+    return;
   Value cos = n.input(7), sin = n.input(8);
-  if (!cos || !sin) {
-    n.fail("do_rotary needs cos_cache and sin_cache");
-    return {};
-  }
-  Dims dims = n.dims(qkv.query);
+  if (!cos || !sin)
+    return n.fail("do_rotary needs cos_cache and sin_cache");
+  Dims dims = n.dims(a.query);
   Value positions =
       n.input(9) ? n.cast(n.input(9), n.builder.getI64Type())
                  : n.binary(BinaryKind::add, n.reshape(pastLens, {dims[0], 1}), n.iota(dims[2]));
   std::optional<int64_t> channels = n.rank(cos) == 2 ? n.dims(cos)[1].constant() : std::nullopt;
-  if (!channels) {
-    n.fail("cos_cache " + llm::formatDims(n.dims(cos)) + " has no constant width");
-    return {};
-  }
+  if (!channels)
+    return n.fail("cos_cache " + llm::formatDims(n.dims(cos)) + " has no constant width");
   RotaryOptions options{n.intAttr("rotary_interleaved", 0) != 0, 2 * *channels};
-  qkv.query = rotate(n, qkv.query, cos, sin, positions, options);
-  qkv.key = rotate(n, qkv.key, cos, sin, positions, options);
-  return qkv;
+  a.query = rotate(n, a.query, cos, sin, positions, options);
+  a.key = rotate(n, a.key, cos, sin, positions, options);
+}
+
+/// Appends the new keys and values to the past, each sequence at its own length.
+static void appendToPast(Node &n, Attention &a, Value pastKey, Value pastValue) {
+  if (n.failed() || !pastKey)
+    return;
+  if (n.rank(pastKey) != 4 || n.rank(pastValue) != 4)
+    return n.fail("past_key " + llm::formatDims(n.dims(pastKey)) + " has not rank 4");
+  for (Value past : {pastKey, pastValue}) {
+    n.requireEqual(n.dims(past)[0], n.dims(a.key)[0], "batch size of the past");
+    n.requireEqual(n.dims(past)[1], n.dims(a.key)[1], "heads of the past");
+    n.requireEqual(n.dims(past)[3], n.dims(a.key)[3], "head size of the past");
+  }
+  n.requireEqual(n.dims(pastKey)[2], n.dims(pastValue)[2], "lengths of the past");
+  a.key = n.infer<llm::KVAppendOp>(pastKey, a.key, a.pastLens);
+  a.value = n.infer<llm::KVAppendOp>(pastValue, a.value, a.pastLens);
+}
+
+/// Weights of the softmax's denominator: head_sink, or with smooth_softmax exp(0) per head.
+static Value sinksOf(Node &n, int64_t heads) {
+  if (n.input(11))
+    return n.input(11);
+  if (n.intAttr("smooth_softmax", 0) <= 0)
+    return {};
+  return n.broadcast(n.scalar(0, n.elementTypeOf(n.input(0))), {heads});
+}
+
+/// onnxruntime gives 0 for the scores of keys that are not visible.
+static Value visibleScores(Node &n, const AttentionSteps &steps) {
+  Value isHidden =
+      n.compare(llm::ComparePredicate::eq, steps.biased, -std::numeric_limits<double>::infinity());
+  return n.failed() ? Value()
+                    : n.select(isHidden, n.scalar(0, n.elementTypeOf(steps.biased)), steps.biased);
 }
 
 static void groupQueryAttentionOp(Node &n) {
   rejectUnknown(n);
   int64_t heads = n.intAttr("num_heads", 0), keyHeads = n.intAttr("kv_num_heads", 0);
-  QKV qkv = splitOperands(n, heads, keyHeads);
+  Attention a = splitOperands(n, heads, keyHeads);
   if (n.failed())
     return;
-  Value pastKey = n.input(3), pastValue = n.input(4);
-  Dims query = n.dims(qkv.query);
-  Value pastLens = pastLengths(n, query[0], query[2]);
-  qkv = applyRotary(n, qkv, pastLens);
-  if (bool(pastKey) != bool(pastValue))
-    n.fail("needs past_key and past_value together");
-  if (pastKey && !n.failed()) {
-    if (n.rank(pastKey) != 4 || n.rank(pastValue) != 4)
-      return n.fail("past_key " + llm::formatDims(n.dims(pastKey)) + " has not rank 4");
-    for (Value past : {pastKey, pastValue}) {
-      n.requireEqual(n.dims(past)[0], n.dims(qkv.key)[0], "batch size of the past");
-      n.requireEqual(n.dims(past)[1], keyHeads, "heads of the past");
-      n.requireEqual(n.dims(past)[3], n.dims(qkv.key)[3], "head size of the past");
-    }
-    n.requireEqual(n.dims(pastKey)[2], n.dims(pastValue)[2], "lengths of the past");
-    qkv.key = n.infer<llm::KVAppendOp>(pastKey, qkv.key, pastLens);
-    qkv.value = n.infer<llm::KVAppendOp>(pastValue, qkv.value, pastLens);
-  }
+  Dims query = n.dims(a.query);
+  a.pastLens = pastLengths(n, query[0], query[2]);
+  applyHeadNorms(n, a);
+  applyRotary(n, a, a.pastLens);
+  appendToPast(n, a, n.input(3), n.input(4));
+  checkOperands(n, a);
   if (n.failed())
     return;
   if (std::optional<Dims> total = n.known(n.input(6)); total && total->size() == 1)
-    n.requireEqual(n.dims(qkv.key)[2], total->front(), "total_sequence_length");
-  query = n.dims(qkv.query);
-  std::optional<int64_t> headSize = query[3].constant();
-  double scale = n.floatAttr("scale", 0);
-  if (scale == 0 && !headSize)
-    return n.fail("not supported: the default scale of a head size that is not constant");
-  if (scale == 0)
-    scale = 1 / std::sqrt(double(*headSize));
-  int64_t window = std::max<int64_t>(n.intAttr("local_window_size", -1), 0);
-  Value out = n.make<llm::AttentionOp>(
-      llm::makeTensorType(query, n.elementTypeOf(qkv.query)), qkv.query, qkv.key, qkv.value,
-      /*bias=*/n.input(10), pastLens, /*sinks=*/n.input(11), llvm::APFloat(scale),
-      /*causal=*/true, uint64_t(window), llvm::APFloat(n.floatAttr("softcap", 0)));
+    n.requireEqual(n.dims(a.key)[2], total->front(), "total_sequence_length");
+  a.scale = n.floatAttr("scale", 0);
+  if (a.scale == 0)
+    a.scale = defaultScale(n, a.query);
+  a.bias = n.input(10);
+  a.sinks = sinksOf(n, heads);
+  a.causal = n.intAttr("causal", 1) != 0;
+  a.window = std::max<int64_t>(n.intAttr("local_window_size", -1), 0);
+  a.softcap = n.floatAttr("softcap", 0);
+  int64_t shown = n.hasOutput(3) ? n.intAttr("qk_output", 0) : 0;
+  if (shown < 0 || shown > 2)
+    n.fail("qk_output is " + Twine(shown) + ", expected 0 to 2");
+  Value out;
+  if (shown) {
+    AttentionSteps steps = attendInSteps(n, a, n.builder.getF32Type());
+    out = steps.result;
+    n.setOutput(3, shown == 1 ? visibleScores(n, steps) : steps.probabilities);
+  } else {
+    out = attend(n, a);
+  }
   n.setOutput(0, mergeHeads(n, out));
-  if (n.hasOutput(1))
-    n.setOutput(1, qkv.key);
-  if (n.hasOutput(2))
-    n.setOutput(2, qkv.value);
+  n.setOutput(1, a.key);
+  n.setOutput(2, a.value);
 }
 
 void llmc::importer::addGroupQueryAttentionOps(OpTable &t) {
   t.add(kMicrosoft, "GroupQueryAttention", 1,
-        {groupQueryAttentionOp, 1, 14, 4,
-         "do_rotary k_quant_type kv_cache_bit_width kv_num_heads local_window_size num_heads "
-         "qk_output rotary_interleaved scale smooth_softmax softcap v_quant_type"});
+        {groupQueryAttentionOp, 1, 16, 4,
+         "causal do_rotary k_quant_type kv_cache_bit_width kv_num_heads local_window_size "
+         "num_heads qk_norm_epsilon qk_output rotary_interleaved scale sliding_window_cache "
+         "smooth_softmax softcap v_quant_type"});
 }

@@ -57,8 +57,8 @@ bool ModelImporter::readOpsets() {
   if (opsets.empty())
     error("the model imports no opset");
   int64_t version = opsets.lookup("");
-  if (opsets.contains("") && (version < 7 || version > 28))
-    error("opset " + Twine(version) + " is not supported; 7 to 28 are");
+  if (opsets.contains("") && (version < 1 || version > 28))
+    error("opset " + Twine(version) + " is not supported; 1 to 28 are");
   return !hasFailed;
 }
 
@@ -79,7 +79,7 @@ bool ModelImporter::readInput(const ValueInfoProto &input) {
   }
   int dataType = input.type().tensor_type().elem_type();
   Type element = elementType(builder.getContext(), dataType);
-  if (!element || dataType > TensorProto::BFLOAT16) {
+  if (!element) {
     error("input '" + name + "': data type " + dataTypeName(dataType) + " is not supported");
     return false;
   }

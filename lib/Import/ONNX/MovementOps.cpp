@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "OpTable.h"
+#include "RuntimeAxes.h"
 
 using namespace mlir;
 using namespace llmc;
@@ -32,18 +33,30 @@ static void transposeOp(Node &n) {
 }
 
 /// Sizes of the parts: given, or as equal as possible with a smaller last one.
-static Dims partSizes(Node &n, const DimExpr &size) {
+static Dims partSizes(Node &n, int64_t axis, const DimExpr &size) {
   Dims parts;
-  if (n.input(1))
+  if (n.input(1) && n.known(n.input(1)))
     return n.knownInts(1, "sizes of a split");
+  if (n.input(1)) {
+    for (int i = 0; i < n.numOutputs() && !n.failed(); ++i) {
+      Dims part = n.declaredShape(i, "sizes of a split");
+      if (!n.failed() && int64_t(part.size()) != n.rank(n.input(0)))
+        n.fail("output " + Twine(i) + " is declared with rank " + Twine(part.size()));
+      if (!n.failed())
+        parts.push_back(part[axis]);
+    }
+    return parts;
+  }
   for (int64_t part : n.intsAttr("split"))
     parts.push_back(part);
   if (!parts.empty())
     return parts;
   int64_t count = n.intAttr("num_outputs", n.numOutputs());
-  DimExpr part = DimExpr::ceilDiv(size, count);
-  if (count != n.numOutputs() || count < 1)
+  if (count != n.numOutputs() || count < 1) {
     n.fail("splits into " + Twine(count) + " parts for " + Twine(n.numOutputs()) + " outputs");
+    return {};
+  }
+  DimExpr part = DimExpr::ceilDiv(size, count);
   for (int64_t i = 0; i + 1 < count; ++i)
     parts.push_back(part);
   parts.push_back(size - part * DimExpr(count - 1));
@@ -56,7 +69,7 @@ static void splitOp(Node &n) {
   if (n.failed())
     return;
   DimExpr size = n.dims(x)[axis], start = 0, total = 0;
-  Dims parts = partSizes(n, size);
+  Dims parts = partSizes(n, axis, size);
   if (!n.failed() && int(parts.size()) != n.numOutputs())
     n.fail("splits into " + Twine(parts.size()) + " parts for " + Twine(n.numOutputs()) +
            " outputs");
@@ -132,8 +145,112 @@ static Dims sliceList(Node &n, int index, StringRef attribute) {
   return result;
 }
 
+/// Input `index` or the attribute of opsets before 10, as a list of i64.
+static Value sliceOperand(Node &n, int index, StringRef attribute) {
+  if (n.input(index) || !n.hasAttribute(attribute))
+    return n.input(index);
+  Dims values;
+  for (int64_t value : n.intsAttr(attribute))
+    values.push_back(value);
+  return n.sizes(values, n.builder.getI64Type());
+}
+
+namespace {
+/// Slice with bounds that are computed at run time: reads at computed indices.
+class RuntimeSlice {
+public:
+  explicit RuntimeSlice(Node &n)
+      : n(n), rank(n.rank(n.input(0))), starts(sliceOperand(n, 1, "starts")),
+        ends(sliceOperand(n, 2, "ends")), axes(sliceOperand(n, 3, "axes")), steps(n.input(4)),
+        knownAxes(n.known(axes)) {}
+  void run();
+
+private:
+  Value entry(Value list, int64_t axis, Value missing) {
+    return entryOfAxis(n, list, axes, axis, rank, missing);
+  }
+  Value clamp(Value x, Value low, Value high) {
+    return n.binary(BinaryKind::max, n.binary(BinaryKind::min, x, high), low);
+  }
+  Value fromFront(Value bound, Value size) {
+    return n.select(n.compare(llm::ComparePredicate::lt, bound, 0),
+                    n.binary(BinaryKind::add, bound, size), bound);
+  }
+  bool mayBeSliced(int64_t axis);
+  DimExpr count(Value start, Value size, Value step, int64_t axis, const DimExpr &bound);
+  Value alongAxis(Value x, int64_t axis);
+
+  Node &n;
+  int64_t rank;
+  Value starts, ends, axes, steps;
+  std::optional<Dims> knownAxes;
+};
+} // namespace
+
+bool RuntimeSlice::mayBeSliced(int64_t axis) {
+  if (!axes)
+    return axis < n.dims(starts)[0].constant().value_or(0);
+  return !knownAxes || llvm::any_of(*knownAxes, [&](const DimExpr &known) {
+    return known.isConstant(axis) || known.isConstant(axis - rank);
+  });
+}
+
+/// How many elements of an axis: as the output is declared, or as data decides.
+DimExpr RuntimeSlice::count(Value start, Value size, Value step, int64_t axis,
+                            const DimExpr &bound) {
+  std::optional<Symbols::Declared> declared = n.declaredDims(0);
+  if (declared && int64_t(declared->size()) == rank && (*declared)[axis])
+    return *(*declared)[axis];
+  if (!knownAxes && axes) {
+    n.declaredShape(0, "axes of a slice");
+    return {};
+  }
+  Value forward = n.compare(llm::ComparePredicate::gt, step, 0);
+  Value zero = n.size(0), last = n.binary(BinaryKind::sub, size, 1);
+  Value end = fromFront(entry(ends, axis, size), size);
+  Value above = n.binary(BinaryKind::sub, clamp(end, zero, size), start);
+  // "-1 - size" and below mean that a backward slice takes the first element too.
+  Value below = n.binary(BinaryKind::sub, start, clamp(end, n.size(-1), last));
+  Value span = n.select(forward, above, below), stride = n.unary(UnaryKind::abs, step);
+  Value steps =
+      n.binary(BinaryKind::div,
+               n.binary(BinaryKind::sub, n.binary(BinaryKind::add, span, stride), 1), stride);
+  return n.defineSize(n.binary(BinaryKind::max, steps, zero), bound);
+}
+
+Value RuntimeSlice::alongAxis(Value x, int64_t axis) {
+  if (n.failed())
+    return {};
+  DimExpr bound = n.dims(x)[axis];
+  Value zero = n.size(0), size = n.size(bound), last = n.binary(BinaryKind::sub, size, 1);
+  Value step = steps ? entry(steps, axis, n.size(1)) : n.size(1);
+  Value backward = n.compare(llm::ComparePredicate::lt, step, 0);
+  Value start = fromFront(entry(starts, axis, n.select(backward, last, zero)), size);
+  start = clamp(start, zero, n.select(backward, last, size));
+  DimExpr length = count(start, size, step, axis, bound);
+  if (n.failed())
+    return {};
+  Value index = n.binary(BinaryKind::mul, n.iota(length), step);
+  return n.gather(x, axis, n.binary(BinaryKind::add, index, start));
+}
+
+void RuntimeSlice::run() {
+  if (!n.failed() && (n.rank(starts) != 1 || !n.dims(starts)[0].constant()))
+    n.fail("not supported: a list of starts of shape " + llm::formatDims(n.dims(starts)));
+  Value x = n.input(0);
+  for (int64_t axis = 0; axis < rank && !n.failed(); ++axis)
+    if (mayBeSliced(axis))
+      x = alongAxis(x, axis);
+  n.setOutput(x);
+}
+
+static void sliceAtRuntime(Node &n) { RuntimeSlice(n).run(); }
+
 static void sliceOp(Node &n) {
   Value x = n.input(0);
+  for (int i = 1; i < n.numInputs(); ++i)
+    if (n.input(i) && !n.known(n.input(i)))
+      return sliceAtRuntime(n);
   Dims starts = sliceList(n, 1, "starts"), ends = sliceList(n, 2, "ends");
   Dims axes = sliceList(n, 3, "axes"), steps = sliceList(n, 4, "steps");
   if (!n.failed() &&
@@ -145,17 +262,18 @@ static void sliceOp(Node &n) {
   for (size_t i = 0; i < starts.size() && !n.failed(); ++i) {
     std::optional<int64_t> axis = axes.empty() ? int64_t(i) : axes[i].constant();
     std::optional<int64_t> step = steps.empty() ? 1 : steps[i].constant();
-    if (!axis || !step || *step == 0)
-      return n.fail("not supported: axes or steps of a slice that are not constant");
+    if (step == 0)
+      return n.fail("a step of a slice is 0");
+    if (!axis || !step)
+      return sliceAtRuntime(n);
     // A step beyond any size takes one element, as the largest step does.
     step = std::clamp<int64_t>(*step, -(int64_t(1) << 40), int64_t(1) << 40);
     int64_t at = n.axis(*axis, dims.size());
     if (n.failed())
       return;
     auto range = resolveSlice(dims[at], starts[i], ends[i], *step);
-    if (!range)
-      return n.fail("not supported: a slice from " + starts[i].str() + " to " + ends[i].str() +
-                    ", bounds of unknown sign");
+    if (!range) // bounds of unknown sign
+      return sliceAtRuntime(n);
     from[at] = range->start;
     counts[at] = range->count;
     strides[at] = *step;
@@ -168,7 +286,13 @@ static void sliceOp(Node &n) {
 
 /// Tile as broadcast: [a, b] becomes [1, a, 1, b] -> [r, a, s, b] -> [ra, sb].
 static void tileOp(Node &n) {
-  Dims repeats = n.knownInts(1, "repeats"), dims = n.dims(n.input(0));
+  Dims dims = n.dims(n.input(0)), repeats;
+  if (n.known(n.input(1))) {
+    repeats = n.knownInts(1, "repeats");
+  } else { // as many as the declared result needs
+    for (auto [wide, dim] : llvm::zip(n.declaredShape(0, "repeats"), dims))
+      repeats.push_back(dim.isConstant(0) ? DimExpr(1) : DimExpr::floorDiv(wide, dim));
+  }
   if (!n.failed() && repeats.size() != dims.size())
     n.fail("repeats have " + Twine(repeats.size()) + " entries for rank " + Twine(dims.size()));
   if (n.failed())
@@ -185,57 +309,17 @@ static void tileOp(Node &n) {
 /// Keeps what is above (or below) diagonal k: column - row >= k (<= k).
 static void triluOp(Node &n) {
   Value x = n.input(0);
-  Dims dims = n.dims(x), k{0};
+  Dims dims = n.dims(x);
   if (dims.size() < 2)
     return n.fail("needs a matrix, found " + llm::formatDims(dims));
-  if (n.input(1))
-    k = n.knownInts(1, "diagonals");
-  if (n.failed() || k.size() != 1)
-    return n.fail("the diagonal is not one number");
   const DimExpr &rows = dims[dims.size() - 2], &columns = dims.back();
   Value row = n.reshape(n.iota(rows), {rows, 1}), column = n.iota(columns);
   Value difference = n.binary(BinaryKind::sub, column, row);
-  Value bound = n.sizes(k, n.builder.getI64Type(), true);
+  Value bound = n.input(1) ? n.asI64(n.element(n.input(1))) : n.size(0);
   bool upper = n.intAttr("upper", 1) != 0;
   Value keep =
       n.compare(upper ? llm::ComparePredicate::ge : llm::ComparePredicate::le, difference, bound);
   n.setOutput(n.select(keep, x, n.scalar(0, n.elementTypeOf(x))));
-}
-
-/// Constant padding by concatenation; other modes have no use in these models.
-static void padOp(Node &n) {
-  if (n.stringAttr("mode", "constant") != "constant")
-    return n.fail("not supported: mode '" + n.stringAttr("mode", "") + "'");
-  Value x = n.input(0);
-  int64_t rank = n.rank(x);
-  Dims pads = n.knownInts(1, "pads");
-  SmallVector<int64_t> axes;
-  if (n.input(3))
-    axes = n.constantInts(3, "axes");
-  else
-    for (int64_t i = 0; i < rank; ++i)
-      axes.push_back(i);
-  if (!n.failed() && pads.size() != 2 * axes.size())
-    n.fail("pads have " + Twine(pads.size()) + " entries for " + Twine(axes.size()) + " axes");
-  for (size_t i = 0; i < axes.size() && !n.failed(); ++i) {
-    int64_t axis = n.axis(axes[i], rank);
-    SmallVector<Value> parts;
-    for (bool before : {true, false}) {
-      const DimExpr &count = pads[before ? i : axes.size() + i];
-      if (!n.failed() && !count.provablyNonNegative())
-        return n.fail("not supported: padding by " + count.str());
-      if (!before)
-        parts.push_back(x);
-      if (count.isConstant(0) || n.failed())
-        continue;
-      Dims shape = n.dims(x);
-      shape[axis] = count;
-      Value value = n.input(2) ? n.reshape(n.input(2), {}) : n.scalar(0, n.elementTypeOf(x));
-      parts.push_back(n.broadcast(value, shape));
-    }
-    x = n.concat(axis, parts);
-  }
-  n.setOutput(x);
 }
 
 void llmc::importer::addMovementOps(OpTable &t) {
@@ -248,5 +332,4 @@ void llmc::importer::addMovementOps(OpTable &t) {
   t.add("", "Slice", 10, {sliceOp, 3, 5, 1});
   t.add("", "Tile", 6, {tileOp, 2, 2, 1});
   t.add("", "Trilu", 14, {triluOp, 1, 2, 1, "upper"});
-  t.add("", "Pad", 11, {padOp, 2, 4, 1, "mode"});
 }

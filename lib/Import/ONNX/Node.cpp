@@ -76,6 +76,19 @@ int64_t Node::axis(int64_t value, int64_t rank) {
   return value < 0 ? value + rank : value;
 }
 
+Dims Node::declaredShape(int output, StringRef what) {
+  std::optional<Symbols::Declared> declared = declaredDims(output);
+  Dims shape;
+  for (size_t i = 0; declared && i < declared->size() && (*declared)[i]; ++i)
+    shape.push_back(*(*declared)[i]);
+  if (!declared || shape.size() != declared->size())
+    fail("not supported: " + what +
+         " that are computed at run time, where the model does not "
+         "declare the shape of output " +
+         Twine(output) + " in sizes of its inputs");
+  return shape;
+}
+
 Dims Node::knownInts(int index, StringRef what) {
   std::optional<Dims> values = known(input(index));
   if (!values)

@@ -57,6 +57,13 @@ public:
   void setOutput(int i, Value value);
   void setOutput(Value value) { setOutput(0, value); }
 
+  /// What the model declares of an output's shape: the one place to turn to where
+  /// operands that are computed at run time decide it.
+  std::optional<Symbols::Declared> declaredDims(int output) const;
+  /// The declared shape where all of it is known in sizes of inputs; fails otherwise,
+  /// saying that `what` are computed at run time.
+  Dims declaredShape(int output, llvm::StringRef what);
+
   const AttributeProto *attribute(llvm::StringRef name) const;
   bool hasAttribute(llvm::StringRef name) const { return attribute(name) != nullptr; }
   /// The attribute's value, or `missing`; fails where it is of another kind.

@@ -15,15 +15,29 @@ OpTable::OpTable() {
   addActivationOps(*this);
   addShapeOps(*this);
   addMovementOps(*this);
+  addPadOps(*this);
   addIndexingOps(*this);
   addReductionOps(*this);
   addContractionOps(*this);
+  addEinsumOps(*this);
+  addConvolutionOps(*this);
+  addChannelNormOps(*this);
+  addLossOps(*this);
+  addImageOps(*this);
+  addGridOps(*this);
   addNormalizationOps(*this);
   addAttentionOps(*this);
   addGroupQueryAttentionOps(*this);
+  addMicrosoftAttentionOps(*this);
+  addFlexAttentionOps(*this);
+  addStateOps(*this);
   addRotaryOps(*this);
+  addQuantizationOps(*this);
+  addIntegerProductOps(*this);
   addQuantizedOps(*this);
   addControlFlowOps(*this);
+  addLoopOps(*this);
+  addExpertOps(*this);
 }
 
 static std::string keyOf(StringRef domain, StringRef name) {
@@ -54,12 +68,14 @@ std::string OpTable::whyNot(StringRef domain, StringRef name, int64_t opset) con
          " only, the model imports " + std::to_string(opset);
 }
 
-std::vector<std::string> OpTable::names() const {
-  std::vector<std::string> result;
+std::vector<OpTable::Listed> OpTable::list() const {
+  std::vector<Listed> result;
   for (const auto &entry : entries) {
     auto [domain, name] = entry.first().split('|');
-    result.push_back(domain.empty() ? name.str() : domain.str() + "." + name.str());
+    result.push_back({domain, name, entry.second});
   }
-  llvm::sort(result);
+  llvm::sort(result, [](const Listed &a, const Listed &b) {
+    return std::pair(a.domain, a.name) < std::pair(b.domain, b.name);
+  });
   return result;
 }

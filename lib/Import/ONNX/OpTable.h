@@ -23,6 +23,8 @@ struct OpEntry {
   int maxOutputs;
   /// Names of the attributes that the handler reads or may ignore, space-separated.
   llvm::StringRef attributes = "";
+  /// What the handler refuses, for the documentation; "" where nothing.
+  llvm::StringRef limits = "";
 };
 constexpr int kVariadic = 1 << 20;
 
@@ -36,8 +38,12 @@ public:
   const OpEntry *find(llvm::StringRef domain, llvm::StringRef name, int64_t opset) const;
   /// Why find() gave nothing.
   std::string whyNot(llvm::StringRef domain, llvm::StringRef name, int64_t opset) const;
-  /// "domain.Name" of every operator, sorted; for the documentation.
-  std::vector<std::string> names() const;
+  /// Every operator with its versions, sorted by domain and name.
+  struct Listed {
+    llvm::StringRef domain, name;
+    llvm::ArrayRef<std::pair<int64_t, OpEntry>> versions; ///< ascending
+  };
+  std::vector<Listed> list() const;
 
 private:
   /// "domain|name" -> entries by since, ascending.
@@ -50,15 +56,29 @@ void addElementwiseOps(OpTable &table);
 void addActivationOps(OpTable &table);
 void addShapeOps(OpTable &table);
 void addMovementOps(OpTable &table);
+void addPadOps(OpTable &table);
 void addIndexingOps(OpTable &table);
 void addReductionOps(OpTable &table);
 void addContractionOps(OpTable &table);
+void addEinsumOps(OpTable &table);
+void addConvolutionOps(OpTable &table);
+void addChannelNormOps(OpTable &table);
+void addLossOps(OpTable &table);
+void addImageOps(OpTable &table);
+void addGridOps(OpTable &table);
 void addNormalizationOps(OpTable &table);
 void addAttentionOps(OpTable &table);
 void addGroupQueryAttentionOps(OpTable &table);
+void addMicrosoftAttentionOps(OpTable &table);
+void addFlexAttentionOps(OpTable &table);
+void addStateOps(OpTable &table);
 void addRotaryOps(OpTable &table);
+void addQuantizationOps(OpTable &table);
+void addIntegerProductOps(OpTable &table);
 void addQuantizedOps(OpTable &table);
 void addControlFlowOps(OpTable &table);
+void addLoopOps(OpTable &table);
+void addExpertOps(OpTable &table);
 
 } // namespace llmc::importer
 

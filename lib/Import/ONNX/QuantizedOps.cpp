@@ -1,10 +1,12 @@
-//===- QuantizedOps.cpp - weights in few bits
+//===- QuantizedOps.cpp - weights in blocks of few bits
 //
 // Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 #include "OpTable.h"
+#include "Quantization.h"
+#include "llvm/ADT/STLExtras.h"
 
 using namespace mlir;
 using namespace llmc;
@@ -21,76 +23,128 @@ struct Format {
 };
 } // namespace
 
-static Format readFormat(Node &n) {
+static Format readFormat(Node &n, ArrayRef<int64_t> allowedBits) {
   Format format{n.intAttr("bits", 4), n.intAttr("block_size", 128)};
-  if (format.bits != 4 && format.bits != 8)
-    n.fail("not supported: " + Twine(format.bits) + "-bit weights; 4 and 8 are");
+  if (!llvm::is_contained(allowedBits, format.bits))
+    n.fail("not supported: " + Twine(format.bits) + "-bit weights");
   if (format.groupSize < 16 || format.groupSize > 65536 ||
       (format.groupSize & (format.groupSize - 1)))
     n.fail("block_size " + Twine(format.groupSize) + " is not a power of two from 16 to 65536");
   return format;
 }
 
-/// Zero points are packed like the weights, rounded up to a byte per row.
+/// The `count` numbers of `bits` bits in each row of bytes, low bits first, a byte each.
+static Value unpack(Node &n, Value bytes, int64_t bits, const DimExpr &count) {
+  if (bits == 8 || n.failed())
+    return bytes;
+  int64_t perByte = 8 / bits;
+  Dims dims = n.dims(bytes);
+  Dims wide = dims;
+  wide.push_back(1);
+  Type ui8 = n.elementTypeOf(bytes);
+  SmallVector<uint8_t> shifts;
+  for (int64_t i = 0; i < perByte; ++i)
+    shifts.push_back(uint8_t(i * bits));
+  Value shift = n.constant(
+      DenseElementsAttr::get(RankedTensorType::get({perByte}, ui8), ArrayRef<uint8_t>(shifts)));
+  Value shifted = n.binary(BinaryKind::shift_right, n.reshape(bytes, wide), shift);
+  Value numbers = n.binary(BinaryKind::bitwise_and, shifted, double((1 << bits) - 1));
+  dims.back() = dims.back() * perByte;
+  return n.slice(n.reshape(numbers, dims), dims.size() - 1, 0, count);
+}
+
+//===----------------------------------------------------------------------===//
+// MatMulNBits
+//===----------------------------------------------------------------------===//
+
+/// Zero points are packed like the weights, rounded up to a byte per row, or floats.
 static void checkZeroPoints(Node &n, Value zeroPoints, const Format &format, int64_t rows,
                             int64_t groups) {
   if (!zeroPoints || n.failed())
     return;
-  if (!isBytes(n, zeroPoints))
-    return n.fail("not supported: zero points of a type other than packed uint8");
-  int64_t expected = rows * ((groups * format.bits + 7) / 8);
-  n.requireEqual(llm::product(n.dims(zeroPoints)), expected, "bytes of zero points");
+  bool isFloat = isa<FloatType>(n.elementTypeOf(zeroPoints));
+  if (!isFloat && !isBytes(n, zeroPoints))
+    return n.fail("the zero points are neither packed uint8 nor floats");
+  int64_t expected = rows * (isFloat ? groups : (groups * format.bits + 7) / 8);
+  n.requireEqual(llm::product(n.dims(zeroPoints)), expected,
+                 isFloat ? "number of zero points" : "bytes of zero points");
+}
+
+namespace {
+struct BlockMatrix {
+  Value x, weight, scales, zeroPoints;
+  Format format;
+  int64_t rows, columns, groups;
+};
+} // namespace
+
+/// The product where input k belongs to group `groupOf[k]`: the matrix is spelt out.
+static Value productOverGroupIndices(Node &n, const BlockMatrix &m, Value groupOf) {
+  Type f32 = n.builder.getF32Type();
+  int64_t bytes = m.groups * m.format.groupSize * m.format.bits / 8;
+  n.requireEqual(llm::product(n.dims(groupOf)), m.columns, "number of group indices against K");
+  auto ofGroups = [&](Value perGroup) { return n.gather(perGroup, 1, groupOf); };
+  Value numbers = unpack(n, n.reshape(m.weight, {m.rows, bytes}), m.format.bits, m.columns);
+  Value zeroPoints;
+  if (!m.zeroPoints)
+    zeroPoints = n.scalar(double(int64_t(1) << (m.format.bits - 1)), f32);
+  else if (isBytes(n, m.zeroPoints))
+    zeroPoints =
+        ofGroups(unpack(n, n.reshape(m.zeroPoints, {m.rows, (m.groups * m.format.bits + 7) / 8}),
+                        m.format.bits, m.groups));
+  else
+    zeroPoints = ofGroups(n.reshape(m.zeroPoints, {m.rows, m.groups}));
+  Value centred = n.binary(BinaryKind::sub, n.cast(numbers, f32), n.cast(zeroPoints, f32));
+  Value scales = n.cast(ofGroups(n.reshape(m.scales, {m.rows, m.groups})), f32);
+  Value matrix = n.cast(n.binary(BinaryKind::mul, centred, scales), n.elementTypeOf(m.x));
+  return n.matmul(m.x, n.transpose(matrix, {1, 0}));
 }
 
 static void matmulNBitsOp(Node &n) {
-  Format format = readFormat(n);
-  int64_t rows = n.intAttr("N", 0), columns = n.intAttr("K", 0);
-  Value x = n.input(0), weight = n.input(1), scales = n.input(2);
-  if (n.input(4))
-    n.fail("not supported: input 4 (g_idx)");
+  Format format = readFormat(n, {2, 4, 8});
+  BlockMatrix m{n.input(0), n.input(1),        n.input(2),        n.input(3),
+                format,     n.intAttr("N", 0), n.intAttr("K", 0), 0};
   if (n.intAttr("weight_prepacked", 0))
     n.fail("not supported: weight_prepacked");
   constexpr int64_t kMaxSize = int64_t(1) << 31;
-  if (rows < 1 || columns < 1 || rows > kMaxSize || columns > kMaxSize)
-    n.fail("K = " + Twine(columns) + " and N = " + Twine(rows) + " are not sizes of a matrix");
+  if (m.rows < 1 || m.columns < 1 || m.rows > kMaxSize || m.columns > kMaxSize)
+    n.fail("K = " + Twine(m.columns) + " and N = " + Twine(m.rows) + " are not sizes of a matrix");
   if (n.failed())
     return;
-  int64_t groups = (columns + format.groupSize - 1) / format.groupSize;
+  m.groups = (m.columns + format.groupSize - 1) / format.groupSize;
   int64_t blob = format.groupSize * format.bits / 8;
-  if (!isBytes(n, weight))
+  if (!isBytes(n, m.weight))
     return n.fail("the weight is not uint8 data");
-  n.requireEqual(llm::product(n.dims(weight)), rows * groups * blob, "bytes of the weight");
-  n.requireEqual(llm::product(n.dims(scales)), rows * groups, "number of scales");
-  n.requireEqual(n.dims(x).empty() ? DimExpr(1) : n.dims(x).back(), columns,
+  if (!isa<FloatType>(n.elementTypeOf(m.x)) || !isa<FloatType>(n.elementTypeOf(m.scales)))
+    return n.fail("the input or the scales are not of a float type");
+  n.requireEqual(llm::product(n.dims(m.weight)), m.rows * m.groups * blob, "bytes of the weight");
+  n.requireEqual(llm::product(n.dims(m.scales)), m.rows * m.groups, "number of scales");
+  n.requireEqual(n.dims(m.x).empty() ? DimExpr(1) : n.dims(m.x).back(), m.columns,
                  "last dimension of the input against K");
-  checkZeroPoints(n, n.input(3), format, rows, groups);
+  checkZeroPoints(n, m.zeroPoints, format, m.rows, m.groups);
+  if (n.input(4)) {
+    Value product = productOverGroupIndices(n, m, n.reshape(n.input(4), {m.columns}));
+    return n.setOutput(n.input(5) ? n.binary(BinaryKind::add, product, n.input(5)) : product);
+  }
   auto activations =
       n.intAttr("accuracy_level", 0) == 4 ? llm::Activations::int8 : llm::Activations::f32;
-  Value packed = n.reshape(weight, {rows, groups, blob});
-  Value scaleMatrix = n.reshape(scales, {rows, groups});
+  Value packed = n.reshape(m.weight, {m.rows, m.groups, blob});
+  Value scaleMatrix = n.reshape(m.scales, {m.rows, m.groups});
   mlir::OpBuilder &b = n.builder;
   n.setOutput(n.infer<llm::LinearOp>(
-      x, packed, scaleMatrix, n.input(3), n.input(5), /*transposed=*/mlir::UnitAttr(),
+      m.x, packed, scaleMatrix, m.zeroPoints, n.input(5), /*transposed=*/mlir::UnitAttr(),
       b.getI64IntegerAttr(format.bits), b.getI64IntegerAttr(format.groupSize),
-      b.getI64IntegerAttr(columns), /*packed=*/mlir::BoolAttr(),
+      b.getI64IntegerAttr(m.columns), /*packed=*/mlir::BoolAttr(),
       llm::ActivationsAttr::get(b.getContext(), activations)));
 }
 
-/// Rows of a quantised table: gather along axis 0, groups along the last.
-static void gatherBlockQuantizedOp(Node &n) {
-  Format format = readFormat(n);
+//===----------------------------------------------------------------------===//
+// GatherBlockQuantized
+//===----------------------------------------------------------------------===//
+
+/// Rows of a packed table along axis 0 in groups along the last are an embedding.
+static void packedRowsOp(Node &n, const Format &format) {
   Value table = n.input(0), scales = n.input(2);
-  if (n.failed())
-    return;
-  if (n.rank(table) != 2 || n.rank(scales) != 2)
-    return n.fail("not supported: a table of shape " + llm::formatDims(n.dims(table)));
-  int64_t gatherAxis = n.axis(n.intAttr("gather_axis", 0), 2);
-  int64_t quantizeAxis = n.axis(n.intAttr("quantize_axis", 1), 2);
-  if (gatherAxis != 0 || quantizeAxis != 1)
-    return n.fail("not supported: gather_axis " + Twine(gatherAxis) + ", quantize_axis " +
-                  Twine(quantizeAxis));
-  if (!isBytes(n, table))
-    return n.fail("not supported: a table of another type than uint8 or uint4");
   std::optional<int64_t> rows = n.dims(table)[0].constant(), bytes = n.dims(table)[1].constant();
   std::optional<int64_t> groups = n.dims(scales)[1].constant();
   if (!rows || !bytes || !groups)
@@ -104,6 +158,43 @@ static void gatherBlockQuantizedOp(Node &n) {
   n.setOutput(n.infer<llm::EmbeddingOp>(
       table, n.input(1), scales, n.input(3), b.getI64IntegerAttr(format.bits),
       b.getI64IntegerAttr(format.groupSize), b.getI64IntegerAttr(width)));
+}
+
+static void gatherBlockQuantizedOp(Node &n) {
+  Format format = readFormat(n, {4, 8});
+  Value table = n.input(0), indices = n.input(1), scales = n.input(2), zeroPoints = n.input(3);
+  if (n.failed())
+    return;
+  int64_t rank = n.rank(table);
+  if (n.rank(scales) != rank)
+    return n.fail("a table of shape " + llm::formatDims(n.dims(table)) + " with scales of shape " +
+                  llm::formatDims(n.dims(scales)));
+  int64_t gatherAxis = n.axis(n.intAttr("gather_axis", 0), rank);
+  int64_t quantizeAxis = n.axis(n.intAttr("quantize_axis", 1), rank);
+  if (n.failed())
+    return;
+  bool isPacked = isBytes(n, table);
+  if (isPacked && rank == 2 && gatherAxis == 0 && quantizeAxis == 1)
+    return packedRowsOp(n, format);
+  if (isPacked) {
+    // Without zero points bytes are centred, numbers of 4-bit types are not.
+    Value centre = n.scalar(double(int64_t(1) << (format.bits - 1)), n.elementTypeOf(table));
+    if (zeroPoints)
+      zeroPoints = unpack(n, zeroPoints, format.bits, n.dims(scales).back());
+    else
+      zeroPoints = n.broadcast(centre, n.dims(scales));
+    table = unpack(n, table, format.bits, n.dims(table).back() * (8 / format.bits));
+  }
+  Quantization how{scales, zeroPoints, quantizeAxis, format.groupSize};
+  Type result = n.elementTypeOf(scales);
+  if (gatherAxis == quantizeAxis)
+    return n.setOutput(n.gather(dequantize(n, table, how, result), gatherAxis, indices));
+  how.scale = n.gather(scales, gatherAxis, indices);
+  if (zeroPoints)
+    how.zeroPoint = n.gather(zeroPoints, gatherAxis, indices);
+  if (quantizeAxis > gatherAxis)
+    how.axis += n.rank(indices) - 1;
+  n.setOutput(dequantize(n, n.gather(table, gatherAxis, indices), how, result));
 }
 
 void llmc::importer::addQuantizedOps(OpTable &t) {

@@ -77,12 +77,9 @@ static void rotaryOp(Node &n) {
 }
 
 /// com.microsoft: input, position_ids, cos_cache, sin_cache. One position
-/// stands for the first token of each sequence; [B, S] positions for all.
+/// stands for the first token of each sequence; [B, S] positions for all. onnxruntime
+/// never applies `scale`, and `is_packed_batching` only lifts its limit on S.
 static void microsoftRotaryOp(Node &n) {
-  if (n.intAttr("is_packed_batching", 0))
-    return n.fail("not supported: is_packed_batching");
-  if (n.hasAttribute("scale") && n.floatAttr("scale", 1.0) != 1.0)
-    return n.fail("not supported: scale other than 1");
   Value x = n.input(0), positions = n.cast(n.input(1), n.builder.getI64Type());
   if (n.rank(positions) == 1 && (n.rank(x) == 3 || n.rank(x) == 4)) {
     const DimExpr sequence = n.dims(x)[n.rank(x) - 2];

@@ -27,6 +27,8 @@ struct Scope {
   /// A null value stands for the result of a node that could not be imported.
   llvm::StringMap<Value> values;
   llvm::StringMap<const TensorProto *> initializers;
+  /// Types that the model writes on values and outputs.
+  llvm::StringMap<const ValueInfoProto *> declared;
   /// Names that some node reads or the graph gives; other outputs are unused.
   llvm::StringSet<> used;
   const OpsetImports *opsets = nullptr;
@@ -71,8 +73,14 @@ public:
   /// Imports a branch of an If into `region`; false where it failed.
   bool importBranch(const GraphProto &graph, Scope &outer, mlir::Region &region,
                     llvm::SmallVectorImpl<Value> &results, Symbols::Facts &facts);
-  /// Imports a branch whose condition is known into the current block.
-  bool importInline(const GraphProto &graph, Scope &outer, llvm::SmallVectorImpl<Value> &results);
+  /// Imports a graph into the current block, its inputs being `arguments`: a branch whose
+  /// condition is known, or an attribute that an operator applies.
+  bool importInline(const GraphProto &graph, Scope &outer, llvm::SmallVectorImpl<Value> &results,
+                    mlir::ValueRange arguments = {});
+  /// importInline for one of a loop's iterations, which all together are limited; `name`
+  /// names it.
+  bool importIteration(const GraphProto &body, Scope &outer, llvm::StringRef name,
+                       llvm::SmallVectorImpl<Value> &results, mlir::ValueRange arguments);
 
   mlir::ElementsAttr readTensor(const TensorProto &tensor, std::string &error) const {
     return reader.read(tensor, error);
@@ -107,7 +115,8 @@ private:
   mlir::Block *entry = nullptr;
   int errors = 0;
   bool isTooLarge = false;
-  int64_t nodeCount = 0; ///< nodes seen by preflight, functions inlined
+  int64_t unrolledNodes = 0; ///< nodes of loop bodies, once per iteration
+  int64_t nodeCount = 0;     ///< nodes seen by preflight, functions inlined
 };
 
 /// "MatMul_12" where a node has no name.

@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "OpTable.h"
 #include "Scope.h"
+#include "ValueBounds.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace llmc;
@@ -58,8 +60,15 @@ static void constantOp(Node &n) {
   n.fail("not supported: a constant without a numeric value");
 }
 
+/// A shape operand's elements; the declared shape of the output where they are
+/// computed at run time.
+static Dims shapeOperand(Node &n, int input) {
+  std::optional<Dims> known = n.known(n.input(input));
+  return known ? *known : n.declaredShape(0, "shapes");
+}
+
 static void constantOfShapeOp(Node &n) {
-  Dims shape = n.knownInts(0, "shapes");
+  Dims shape = shapeOperand(n, 0);
   Value value;
   if (const AttributeProto *a = n.attribute("value")) {
     std::string error;
@@ -107,10 +116,22 @@ static Dims resolveReshape(Node &n, ArrayRef<DimExpr> from, Dims target, bool al
   return target;
 }
 
+/// A new shape that is computed at run time: the declared one, in which one size may
+/// follow from the others.
+static Dims runtimeReshape(Node &n) {
+  std::optional<Symbols::Declared> declared = n.declaredDims(0);
+  Dims target;
+  for (size_t i = 0; declared && i < declared->size(); ++i)
+    target.push_back((*declared)[i].value_or(-1));
+  bool isKnown = declared && llvm::count(*declared, std::nullopt) <= 1;
+  return isKnown ? resolveReshape(n, n.dims(n.input(0)), target, /*allowZero=*/true)
+                 : n.declaredShape(0, "shapes");
+}
+
 static void reshapeOp(Node &n) {
+  if (!n.known(n.input(1)))
+    return n.setOutput(n.reshape(n.input(0), runtimeReshape(n)));
   Dims target = n.knownInts(1, "shapes");
-  if (n.failed())
-    return;
   target = resolveReshape(n, n.dims(n.input(0)), target, n.intAttr("allowzero", 0) != 0);
   n.setOutput(n.reshape(n.input(0), target));
 }
@@ -121,7 +142,13 @@ static SmallVector<int64_t> axesOf(Node &n, bool &given) {
   return n.input(1) ? n.constantInts(1, "axes") : n.intsAttr("axes");
 }
 
+/// Whether the axes are computed at run time; then the result is the operand in the
+/// declared shape.
+static bool hasRuntimeAxes(Node &n) { return n.input(1) && !n.known(n.input(1)); }
+
 static void squeezeOp(Node &n) {
+  if (hasRuntimeAxes(n))
+    return n.setOutput(n.reshape(n.input(0), n.declaredShape(0, "axes")));
   bool given = false;
   Dims dims = n.dims(n.input(0)), result;
   SmallVector<bool> dropped(dims.size(), false);
@@ -143,6 +170,8 @@ static void squeezeOp(Node &n) {
 }
 
 static void unsqueezeOp(Node &n) {
+  if (hasRuntimeAxes(n))
+    return n.setOutput(n.reshape(n.input(0), n.declaredShape(0, "axes")));
   bool given = false;
   SmallVector<int64_t> axes = axesOf(n, given);
   if (!given)
@@ -176,7 +205,7 @@ static void flattenOp(Node &n) {
 }
 
 static void expandOp(Node &n) {
-  Dims target = n.knownInts(1, "shapes");
+  Dims target = shapeOperand(n, 1);
   std::optional<Dims> shape = llm::broadcastDims(n.dims(n.input(0)), target);
   if (!n.failed() && !shape)
     return n.fail("cannot expand " + llm::formatDims(n.dims(n.input(0))) + " to " +
@@ -185,34 +214,98 @@ static void expandOp(Node &n) {
     n.setOutput(n.broadcast(n.input(0), *shape));
 }
 
+/// The one number in a constant operand.
+static std::optional<double> constantNumber(Node &n, int input) {
+  auto constant = n.input(input).getDefiningOp<llm::ConstantOp>();
+  auto dense = constant ? dyn_cast<DenseFPElementsAttr>(constant.getValue()) : nullptr;
+  if (!dense || dense.getNumElements() != 1)
+    return std::nullopt;
+  APFloat value = *dense.begin();
+  bool lossy = false;
+  value.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &lossy);
+  return value.convertToDouble();
+}
+
+/// How many numbers a range of constants has.
+static std::optional<DimExpr> floatRangeCount(Node &n) {
+  std::optional<double> start = constantNumber(n, 0), limit = constantNumber(n, 1);
+  std::optional<double> step = constantNumber(n, 2);
+  if (!start || !limit || !step)
+    return std::nullopt;
+  double count = *step == 0 ? -1 : std::ceil((*limit - *start) / *step);
+  if (*step == 0 || !(count < double(n.symbols.maxElements)))
+    n.fail("a range from " + std::to_string(*start) + " to " + std::to_string(*limit) +
+           " in steps of " + std::to_string(*step));
+  return DimExpr(int64_t(std::max(count, 0.0)));
+}
+
+/// start + i * step, computed at run time.
+static void computedRange(Node &n, const DimExpr &count) {
+  Value index = n.cast(n.iota(count), n.elementTypeOf(n.input(0)));
+  Value steps = n.binary(BinaryKind::mul, index, n.element(n.input(2)));
+  n.setOutput(n.binary(BinaryKind::add, n.element(n.input(0)), steps));
+}
+
+/// How many integers a range in steps of 1 has whose limit is a count; nullopt where
+/// the limit has no known bound.
+static std::optional<DimExpr> countedRange(Node &n) {
+  Type type = n.elementTypeOf(n.input(0));
+  std::optional<Dims> step = n.known(n.input(2));
+  if (!isa<IntegerType>(type) || !step || step->size() != 1 || !step->front().isConstant(1))
+    return std::nullopt;
+  Value count = n.binary(BinaryKind::sub, n.element(n.input(1)), n.element(n.input(0)));
+  std::optional<DimExpr> bound = count ? upperBound(count) : std::nullopt;
+  return bound ? std::optional(n.defineSize(count, DimExpr::max(*bound, 0))) : std::nullopt;
+}
+
 static void rangeOp(Node &n) {
   Type type = n.elementTypeOf(n.input(0));
-  if (!isa<IntegerType>(type)) {
-    // A constant float range has so few uses that only whole steps are known.
-    return n.fail("not supported: a range of type other than integer");
+  if (!isa<IntegerType>(type))
+    if (std::optional<DimExpr> count = floatRangeCount(n))
+      return computedRange(n, *count);
+  std::optional<Dims> start = n.known(n.input(0)), limit = n.known(n.input(1));
+  std::optional<Dims> step = n.known(n.input(2));
+  if (!start || !limit || !step) {
+    if (std::optional<DimExpr> count = countedRange(n))
+      return computedRange(n, *count);
+    Dims shape = n.declaredShape(0, "bounds of a range");
+    return n.failed() ? void() : computedRange(n, shape.size() == 1 ? shape[0] : DimExpr(0));
   }
-  Dims start = n.knownInts(0, "bounds of a range"), limit = n.knownInts(1, "bounds of a range");
-  Dims step = n.knownInts(2, "steps of a range");
-  if (!n.failed() && (start.size() != 1 || limit.size() != 1 || step.size() != 1))
+  if (!n.failed() && (start->size() != 1 || limit->size() != 1 || step->size() != 1))
     n.fail("a bound is not one number");
   if (n.failed())
     return;
-  DimExpr span = limit[0] - start[0], delta = step[0];
+  DimExpr span = limit->front() - start->front(), delta = step->front();
   std::optional<int64_t> constantStep = delta.constant();
   if (!constantStep || *constantStep == 0)
     return n.fail("not supported: a range with step " + delta.str());
   DimExpr count =
       *constantStep > 0 ? DimExpr::ceilDiv(span, delta) : DimExpr::ceilDiv(-span, -delta);
   count = DimExpr::max(count, 0);
-  n.setOutput(n.make<llm::IotaOp>(llm::makeTensorType(count, type), start[0].str(), delta.str(),
-                                  uint64_t(0)));
+  n.setOutput(n.make<llm::IotaOp>(llm::makeTensorType(count, type), start->front().str(),
+                                  delta.str(), uint64_t(0)));
+}
+
+/// Ones on the diagonal column - row = k.
+static void eyeLikeOp(Node &n) {
+  Dims dims = n.dims(n.input(0));
+  Type type = n.elementTypeOf(n.input(0));
+  if (n.hasAttribute("dtype"))
+    type = elementType(n.builder.getContext(), int(n.intAttr("dtype", 0)));
+  if (dims.size() != 2 || !type)
+    return n.fail(type ? "needs a matrix, found " + llm::formatDims(dims)
+                       : "not supported: data type " + dataTypeName(int(n.intAttr("dtype", 0))));
+  Value difference = n.binary(BinaryKind::sub, n.iota(dims[1], 1, 2), n.iota(dims[0], 0, 2));
+  n.setOutput(
+      n.cast(n.compare(llm::ComparePredicate::eq, difference, double(n.intAttr("k", 0))), type));
 }
 
 void llmc::importer::addShapeOps(OpTable &t) {
   t.add("", "Shape", 1, {shapeOp, 1, 1, 1, "start end"});
   t.add("", "Size", 1, {sizeOp, 1, 1, 1});
   t.add("", "Constant", 1,
-        {constantOp, 0, 0, 1, "value value_float value_floats value_int value_ints"});
+        {constantOp, 0, 0, 1, "value value_float value_floats value_int value_ints",
+         "strings, sparse values"});
   t.add("", "ConstantOfShape", 9, {constantOfShapeOp, 1, 1, 1, "value"});
   t.add("", "Reshape", 5, {reshapeOp, 2, 2, 1, "allowzero"});
   t.add("", "Squeeze", 1, {squeezeOp, 1, 1, 1, "axes"});
@@ -221,5 +314,6 @@ void llmc::importer::addShapeOps(OpTable &t) {
   t.add("", "Unsqueeze", 13, {unsqueezeOp, 2, 2, 1});
   t.add("", "Flatten", 1, {flattenOp, 1, 1, 1, "axis"});
   t.add("", "Expand", 8, {expandOp, 2, 2, 1});
+  t.add("", "EyeLike", 9, {eyeLikeOp, 1, 1, 1, "dtype k"});
   t.add("", "Range", 11, {rangeOp, 3, 3, 1});
 }

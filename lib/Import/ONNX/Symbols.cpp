@@ -53,31 +53,50 @@ static bool isMisdeclaredMask(const GraphProto &graph, const ValueInfoProto &inp
   return hasPast && expr && expr->asSymbol() && isSharedDim(graph, input, text);
 }
 
+/// What a model writes on a dimension; nullopt where it writes nothing.
+template <typename Dim> static std::optional<DimExpr> writtenDim(const Dim &dim) {
+  if (dim.has_dim_value())
+    return DimExpr(dim.dim_value());
+  if (dim.dim_param().empty())
+    return std::nullopt;
+  std::optional<DimExpr> expr = DimExpr::parse(dim.dim_param());
+  return expr && expr->bounds().upper >= 0 ? *expr : DimExpr::symbol(sanitize(dim.dim_param()));
+}
+
 std::optional<llm::Dims> Symbols::inputDims(const GraphProto &graph, const ValueInfoProto &input,
                                             std::string &error) {
   llm::Dims dims;
   bool misdeclared = isMisdeclaredMask(graph, input);
   const auto &shape = input.type().tensor_type().shape();
   for (int axis = 0; axis < shape.dim_size(); ++axis) {
-    const auto &dim = shape.dim(axis);
-    std::string fresh = sanitize(input.name() + "." + std::to_string(axis));
-    if (dim.has_dim_value()) {
-      if (dim.dim_value() < 0) {
-        error = "dimension " + std::to_string(axis) + " is " + std::to_string(dim.dim_value());
-        return std::nullopt;
-      }
-      dims.push_back(dim.dim_value());
-      continue;
+    std::optional<DimExpr> written = writtenDim(shape.dim(axis));
+    if (written && written->constant().value_or(0) < 0) {
+      error = "dimension " + std::to_string(axis) + " is " + written->str();
+      return std::nullopt;
     }
-    if (dim.dim_param().empty() || (misdeclared && axis == 1)) {
-      dims.push_back(DimExpr::symbol(fresh));
-      continue;
-    }
-    std::optional<DimExpr> expr = DimExpr::parse(dim.dim_param());
-    if (expr && expr->bounds().upper >= 0)
-      dims.push_back(*expr);
-    else
-      dims.push_back(DimExpr::symbol(sanitize(dim.dim_param())));
+    if (!written || (misdeclared && axis == 1 && !written->constant()))
+      written = DimExpr::symbol(sanitize(input.name() + "." + std::to_string(axis)));
+    written->forEachSymbol([&](const std::string &symbol) { ofInputs.insert(symbol); });
+    dims.push_back(*written);
+  }
+  return dims;
+}
+
+std::optional<Symbols::Declared> Symbols::declaredDims(const ValueInfoProto &value) const {
+  if (!value.type().has_tensor_type() || !value.type().tensor_type().has_shape())
+    return std::nullopt;
+  Declared dims;
+  for (const auto &dim : value.type().tensor_type().shape().dim()) {
+    std::optional<DimExpr> written = writtenDim(dim);
+    bool isKnown = written && written->constant().value_or(0) >= 0;
+    if (isKnown)
+      written->forEachSymbol(
+          [&](const std::string &symbol) { isKnown &= ofInputs.contains(symbol); });
+    dims.push_back(
+        !isKnown ? std::nullopt : std::optional(written->substitute([&](const std::string &symbol) {
+          auto it = replaced.find(symbol);
+          return it == replaced.end() ? std::nullopt : std::optional(it->second);
+        })));
   }
   return dims;
 }
@@ -88,13 +107,30 @@ void Symbols::protect(ArrayRef<DimExpr> dims) {
       kept.insert(*name);
 }
 
+DimExpr Symbols::defineSymbol() {
+  llvm::StringSet<> taken;
+  if (function)
+    for (Type type : function.getArgumentTypes())
+      for (const DimExpr &dim : llm::getDims(mlir::cast<RankedTensorType>(type)))
+        dim.forEachSymbol([&](const std::string &name) { taken.insert(name); });
+  std::string name;
+  for (size_t number = defined.size();
+       name.empty() || taken.contains(name) || defined.contains(name); ++number)
+    name = "data." + std::to_string(number);
+  defined.insert(name);
+  kept.insert(name);
+  return DimExpr::symbol(name);
+}
+
 bool Symbols::replaceable(const DimExpr &symbol, const DimExpr &by) const {
   std::optional<std::string> name = symbol.asSymbol();
   if (!name || kept.contains(*name))
     return false;
-  bool occurs = false;
-  by.forEachSymbol([&](const std::string &other) { occurs |= other == *name; });
-  return !occurs;
+  // A size that is known before the data stands for one that is not.
+  bool refused = false;
+  by.forEachSymbol(
+      [&](const std::string &other) { refused |= other == *name || defined.contains(other); });
+  return !refused;
 }
 
 bool Symbols::unify(const DimExpr &a, const DimExpr &b) {
@@ -116,6 +152,9 @@ void Symbols::substitute(const std::string &name, const DimExpr &by) {
   auto replacement = [&](const std::string &symbol) {
     return symbol == name ? std::optional(by) : std::nullopt;
   };
+  for (auto &[symbol, earlier] : replaced)
+    earlier = earlier.substitute(replacement);
+  replaced.insert({name, by});
   auto update = [&](Value value) {
     if (auto type = dyn_cast<RankedTensorType>(value.getType()))
       value.setType(llm::substituteDims(type, replacement));
@@ -143,6 +182,10 @@ void Symbols::substitute(const std::string &name, const DimExpr &by) {
     else if (auto iota = dyn_cast<llm::IotaOp>(op)) {
       iota.setStart(updateText(iota.getStart()));
       iota.setStep(updateText(iota.getStep()));
+    } else if (auto size = dyn_cast<llm::DefineSizeOp>(op)) {
+      size.setBound(updateText(size.getBound()));
+    } else if (auto top = dyn_cast<llm::TopKIndicesOp>(op)) {
+      top.setCount(updateText(top.getCount()));
     }
   });
 }

@@ -28,8 +28,17 @@ public:
   std::optional<llm::Dims> inputDims(const GraphProto &graph, const ValueInfoProto &input,
                                      std::string &error);
 
+  /// The sizes that the model declares for a value inside, in symbols that inputs
+  /// define; nullopt for what it does not declare so.
+  using Declared = llvm::SmallVector<std::optional<DimExpr>>;
+  std::optional<Declared> declaredDims(const ValueInfoProto &value) const;
+
   /// Symbols of this input are kept when they are found equal to others.
   void protect(llvm::ArrayRef<DimExpr> dims);
+
+  /// A new symbol for a size that data decides. It is never replaced, and no input's
+  /// size is replaced by it.
+  DimExpr defineSymbol();
 
   /// False where the sizes are provably different. Otherwise they are taken to
   /// be equal, and where one is a replaceable symbol it is replaced in the whole
@@ -49,7 +58,9 @@ private:
   void substitute(const std::string &name, const DimExpr &by);
 
   mlir::func::FuncOp function;
-  llvm::StringSet<> kept;
+  llvm::StringSet<> kept, defined;
+  llvm::StringSet<> ofInputs;              ///< symbols that inputs are declared with
+  std::map<std::string, DimExpr> replaced; ///< by what unify put in their place
 };
 
 } // namespace llmc::importer

@@ -14,9 +14,19 @@
 using namespace mlir;
 using namespace llmc::importer;
 
-// ONNX 1.16 and later; the linked library's enum ends before them.
-static constexpr int kUInt4 = 21, kInt4 = 22;
-static bool isFourBit(int dataType) { return dataType == kUInt4 || dataType == kInt4; }
+// ONNX 1.14 and later; the linked library's enum ends before them.
+enum LaterDataType {
+  kFloat8E4M3FN = 17,
+  kFloat8E4M3FNUZ = 18,
+  kFloat8E5M2 = 19,
+  kFloat8E5M2FNUZ = 20,
+  kUInt4 = 21,
+  kInt4 = 22,
+  kFloat4E2M1 = 23,
+  kFloat8E8M0 = 24,
+  kUInt2 = 25,
+  kInt2 = 26,
+};
 static constexpr int64_t kMaxDenseElements = 64;
 
 Type llmc::importer::elementType(MLIRContext *context, int dataType) {
@@ -43,8 +53,6 @@ Type llmc::importer::elementType(MLIRContext *context, int dataType) {
   case TensorProto::INT64:
     return integer(64, IntegerType::Signless);
   case TensorProto::UINT8:
-  case kUInt4:
-  case kInt4:
     return integer(8, IntegerType::Unsigned);
   case TensorProto::UINT16:
     return integer(16, IntegerType::Unsigned);
@@ -52,6 +60,26 @@ Type llmc::importer::elementType(MLIRContext *context, int dataType) {
     return integer(32, IntegerType::Unsigned);
   case TensorProto::UINT64:
     return integer(64, IntegerType::Unsigned);
+  case kUInt4:
+    return integer(4, IntegerType::Unsigned);
+  case kInt4:
+    return integer(4, IntegerType::Signless);
+  case kUInt2:
+    return integer(2, IntegerType::Unsigned);
+  case kInt2:
+    return integer(2, IntegerType::Signless);
+  case kFloat8E4M3FN:
+    return Float8E4M3FNType::get(context);
+  case kFloat8E4M3FNUZ:
+    return Float8E4M3FNUZType::get(context);
+  case kFloat8E5M2:
+    return Float8E5M2Type::get(context);
+  case kFloat8E5M2FNUZ:
+    return Float8E5M2FNUZType::get(context);
+  case kFloat4E2M1:
+    return Float4E2M1FNType::get(context);
+  case kFloat8E8M0:
+    return Float8E8M0FNUType::get(context);
   default:
     return {};
   }
@@ -59,19 +87,20 @@ Type llmc::importer::elementType(MLIRContext *context, int dataType) {
 
 std::string llmc::importer::dataTypeName(int dataType) {
   static constexpr const char *names[] = {
-      "undefined",      "float",      "uint8",          "int8",       "uint16",   "int16",
-      "int32",          "int64",      "string",         "bool",       "float16",  "double",
-      "uint32",         "uint64",     "complex64",      "complex128", "bfloat16", "float8e4m3fn",
-      "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "uint4",      "int4",     "float4e2m1"};
+      "undefined",      "float",    "uint8",        "int8",           "uint16",
+      "int16",          "int32",    "int64",        "string",         "bool",
+      "float16",        "double",   "uint32",       "uint64",         "complex64",
+      "complex128",     "bfloat16", "float8e4m3fn", "float8e4m3fnuz", "float8e5m2",
+      "float8e5m2fnuz", "uint4",    "int4",         "float4e2m1",     "float8e8m0",
+      "uint2",          "int2"};
   if (dataType >= 0 && dataType < int(std::size(names)))
     return names[dataType];
   return "number " + std::to_string(dataType);
 }
 
-/// Bytes per element in ONNX's raw layout: a byte per bool.
-static int64_t rawBytes(Type type) {
-  return std::max<int64_t>(1, type.getIntOrFloatBitWidth() / 8);
-}
+/// Bits per element in ONNX's raw layout: a byte per bool, others narrower than a byte
+/// are packed.
+static int64_t rawBits(Type type) { return type.isInteger(1) ? 8 : type.getIntOrFloatBitWidth(); }
 
 /// Little-endian bytes of a repeated field, narrowed to the element's width.
 template <typename Field>
@@ -136,11 +165,25 @@ static std::optional<ArrayRef<char>> externalBytes(ModelFile &file, const Tensor
 }
 
 static DenseElementsAttr makeDense(RankedTensorType type, ArrayRef<char> bytes) {
-  if (!type.getElementType().isInteger(1))
+  Type element = type.getElementType();
+  if (element.isInteger(1)) {
+    SmallVector<bool> values;
+    for (char byte : bytes)
+      values.push_back(byte != 0);
+    return DenseElementsAttr::get(type, values);
+  }
+  unsigned bits = element.getIntOrFloatBitWidth();
+  if (bits >= 8)
     return DenseElementsAttr::getFromRawBuffer(type, bytes);
-  SmallVector<bool> values;
-  for (char byte : bytes)
-    values.push_back(byte != 0);
+  SmallVector<Attribute> values;
+  for (int64_t i = 0; i < type.getNumElements(); ++i) {
+    APInt value(bits, uint8_t(bytes[i * bits / 8]) >> (i * bits % 8), /*isSigned=*/false,
+                /*implicitTrunc=*/true);
+    if (auto number = dyn_cast<FloatType>(element))
+      values.push_back(FloatAttr::get(element, APFloat(number.getFloatSemantics(), value)));
+    else
+      values.push_back(IntegerAttr::get(element, value));
+  }
   return DenseElementsAttr::get(type, values);
 }
 
@@ -156,7 +199,7 @@ static ElementsAttr makeResource(RankedTensorType type, StringRef name, ArrayRef
   return DenseResourceElementsAttr::get(type, name, std::move(blob));
 }
 
-/// The shape in `tensor`, checked for sense; 4-bit types are packed.
+/// The shape in `tensor`, checked for sense.
 static std::optional<SmallVector<int64_t>> readShape(const TensorProto &tensor, int64_t maxElements,
                                                      std::string &error) {
   SmallVector<int64_t> shape;
@@ -177,13 +220,6 @@ static std::optional<SmallVector<int64_t>> readShape(const TensorProto &tensor, 
     }
     shape.push_back(dim);
   }
-  if (isFourBit(tensor.data_type())) {
-    if (shape.empty() || shape.back() % 2) {
-      error = "a 4-bit tensor whose last dimension is not even is not supported";
-      return std::nullopt;
-    }
-    shape.back() /= 2;
-  }
   return shape;
 }
 
@@ -201,7 +237,7 @@ ElementsAttr TensorReader::read(const TensorProto &tensor, std::string &error) c
   if (!shape)
     return {};
   auto type = RankedTensorType::get(*shape, element);
-  int64_t width = rawBytes(element);
+  int64_t bits = rawBits(element);
   auto owned = std::make_shared<std::vector<char>>();
   std::shared_ptr<const void> owner = file;
   ArrayRef<char> bytes;
@@ -215,11 +251,11 @@ ElementsAttr TensorReader::read(const TensorProto &tensor, std::string &error) c
   } else if (tensor.has_raw_data()) {
     bytes = ArrayRef(tensor.raw_data().data(), tensor.raw_data().size());
   } else {
-    *owned = typedBytes(tensor, isFourBit(tensor.data_type()) ? 1 : width);
+    *owned = typedBytes(tensor, std::max<int64_t>(1, bits / 8));
     bytes = *owned;
     owner = owned;
   }
-  int64_t expected = type.getNumElements() * width;
+  int64_t expected = (type.getNumElements() * bits + 7) / 8;
   if (int64_t(bytes.size()) != expected) {
     error = "holds " + std::to_string(bytes.size()) + " bytes of data where " +
             dataTypeName(tensor.data_type()) + " of this shape needs " + std::to_string(expected);

@@ -20,7 +20,7 @@ namespace llmc::importer {
 /// More dimensions than any model has.
 constexpr int kMaxRank = 64;
 
-/// The element type of an ONNX data type, or null. 4-bit types are ui8 (packed).
+/// The element type of an ONNX data type, or null.
 mlir::Type elementType(mlir::MLIRContext *context, int dataType);
 /// "float16", "int4", ... for messages; the number for unknown ones.
 std::string dataTypeName(int dataType);
@@ -32,7 +32,8 @@ struct TensorReader {
 
   /// Null with `error` set where the tensor is malformed or of an unsupported
   /// type. Constants of at most 64 elements are dense, others resources that
-  /// point into `file`. 4-bit tensors come packed: their last dimension halves.
+  /// point into `file`. Resources of 2 and 4 bits per element are packed as ONNX
+  /// packs them: across all dimensions, low bits first.
   mlir::ElementsAttr read(const TensorProto &tensor, std::string &error) const;
 };
 
