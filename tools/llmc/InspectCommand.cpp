@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "Commands.h"
 #include "llmc-c/ModuleABI.h"
+#include "llmc/Analysis/ModelStructure.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
 #include "llmc/Import/ONNX/Importer.h"
 #include "llmc/Pipelines/Pipelines.h"
@@ -64,10 +65,15 @@ static void printPhase(const llvm::json::Object &phase) {
   printTensors("inputs", phase.getArray("inputs"));
   printTensors("outputs", phase.getArray("outputs"));
   if (const llvm::json::Array *states = phase.getArray("states"); states && !states->empty()) {
-    int64_t bytes = 0;
-    for (const llvm::json::Value &value : *states)
-      bytes += value.getAsObject()->getInteger("bytes_per_token").value_or(0);
-    llvm::outs() << "  caches: " << states->size() << " states, " << bytes << " bytes per token\n";
+    int64_t perToken = 0, perSequence = 0;
+    for (const llvm::json::Value &value : *states) {
+      perToken += value.getAsObject()->getInteger("bytes_per_token").value_or(0);
+      perSequence += value.getAsObject()->getInteger("bytes_per_sequence").value_or(0);
+    }
+    llvm::outs() << "  caches: " << states->size() << " states, " << perToken << " bytes per token";
+    if (perSequence)
+      llvm::outs() << ", " << perSequence << " bytes per sequence";
+    llvm::outs() << "\n";
   }
 }
 
@@ -157,8 +163,87 @@ static int inspectArtifact(llvm::StringRef path, llvm::StringRef bytes) {
   return 0;
 }
 
+static void printSignature(mlir::func::FuncOp func) {
+  auto print = [](llvm::StringRef kind, mlir::Type type, mlir::Attribute name) {
+    auto tensor = llvm::cast<mlir::RankedTensorType>(type);
+    auto text = llvm::dyn_cast_or_null<mlir::StringAttr>(name);
+    llvm::outs() << "  " << kind << " " << (text ? text.getValue() : "") << ": "
+                 << tensor.getElementType() << " " << llm::formatDims(llm::getDims(tensor)) << "\n";
+  };
+  for (unsigned i = 0; i < func.getNumArguments(); ++i)
+    print("input", func.getArgumentTypes()[i], func.getArgAttr(i, "llm.name"));
+  for (unsigned i = 0; i < func.getNumResults(); ++i)
+    print("output", func.getResultTypes()[i], func.getResultAttr(i, "llm.name"));
+  llvm::MapVector<llvm::StringRef, int> histogram;
+  for (mlir::Operation &op : func.front().without_terminator())
+    ++histogram[op.getName().getStringRef()];
+  llvm::outs() << "  operations after recognition:";
+  for (auto [name, count] : histogram)
+    llvm::outs() << " " << name << " x" << count;
+  llvm::outs() << "\n";
+}
+
+static void printLayer(llvm::StringRef title, const LayerStructure &layer) {
+  if (layer.lines.empty())
+    return;
+  llvm::outs() << "  " << title << "\n";
+  for (const StructureLine &line : layer.lines) {
+    std::string name = line.operation;
+    if (line.count > 1)
+      name += " x" + std::to_string(line.count);
+    llvm::outs() << llvm::formatv("    {0,-20} {1}\n", name, line.details);
+  }
+}
+
+/// Per layer, with equal layers in a row told once.
+static void printStructure(const ModelStructure &structure) {
+  printLayer("before the layers", structure.before);
+  const std::vector<LayerStructure> &layers = structure.layers;
+  for (size_t first = 0, next; first < layers.size(); first = next) {
+    next = first + 1;
+    while (next < layers.size() && layers[next] == layers[first])
+      ++next;
+    std::string title = "layer " + std::to_string(first);
+    if (next - first > 1)
+      title = "layers " + std::to_string(first) + " to " + std::to_string(next - 1) + ", alike";
+    printLayer(title, layers[first]);
+  }
+  printLayer("after the layers", structure.after);
+  if (structure.unmatched.empty())
+    llvm::outs() << "  every attention, norm, rotary and linear was recognised\n";
+  for (const UnmatchedPattern &left : structure.unmatched)
+    llvm::outs() << "  not recognised: " << left.pattern << " at node '" << left.where
+                 << "': " << left.reason << "\n";
+}
+
+static llvm::json::Object histogramOf(const LayerStructure &layer) {
+  llvm::json::Object object;
+  for (const auto &[name, count] : layer.histogram)
+    object[name] = count;
+  return object;
+}
+
+static llvm::json::Object structureToJson(mlir::func::FuncOp func,
+                                          const ModelStructure &structure) {
+  llvm::json::Array layers, unmatched;
+  for (const LayerStructure &layer : structure.layers)
+    layers.push_back(histogramOf(layer));
+  for (const UnmatchedPattern &left : structure.unmatched)
+    unmatched.push_back(llvm::json::Object{
+        {"pattern", left.pattern}, {"node", left.where}, {"reason", left.reason}});
+  return llvm::json::Object{{"function", func.getSymName()},
+                            {"before", histogramOf(structure.before)},
+                            {"layers", std::move(layers)},
+                            {"after", histogramOf(structure.after)},
+                            {"unmatched", std::move(unmatched)}};
+}
+
+namespace {
+enum class ModelView { Signature, Graph, GraphJson };
+} // namespace
+
 /// The signature, and what recognition makes of the graph.
-static int inspectModel(llvm::StringRef path) {
+static int inspectModel(llvm::StringRef path, ModelView view) {
   mlir::DialectRegistry registry;
   registerDialects(registry);
   mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
@@ -168,52 +253,58 @@ static int inspectModel(llvm::StringRef path) {
     return 1;
   mlir::PassManager passes(&context);
   addNormalizePasses(passes);
-  addRecognizePasses(passes);
+  addRecognizePasses(passes, /*explain=*/view != ModelView::Signature);
   if (mlir::failed(passes.run(*module)))
     return 1;
+  llvm::json::Array functions;
   for (auto func : module->getOps<mlir::func::FuncOp>()) {
+    if (view == ModelView::GraphJson) {
+      functions.push_back(structureToJson(func, analyzeStructure(func)));
+      continue;
+    }
     llvm::outs() << "function " << func.getSymName() << "\n";
-    auto print = [](llvm::StringRef kind, mlir::Type type, mlir::Attribute name) {
-      auto tensor = llvm::cast<mlir::RankedTensorType>(type);
-      auto text = llvm::dyn_cast_or_null<mlir::StringAttr>(name);
-      llvm::outs() << "  " << kind << " " << (text ? text.getValue() : "") << ": "
-                   << tensor.getElementType() << " " << llm::formatDims(llm::getDims(tensor))
-                   << "\n";
-    };
-    for (unsigned i = 0; i < func.getNumArguments(); ++i)
-      print("input", func.getArgumentTypes()[i], func.getArgAttr(i, "llm.name"));
-    for (unsigned i = 0; i < func.getNumResults(); ++i)
-      print("output", func.getResultTypes()[i], func.getResultAttr(i, "llm.name"));
-    llvm::MapVector<llvm::StringRef, int> histogram;
-    for (mlir::Operation &op : func.front().without_terminator())
-      ++histogram[op.getName().getStringRef()];
-    llvm::outs() << "  operations after recognition:";
-    for (auto [name, count] : histogram)
-      llvm::outs() << " " << name << " x" << count;
-    llvm::outs() << "\n";
+    if (view == ModelView::Signature)
+      printSignature(func);
+    else
+      printStructure(analyzeStructure(func));
   }
+  if (view == ModelView::GraphJson)
+    llvm::outs() << llvm::formatv("{0:2}", llvm::json::Value(std::move(functions))) << "\n";
   return 0;
 }
 
 int llmc::runInspectCommand(int argc, char **argv) {
   std::string input;
+  bool graph = false, json = false;
   CLI::App app("Describes an ONNX file or an artifact", argv[0]);
   app.add_option("file", input, "An ONNX model or a compiled artifact")
       ->type_name("FILE")
       ->required();
+  app.add_flag("--graph", graph,
+               "Of an ONNX model: the recognised operations of each layer, and what was not "
+               "recognised and why");
+  app.add_flag("--json", json, "With --graph: counts per layer as JSON");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
     // Help is an exception, too.
     return error.get_exit_code() == 0 ? app.exit(error) : fail(error.what());
   }
+  if (json && !graph)
+    return fail("--json goes with --graph");
   auto file = llvm::MemoryBuffer::getFile(input, /*IsText=*/false,
                                           /*RequiresNullTerminator=*/false);
   if (!file)
     return fail("cannot read '" + input + "': " + file.getError().message());
   llvm::StringRef bytes = (*file)->getBuffer();
   if (bytes.size() > sizeof(llmc_artifact_trailer_t) &&
-      bytes.substr(bytes.size() - sizeof(llmc_artifact_trailer_t)).starts_with(LLMC_ARTIFACT_MAGIC))
+      bytes.substr(bytes.size() - sizeof(llmc_artifact_trailer_t))
+          .starts_with(LLMC_ARTIFACT_MAGIC)) {
+    if (graph)
+      return fail("--graph describes ONNX models; '" + input + "' is an artifact");
     return inspectArtifact(input, bytes);
-  return inspectModel(input);
+  }
+  return inspectModel(input, json    ? ModelView::GraphJson
+                             : graph ? ModelView::Graph
+                                     : ModelView::Signature);
 }
