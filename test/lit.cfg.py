@@ -28,6 +28,7 @@ e2e_dir = os.path.join(config.test_source_root, "E2E")
 for name, value in [
         ("%llmc-opt", os.path.join(bin_dir, "llmc-opt")),
         ("%llmc-run", os.path.join(bin_dir, "llmc-run")),
+        ("%llmc-plan", os.path.join(bin_dir, "llmc-plan")),
         ("%llmc-lsp", os.path.join(bin_dir, "llmc-lsp")),
         ("%llmc", os.path.join(bin_dir, "llmc")),
         ("%bin", bin_dir),

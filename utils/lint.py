@@ -44,6 +44,8 @@ WALLS = [
     ("lib/Reference/", r"llmc/(?!Support/|Dialect/|Reference/)|onnx/|google/"),
     ("include/llmc/Import/", r"llmc/(?!Support/|Dialect/|Import/)|onnx/|google/"),
     ("lib/Import/", r"llmc/(?!Support/|Dialect/|Import/)"),
+    ("lib/Analysis/Planner/", r"(llvm|mlir)/|llmc-c/|llmc/(?!Analysis/ArenaPlanner\.h)"),
+    ("tools/llmc-plan/", r"(llvm|mlir)/|llmc-c/|llmc/(?!Analysis/ArenaPlanner\.h)"),
     ("lib/Analysis/", r"llmc/(Import|CodeGen|Pipelines|Tokenizer|Transforms)/|onnx/|google/"),
     ("lib/Transforms/", r"llmc/(Import|CodeGen|Pipelines|Tokenizer)/|onnx/|google/"),
     ("lib/Conversion/", r"llmc/(Import|CodeGen|Pipelines|Tokenizer)/|onnx/|google/"),

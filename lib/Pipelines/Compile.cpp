@@ -12,6 +12,7 @@
 #include "llmc/Import/ONNX/Importer.h"
 #include "llmc/Pipelines/Pipelines.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Parser/Parser.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/FileSystem.h"
@@ -228,7 +229,9 @@ LogicalResult Compilation::run() {
   if (failed(chooseTarget()))
     return failure();
   begin(Phase::Import);
-  module = importONNX(options.input, context);
+  module = StringRef(options.input).ends_with(".mlir")
+               ? parseSourceFile<ModuleOp>(options.input, &context)
+               : importONNX(options.input, context);
   if (!module)
     return failure();
   if (!options.int8Activations)
@@ -242,7 +245,10 @@ LogicalResult Compilation::run() {
   const std::pair<Phase, std::function<LogicalResult()>> phases[] = {
       {Phase::Import, [] { return success(); }},
       {Phase::Normalize, [&] { return runPasses(Phase::Normalize, addNormalizePasses); }},
-      {Phase::Recognize, [&] { return runPasses(Phase::Recognize, addRecognizePasses); }},
+      {Phase::Recognize,
+       [&] {
+         return runPasses(Phase::Recognize, [](OpPassManager &pm) { addRecognizePasses(pm); });
+       }},
       {Phase::Specialize,
        [&] {
          return runPasses(Phase::Specialize,

@@ -35,8 +35,9 @@ static llvm::json::Object phaseEntry(exec::ProgramOp program) {
     if (auto state = dyn_cast<llm::StateType>(argument.getType())) {
       RankedTensorType token = state.getToken();
       int64_t bytes = token.getNumElements() * exec::elementBytes(token.getElementType());
-      states.push_back(llvm::json::Object{{"name", llvm::json::fixUTF8(name.getValue())},
-                                          {"bytes_per_token", bytes}});
+      states.push_back(
+          llvm::json::Object{{"name", llvm::json::fixUTF8(name.getValue())},
+                             {state.getFixed() ? "bytes_per_sequence" : "bytes_per_token", bytes}});
     } else {
       inputs.push_back(tensorEntry(argument, name));
     }

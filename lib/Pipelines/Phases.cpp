@@ -46,16 +46,24 @@ void llmc::addNormalizePasses(OpPassManager &passes) {
   passes.addPass(createVerifyNormalized());
 }
 
-void llmc::addRecognizePasses(OpPassManager &passes) {
+void llmc::addRecognizePasses(OpPassManager &passes, bool explain) {
+  passes.addNestedPass<func::FuncOp>(createRecognizeLinearAttention());
+  // Before tables and matrices of single experts are taken for ordinary ones.
+  passes.addNestedPass<func::FuncOp>(createRecognizeExperts());
+  passes.addNestedPass<func::FuncOp>(createRecognizeQuantizedLinear());
   passes.addNestedPass<func::FuncOp>(createRecognizeLinear());
+  passes.addNestedPass<func::FuncOp>(createSplitMergedLinears());
   passes.addNestedPass<func::FuncOp>(createRecognizeNorms());
   passes.addNestedPass<func::FuncOp>(createRecognizeActivations());
+  passes.addNestedPass<func::FuncOp>(createRecognizeConvolutions());
   passes.addNestedPass<func::FuncOp>(createRecognizeRotary());
   passes.addNestedPass<func::FuncOp>(createRecognizeAttention());
   // Recognition leaves replaced subgraphs behind, and small constants.
   passes.addNestedPass<func::FuncOp>(createFoldConstants());
   passes.addNestedPass<func::FuncOp>(createCanonicalizerPass());
   passes.addNestedPass<func::FuncOp>(createCSEPass());
+  if (explain)
+    passes.addNestedPass<func::FuncOp>(createExplainMismatches());
   passes.addPass(createVerifyRecognized());
 }
 
@@ -69,6 +77,8 @@ void llmc::addSpecializePasses(OpPassManager &passes, const CompilerOptions &opt
 }
 
 void llmc::addPartitionPasses(OpPassManager &passes) {
+  passes.addNestedPass<func::FuncOp>(createWidenContractions());
+  passes.addNestedPass<func::FuncOp>(createCSEPass());
   passes.addPass(createConvertLLMToExec());
   passes.addPass(createVerifyPartition());
 }
@@ -86,7 +96,8 @@ void llmc::registerPasses() {
   registerLLMCConversionPasses();
   registerLLMCExecPasses();
   PassPipelineRegistration<>("llmc-normalize", "the normalize phase", addNormalizePasses);
-  PassPipelineRegistration<>("llmc-recognize", "the recognize phase", addRecognizePasses);
+  PassPipelineRegistration<>("llmc-recognize", "the recognize phase",
+                             [](OpPassManager &passes) { addRecognizePasses(passes); });
   PassPipelineRegistration<>(
       "llmc-specialize", "the specialize phase with default options",
       [](OpPassManager &passes) { addSpecializePasses(passes, CompilerOptions()); });

@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <map>
+#include <numeric>
 
 using namespace llmc;
 
@@ -316,7 +318,34 @@ DimExpr DimExpr::floorDiv(const DimExpr &a, const DimExpr &b) {
   }
   if (!a.termList.empty() && rest.termList.empty())
     return quotient;
-  return atom(AtomKind::FloorDiv, a, b);
+  // What all terms share cancels, so that equal quotients look alike. A size of 0 would
+  // make both meaningless.
+  auto byKey = [](const AtomRef &x, const AtomRef &y) { return x->key < y->key; };
+  std::vector<AtomRef> common;
+  if (!b.termList.empty())
+    common = b.termList[0].factors;
+  int64_t divisor = 0;
+  for (const DimExpr *expr : {&a, &b})
+    for (const Term &term : expr->termList) {
+      divisor = std::gcd(divisor, term.coefficient);
+      std::vector<AtomRef> kept; // factors are sorted by key
+      std::set_intersection(common.begin(), common.end(), term.factors.begin(), term.factors.end(),
+                            std::back_inserter(kept), byKey);
+      common = std::move(kept);
+    }
+  if (a.termList.empty() || (common.empty() && divisor <= 1))
+    return atom(AtomKind::FloorDiv, a, b);
+  auto cancel = [&](const DimExpr &expr) {
+    DimExpr result;
+    for (const Term &term : expr.termList) {
+      std::vector<AtomRef> factors;
+      std::set_difference(term.factors.begin(), term.factors.end(), common.begin(), common.end(),
+                          std::back_inserter(factors), byKey);
+      result.addTerm(term.coefficient / divisor, std::move(factors));
+    }
+    return result;
+  };
+  return floorDiv(cancel(a), cancel(b));
 }
 
 DimExpr DimExpr::ceilDiv(const DimExpr &a, const DimExpr &b) { return floorDiv(a + b - 1, b); }

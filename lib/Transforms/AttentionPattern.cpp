@@ -224,14 +224,15 @@ static Value stripRowShift(Value value) {
   return sub.getLhs();
 }
 
-/// A `[Hq]` constant behind a column of `[B, Hq, S, 1]`.
+/// What has one number per head and nothing else behind a column of `[B, Hq, S, 1]`.
 static Value matchSinks(Value column, const DimExpr &heads) {
   while (Operation *op = column.getDefiningOp()) {
-    if (rankOf(column) == 1 && getDims(column)[0] == heads)
+    bool isPerHead = llm::product(getDims(column)) == heads;
+    if (rankOf(column) == 1 && isPerHead)
       return column;
     bool keepsHeads = rankOf(column) >= 3 && getDims(column)[rankOf(column) - 3] == heads;
     if (!isa<llm::BroadcastOp, llm::ReshapeOp>(op) || !keepsHeads)
-      return {};
+      return keepsHeads && isPerHead ? column : Value();
     column = op->getOperand(0);
   }
   return {};

@@ -146,9 +146,173 @@ struct BroadcastToReshape : OpRewritePattern<BroadcastOp> {
   }
 };
 
+/// A scatter to the neighbouring rows [a, a + n) puts the updates between the others.
+struct ScatterRowsToConcat : OpRewritePattern<ScatterNDOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ScatterNDOp op, PatternRewriter &rewriter) const override {
+    Dims dims = getDims(op.getInput());
+    std::optional<Dims> rows = getKnownInts(op.getIndices());
+    std::optional<int64_t> size = dims[0].constant();
+    if (op.getKind() != ScatterKind::replace || !getDims(op.getIndices()).back().isConstant(1) ||
+        getDims(op.getIndices()).size() != 2 || !rows || !size)
+      return rewriter.notifyMatchFailure(op, "the rows are not known");
+    int64_t count = int64_t(rows->size()), first = 0;
+    for (auto [i, row] : llvm::enumerate(*rows)) {
+      std::optional<int64_t> at = row.constant();
+      if (at && *at < 0)
+        at = *at + *size;
+      if (i == 0)
+        first = at.value_or(-1);
+      if (!at || first < 0 || *at != first + int64_t(i) || *at >= *size)
+        return rewriter.notifyMatchFailure(op, "the rows are no neighbours");
+    }
+    SmallVector<Value> pieces;
+    auto addInput = [&](int64_t begin, int64_t end) {
+      if (begin == end)
+        return;
+      Dims part = dims, starts(dims.size(), DimExpr(0));
+      part[0] = end - begin;
+      starts[0] = begin;
+      pieces.push_back(SliceOp::create(
+          rewriter, op.getLoc(), makeTensorType(part, elementTypeOf(op.getInput())), op.getInput(),
+          makeExprs(getContext(), starts), SmallVector<int64_t>(dims.size(), 1)));
+    };
+    addInput(0, first);
+    if (count != 0)
+      pieces.push_back(op.getUpdates());
+    addInput(first + count, *size);
+    if (pieces.size() == 1 && pieces[0].getType() == op.getType())
+      rewriter.replaceOp(op, pieces[0]);
+    else
+      rewriter.replaceOpWithNewOp<ConcatOp>(op, op.getType(), 0, pieces);
+    return success();
+  }
+};
+
+/// A scatter_elements to one place along its axis puts the updates between the others.
+struct ScatterPlaceToConcat : OpRewritePattern<ScatterElementsOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ScatterElementsOp op, PatternRewriter &rewriter) const override {
+    Dims dims = getDims(op.getInput()), updates = getDims(op.getUpdates());
+    int64_t axis = op.getAxis();
+    std::optional<double> place = matchSplat(op.getIndices());
+    std::optional<int64_t> size = dims[axis].constant();
+    if (op.getKind() != ScatterKind::replace || !place || !size || !updates[axis].isConstant(1))
+      return rewriter.notifyMatchFailure(op, "writes to more than one place");
+    for (auto [d, pair] : llvm::enumerate(llvm::zip(dims, updates)))
+      if (int64_t(d) != axis && std::get<0>(pair) != std::get<1>(pair))
+        return rewriter.notifyMatchFailure(op, "does not fill the place");
+    int64_t at = *place < 0 ? int64_t(*place) + *size : int64_t(*place);
+    if (at < 0 || at >= *size)
+      return rewriter.notifyMatchFailure(op, "writes outside");
+    SmallVector<Value> pieces;
+    auto addInput = [&](int64_t begin, int64_t end) {
+      if (begin == end)
+        return;
+      Dims part = dims, starts(dims.size(), DimExpr(0));
+      part[axis] = end - begin;
+      starts[axis] = begin;
+      pieces.push_back(SliceOp::create(
+          rewriter, op.getLoc(), makeTensorType(part, elementTypeOf(op.getInput())), op.getInput(),
+          makeExprs(getContext(), starts), SmallVector<int64_t>(dims.size(), 1)));
+    };
+    addInput(0, at);
+    pieces.push_back(op.getUpdates());
+    addInput(at + 1, *size);
+    rewriter.replaceOpWithNewOp<ConcatOp>(op, op.getType(), axis, pieces);
+    return success();
+  }
+};
+
+/// gather at one known index -> slice.
+struct GatherPlaceToSlice : OpRewritePattern<GatherOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(GatherOp op, PatternRewriter &rewriter) const override {
+    Dims dims = getDims(op.getInput()), starts(dims.size(), DimExpr(0));
+    int64_t axis = op.getAxis();
+    std::optional<Dims> places = getKnownInts(op.getIndices());
+    std::optional<int64_t> size = dims[axis].constant();
+    std::optional<int64_t> at =
+        places && places->size() == 1 ? places->front().constant() : std::nullopt;
+    if (!at || !size || *at < -*size || *at >= *size)
+      return rewriter.notifyMatchFailure(op, "not one known place");
+    dims[axis] = 1;
+    starts[axis] = *at < 0 ? *at + *size : *at;
+    Value slice = SliceOp::create(
+        rewriter, op.getLoc(), makeTensorType(dims, elementTypeOf(op.getInput())), op.getInput(),
+        makeExprs(getContext(), starts), SmallVector<int64_t>(dims.size(), 1));
+    rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), slice);
+    return success();
+  }
+};
+
+/// slice(broadcast(x)) -> broadcast(x) where x has one element.
+struct SliceOfRepeated : OpRewritePattern<SliceOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(SliceOp op, PatternRewriter &rewriter) const override {
+    auto broadcast = op.getInput().getDefiningOp<BroadcastOp>();
+    if (!broadcast || !product(getDims(broadcast.getInput())).isConstant(1))
+      return rewriter.notifyMatchFailure(op, "the elements differ");
+    rewriter.replaceOpWithNewOp<BroadcastOp>(op, op.getType(), broadcast.getInput());
+    return success();
+  }
+};
+
+/// transpose(concat(transpose(x), transpose(y))) -> concat(transpose(..x), ..): the inner
+/// ones compose with the outer one.
+struct TransposeOfConcat : OpRewritePattern<TransposeOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(TransposeOp op, PatternRewriter &rewriter) const override {
+    auto concat = op.getInput().getDefiningOp<ConcatOp>();
+    if (!concat || !concat->hasOneUse() || !llvm::all_of(concat.getInputs(), [](Value piece) {
+          return bool(piece.getDefiningOp<TransposeOp>());
+        }))
+      return rewriter.notifyMatchFailure(op, "not of a concat of transposes");
+    ArrayRef<int64_t> permutation = op.getPermutation();
+    SmallVector<Value> pieces;
+    for (Value piece : concat.getInputs()) {
+      Dims dims = getDims(piece), moved;
+      for (int64_t axis : permutation)
+        moved.push_back(dims[axis]);
+      pieces.push_back(TransposeOp::create(
+          rewriter, op.getLoc(), makeTensorType(moved, elementTypeOf(piece)), piece, permutation));
+    }
+    int64_t axis = llvm::find(permutation, int64_t(concat.getAxis())) - permutation.begin();
+    rewriter.replaceOpWithNewOp<ConcatOp>(op, op.getType(), axis, pieces);
+    return success();
+  }
+};
+
+/// gather_nd with tuples of one index, and gather_elements of a vector, are gathers.
+struct TuplesToGather : OpRewritePattern<GatherNDOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(GatherNDOp op, PatternRewriter &rewriter) const override {
+    Dims dims = getDims(op.getIndices());
+    if (op.getBatchDims() != 0 || !dims.back().isConstant(1))
+      return rewriter.notifyMatchFailure(op, "takes more than one index");
+    dims.pop_back();
+    auto type = cast<RankedTensorType>(op.getIndices().getType());
+    Value indices = ReshapeOp::create(rewriter, op.getLoc(),
+                                      makeTensorType(dims, type.getElementType()), op.getIndices());
+    rewriter.replaceOpWithNewOp<GatherOp>(op, op.getType(), 0, op.getInput(), indices);
+    return success();
+  }
+};
+struct VectorElementsToGather : OpRewritePattern<GatherElementsOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(GatherElementsOp op, PatternRewriter &rewriter) const override {
+    if (getDims(op.getInput()).size() != 1)
+      return rewriter.notifyMatchFailure(op, "the input is no vector");
+    rewriter.replaceOpWithNewOp<GatherOp>(op, op.getType(), 0, op.getInput(), op.getIndices());
+    return success();
+  }
+};
+
 } // namespace
 
 void llmc::populateMovementPatterns(RewritePatternSet &patterns) {
   patterns.add<MoveSplat, ComposeSlices, SliceOfConcat, ShrinkConcat, TransposeToReshape,
-               ComposeBroadcasts, BroadcastToReshape>(patterns.getContext());
+               ComposeBroadcasts, BroadcastToReshape, TuplesToGather, VectorElementsToGather,
+               ScatterRowsToConcat, ScatterPlaceToConcat, GatherPlaceToSlice, SliceOfRepeated,
+               TransposeOfConcat>(patterns.getContext());
 }

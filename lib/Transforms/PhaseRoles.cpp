@@ -76,55 +76,6 @@ std::optional<unsigned> findTokens(func::FuncOp func) {
   return best;
 }
 
-/// Whether `append` only feeds attention, as key or value, and the return.
-static bool feedsAttentionOnly(Operation *append, std::string &reason) {
-  Value result = append->getResult(0);
-  for (OpOperand &use : result.getUses()) {
-    Operation *user = use.getOwner();
-    if (isa<func::ReturnOp>(user))
-      continue;
-    auto attention = dyn_cast<llm::AttentionOp>(user);
-    if (attention && (attention.getKey() == result || attention.getValue() == result) &&
-        attention.getQuery() != result)
-      continue;
-    reason = (" grows by an operation that '" + user->getName().getStringRef() +
-              "' reads, not only attention")
-                 .str();
-    return false;
-  }
-  return true;
-}
-
-/// The pair of `argument`, nullopt where it is no cache (reason empty) or one
-/// that cannot be written in place.
-static std::optional<StatePair> findStatePair(BlockArgument argument, std::string &reason) {
-  auto type = tensorType(argument);
-  if (type.getRank() != 4 || !isa<FloatType>(type.getElementType()) || argument.use_empty())
-    return std::nullopt;
-  if (!argument.hasOneUse()) {
-    reason = " is read by more than one operation";
-    return std::nullopt;
-  }
-  Operation *append = *argument.user_begin();
-  auto concat = dyn_cast<llm::ConcatOp>(append);
-  auto kvAppend = dyn_cast<llm::KVAppendOp>(append);
-  bool appends = concat ? concat.getAxis() == 2 && concat.getInputs().size() == 2 &&
-                              concat.getInputs()[0] == argument
-                        : kvAppend && kvAppend.getPast() == argument;
-  if (!appends) {
-    reason =
-        (" is read by '" + append->getName().getStringRef() + "', which does not append").str();
-    return std::nullopt;
-  }
-  if (!feedsAttentionOnly(append, reason))
-    return std::nullopt;
-  for (OpOperand &use : append->getResult(0).getUses())
-    if (isa<func::ReturnOp>(use.getOwner()))
-      return StatePair{argument.getArgNumber(), use.getOperandNumber(), append};
-  reason = " grows to no output";
-  return std::nullopt;
-}
-
 /// The floating-point result [batch, seq or 1, vocabulary] that is no state.
 static std::optional<unsigned> findLogits(func::FuncOp func, const PhaseRoles &roles) {
   std::optional<unsigned> best;
@@ -168,21 +119,23 @@ std::optional<PhaseRoles> findPhaseRoles(func::FuncOp func, std::string &reason)
   roles.batch = *batch;
   roles.seq = *seq;
 
-  for (BlockArgument argument : func.getArguments()) {
-    std::string why;
-    if (std::optional<StatePair> pair = findStatePair(argument, why))
-      roles.states.push_back(*pair);
-    else if (!why.empty())
-      return fail("the input " + describeArgument(func, argument.getArgNumber()) + why);
-  }
+  StatePairs found = findStatePairs(func, *tokens);
+  if (found.offender)
+    return fail("the input " + describeArgument(func, *found.offender) + found.reason);
+  roles.states = found.pairs;
   if (roles.states.empty())
     return fail("no input is a past of keys or values that grows to an output");
   for (const StatePair &pair : roles.states) {
+    if (pair.kind == StateKind::fixed)
+      continue;
     // Exporters may give every layer's past a symbol of its own.
     Dims dims = getDims(func.getArgument(pair.argument));
-    std::optional<std::string> past = dims[2].asSymbol();
-    if (!past || past == batch || past == seq || dims[0] != tokenDims[0] || !dims[1].constant() ||
-        !dims[3].constant())
+    std::optional<std::string> past = dims[pair.axis].asSymbol();
+    bool isPerSequence = pair.axis > 0 && past && past != batch && past != seq;
+    for (auto [axis, dim] : llvm::enumerate(dims))
+      if (int64_t(axis) != pair.axis)
+        isPerSequence &= axis == 0 ? dim == tokenDims[0] : dim.constant().has_value();
+    if (!isPerSequence)
       return fail("the past " + describeArgument(func, pair.argument) + " has the sizes " +
                   llm::formatDims(dims) + ", expected [" + roles.batch +
                   ", heads, past, head_dim] with a past of any length");
@@ -206,7 +159,7 @@ std::optional<PhaseRoles> findPhaseRoles(func::FuncOp func, std::string &reason)
     else if (llvm::any_of(argument.getUsers(),
                           [](Operation *user) { return !isa<func::ReturnOp>(user); }))
       return fail("the input " + describeArgument(func, index) +
-                  " is neither tokens, a mask, positions nor a past of keys or values");
+                  " is neither tokens, a mask, positions nor a past");
   }
 
   std::optional<unsigned> logits = findLogits(func, roles);

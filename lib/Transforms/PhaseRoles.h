@@ -12,20 +12,13 @@
 #ifndef LLMC_TRANSFORMS_PHASEROLES_H
 #define LLMC_TRANSFORMS_PHASEROLES_H
 
+#include "StatePairs.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/SmallVector.h"
 #include <string>
 
 namespace llmc {
-
-/// A past argument and the present result that it grows to.
-struct StatePair {
-  unsigned argument;
-  unsigned result;
-  /// The llm.concat or llm.kv_append between them.
-  mlir::Operation *append;
-};
 
 struct PhaseRoles {
   unsigned tokens;

@@ -68,6 +68,20 @@ Value convert(OpBuilder &builder, Location loc, Value value, Type element) {
   return llm::CastOp::create(builder, loc, llm::makeTensorType(llm::getDims(type), element), value);
 }
 
+/// A bias that is the same for all keys, with an element for each: attention reads one per key.
+Value spreadOverKeys(OpBuilder &builder, Location loc, Value bias, const DimExpr &keys) {
+  if (!bias)
+    return bias;
+  llm::Dims dims = llm::getDims(bias);
+  if (!dims.empty() && !dims.back().isConstant(1))
+    return bias;
+  if (dims.empty())
+    dims.push_back(keys);
+  dims.back() = keys;
+  Type element = cast<RankedTensorType>(bias.getType()).getElementType();
+  return llm::BroadcastOp::create(builder, loc, llm::makeTensorType(dims, element), bias);
+}
+
 void replaceByAttention(llm::MatmulOp product, const AttentionPattern &pattern) {
   OpBuilder builder(product);
   Location loc = builder.getFusedLoc(pattern.locations);
@@ -78,11 +92,18 @@ void replaceByAttention(llm::MatmulOp product, const AttentionPattern &pattern) 
     key = llm::TransposeOp::create(builder, loc, key, pattern.key.permutation);
   Value query = convert(builder, loc, pattern.query, element);
   llm::Dims dims = llm::getDims(query);
+  Value sinks = pattern.sinks;
+  if (sinks && llm::getDims(sinks).size() != 1)
+    sinks = llm::ReshapeOp::create(
+        builder, loc,
+        llm::makeTensorType(dims[1], cast<RankedTensorType>(sinks.getType()).getElementType()),
+        sinks);
   dims.back() = llm::getDims(pattern.value).back();
   auto attention = AttentionOp::create(
       builder, loc, llm::makeTensorType(dims, element), query, convert(builder, loc, key, element),
-      convert(builder, loc, pattern.value, element), buildBias(builder, loc, pattern),
-      /*past_lens=*/Value(), pattern.sinks, builder.getF64FloatAttr(pattern.scale),
+      convert(builder, loc, pattern.value, element),
+      spreadOverKeys(builder, loc, buildBias(builder, loc, pattern), llm::getDims(key)[2]),
+      /*past_lens=*/Value(), sinks, builder.getF64FloatAttr(pattern.scale),
       /*causal=*/UnitAttr(), builder.getI64IntegerAttr(0),
       builder.getF64FloatAttr(pattern.softcap));
   product.replaceAllUsesWith(attention.getResult());
@@ -186,16 +207,39 @@ struct RecognizeAttention : impl::RecognizeAttentionBase<RecognizeAttention> {
   /// where(c, 0, attention) where c holds only for rows that are 0 already.
   void removeGuards(AttentionOp attention, const MaskMeaning &meaning,
                     const AttentionSizes &sizes) {
-    for (Operation *user : llvm::make_early_inc_range(attention->getUsers())) {
+    removeGuardsOf(attention.getResult(), /*swapped=*/false, meaning, sizes);
+    for (Operation *user : attention->getUsers())
+      if (auto transpose = dyn_cast<llm::TransposeOp>(user);
+          transpose && transpose.getPermutation() == ArrayRef<int64_t>{0, 2, 1, 3})
+        removeGuardsOf(transpose.getResult(), /*swapped=*/true, meaning, sizes);
+  }
+
+  /// `swapped`: heads come behind queries in `result`.
+  void removeGuardsOf(Value result, bool swapped, const MaskMeaning &meaning,
+                      const AttentionSizes &sizes) {
+    for (Operation *user : llvm::make_early_inc_range(result.getUsers())) {
       auto guard = dyn_cast<llm::SelectOp>(user);
-      if (!guard || guard.getType() != attention.getType())
+      if (!guard || guard.getType() != result.getType() || guard.getRhs() != result ||
+          splatNumber(guard.getLhs()) != 0.0)
         continue;
-      if (guard.getRhs() == attention.getResult() && splatNumber(guard.getLhs()) == 0.0 &&
-          analysis.isOnlyTrueWithoutKeys(guard.getCondition(), meaning, sizes)) {
-        guard.replaceAllUsesWith(attention.getResult());
+      Value condition = swapped ? beforeSwap(guard.getCondition()) : guard.getCondition();
+      if (condition && analysis.isOnlyTrueWithoutKeys(condition, meaning, sizes)) {
+        guard.replaceAllUsesWith(result);
         guard.erase();
       }
     }
+  }
+
+  /// The `[B, 1, S, 1]` behind a condition `[B, S, 1, 1]`; null where there is none.
+  static Value beforeSwap(Value condition) {
+    Operation *op = condition.getDefiningOp();
+    if (!isa_and_nonnull<llm::ReshapeOp, llm::TransposeOp>(op))
+      return {};
+    llm::Dims to = llm::getDims(condition), from = llm::getDims(op->getOperand(0));
+    bool isSwap = from.size() == 4 && to.size() == 4 && from[0] == to[0] && from[2] == to[1] &&
+                  from[1].isConstant(1) && to[2].isConstant(1) && from[3].isConstant(1) &&
+                  to[3].isConstant(1);
+    return isSwap ? op->getOperand(0) : Value();
   }
 
   /// Some exporters give the mask's dimensions symbols of their own. A mask that

@@ -70,44 +70,61 @@ static Value matchLastMean(Value value) {
   return isMean ? reduce.getInput() : Value();
 }
 
-/// epsilon where `value` is mean(x^2) + epsilon.
-static std::optional<double> matchMeanSquare(Value value, Value x) {
+namespace {
+/// What normalises a vector: weight * x / sqrt(mean(x^2) + epsilon).
+struct RootMeanSquare {
+  double epsilon, weight;
+};
+} // namespace
+
+/// `value` is mean(x^2) + epsilon, or sum(x^2) + n * epsilon for n elements: an L2 norm
+/// is that of the mean with weights of 1 / sqrt(n).
+static std::optional<RootMeanSquare> matchMeanSquare(Value value, Value x) {
   auto sum = matchWithSplat(value, BinaryKind::add);
   if (!sum)
     return std::nullopt;
-  Value squares = matchLastMean(sum->first);
-  return squares && isSquareOf(squares, x) ? std::optional(sum->second) : std::nullopt;
+  if (Value squares = matchLastMean(sum->first); squares && isSquareOf(squares, x))
+    return RootMeanSquare{sum->second, 1.0};
+  auto reduce = sum->first.getDefiningOp<ReduceOp>();
+  Dims dims = getDims(x);
+  if (!reduce || reduce.getKind() != ReduceKind::sum || !reduce.getKeepdims() ||
+      reduce.getAxes() != ArrayRef<int64_t>{int64_t(dims.size()) - 1} || !dims.back().constant() ||
+      !isSquareOf(reduce.getInput(), x))
+    return std::nullopt;
+  double length = double(*dims.back().constant());
+  return RootMeanSquare{sum->second / length, 1 / std::sqrt(length)};
 }
 
 namespace {
 
-/// x * (1 / sqrt(mean(x^2) + eps)), x / sqrt(mean(x^2) + eps) -> rms_norm(x, ones).
+/// x * (1 / sqrt(mean(x^2) + eps)), x / sqrt(mean(x^2) + eps) -> rms_norm(x, splat).
 struct ToRMSNorm : OpRewritePattern<BinaryOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(BinaryOp op, PatternRewriter &rewriter) const override {
     auto type = cast<RankedTensorType>(op.getType());
     Value x;
-    std::optional<double> epsilon;
+    std::optional<RootMeanSquare> root;
     if (op.getKind() == BinaryKind::div) {
       x = op.getLhs();
       if (Value v = matchRoot(op.getRhs()))
-        epsilon = matchMeanSquare(v, x);
+        root = matchMeanSquare(v, x);
     } else {
       matchEitherOrder(op.getResult(), BinaryKind::mul, [&](Value input, Value scale) {
         x = input;
         if (Value v = matchInverseRoot(scale))
-          epsilon = matchMeanSquare(v, x);
-        return epsilon.has_value();
+          root = matchMeanSquare(v, x);
+        return root.has_value();
       });
     }
-    if (!epsilon || x.getType() != type)
+    if (!root || x.getType() != type)
       return rewriter.notifyMatchFailure(op, "not x / sqrt(mean(x^2) + epsilon)");
-    auto onesType = makeTensorType(getDims(x).back(), type.getElementType());
-    auto ones = DenseElementsAttr::get(onesType, rewriter.getFloatAttr(type.getElementType(), 1.0));
+    auto splatType = makeTensorType(getDims(x).back(), type.getElementType());
+    auto splat = DenseElementsAttr::get(splatType,
+                                        rewriter.getFloatAttr(type.getElementType(), root->weight));
     Location loc = fuseLocations(op, x);
-    Value weight = ConstantOp::create(rewriter, loc, ones);
+    Value weight = ConstantOp::create(rewriter, loc, splat);
     rewriter.replaceOp(
-        op, RMSNormOp::create(rewriter, loc, x, weight, rewriter.getF64FloatAttr(*epsilon)));
+        op, RMSNormOp::create(rewriter, loc, x, weight, rewriter.getF64FloatAttr(root->epsilon)));
     return success();
   }
 };

@@ -68,7 +68,8 @@ struct Pairs {
 
 /// What a rotation is made of, before tables are derived.
 struct Rotation {
-  Channels input;
+  Channels input;      ///< without base where the members of a pair lie apart:
+  Value first, second; ///< then all first members, and all second ones
   bool interleaved = false;
   Value cos, sin;
   Repetition repetition = Repetition::Halves;
@@ -132,7 +133,12 @@ std::optional<Rotation> matchSumSpelling(BinaryOp sum) {
             x == whole->base && whole->start == 0 && getDims(x).back().isConstant(whole->size);
         if (!isWindow && !isBase)
           return false;
-        result = Rotation{*whole, pairs->interleaved, cos, sin,
+        result = Rotation{*whole,
+                          {},
+                          {},
+                          pairs->interleaved,
+                          cos,
+                          sin,
                           pairs->interleaved ? Repetition::Interleaved : Repetition::Halves};
         return true;
       });
@@ -147,7 +153,8 @@ std::optional<std::pair<Value, Value>> matchProduct(Value value) {
   return op ? std::optional(std::pair(op.getLhs(), op.getRhs())) : std::nullopt;
 }
 
-/// concat(x_a * cos - x_b * sin, x_b * cos + x_a * sin) with tables per pair.
+/// concat(x_a * cos - x_b * sin, x_b * cos + x_a * sin) with tables per pair. The members
+/// of pairs may be interleaved in x although the result has them in halves.
 std::optional<Rotation> matchConcatSpelling(ConcatOp concat) {
   if (!matchLastConcat(concat.getResult()))
     return std::nullopt;
@@ -168,10 +175,11 @@ std::optional<Rotation> matchConcatSpelling(ConcatOp concat) {
     std::optional<Channels> first = Channels::of(a), second = Channels::of(b);
     if (!agrees || !first || !second)
       return false;
-    std::optional<Channels> whole = Pairs{*first, *second}.whole();
-    if (whole)
-      result = Rotation{*whole, false, cos, sin, Repetition::None};
-    return whole.has_value();
+    if (std::optional<Channels> whole = Pairs{*first, *second}.whole())
+      result = Rotation{*whole, {}, {}, false, cos, sin, Repetition::None};
+    else if (a.getType() == b.getType() && a.getType() == difference.getType())
+      result = Rotation{{Value(), 0, 2 * first->size}, a, b, false, cos, sin, Repetition::None};
+    return result.has_value();
   };
   auto [a, cos] = *aCos;
   auto [b, sin] = *bSin;
@@ -246,12 +254,17 @@ private:
         !getDims(cos).back().isConstant(rotation.input.size / 2))
       return;
 
-    ConcatOp passing = matchPassing(result, rotation.input);
+    bool isApart = !rotation.input.base;
+    ConcatOp passing = isApart ? ConcatOp() : matchPassing(result, rotation.input);
     Operation *replaced = passing ? passing : root;
     builder.setInsertionPoint(replaced);
-    Location loc = fuseLocations(replaced, {rotation.input.base, rotation.cos, rotation.sin});
+    Location loc = fuseLocations(replaced, {isApart ? rotation.first : rotation.input.base,
+                                            rotation.second, rotation.cos, rotation.sin});
     Value x = rotation.input.base;
-    if (!passing && !getDims(x).back().isConstant(rotation.input.size)) {
+    if (isApart)
+      x = ConcatOp::create(builder, loc, result.getType(), 3,
+                           ValueRange{rotation.first, rotation.second});
+    else if (!passing && !getDims(x).back().isConstant(rotation.input.size)) {
       Dims starts(4, DimExpr(0));
       starts.back() = rotation.input.start;
       x = SliceOp::create(builder, loc, result.getType(), x,

@@ -43,8 +43,9 @@ struct SpecializePhases : impl::SpecializePhasesBase<SpecializePhases> {
   }
 
 private:
-  void describe(func::FuncOp func, StringRef phase, const SymbolTable &symbols) {
+  void describe(func::FuncOp func, StringRef phase, SymbolTable symbols) {
     Builder builder(func.getContext());
+    addDefinedSymbols(func, symbols);
     SmallVector<Attribute> entries;
     for (const auto &[name, bounds] : symbols)
       entries.push_back(builder.getDictionaryAttr(
@@ -53,6 +54,19 @@ private:
            builder.getNamedAttr("max", builder.getI64IntegerAttr(bounds.max))}));
     func->setAttr("llm.phase", builder.getStringAttr(phase));
     func->setAttr("llm.symbols", builder.getArrayAttr(entries));
+  }
+
+  /// Behind the symbols of the inputs those that data decides, in order.
+  void addDefinedSymbols(func::FuncOp func, SymbolTable &symbols) {
+    for (auto op : func.getOps<llm::DefineSizeOp>()) {
+      DimExpr::Interval range = DimExpr::parse(op.getBound())->bounds([&](const std::string &name) {
+        auto found = symbols.find(StringAttr::get(&getContext(), name));
+        return found == symbols.end()
+                   ? DimExpr::Interval{}
+                   : DimExpr::Interval{found->second.min, found->second.max};
+      });
+      symbols.insert({op.getSymbolAttr(), {0, std::max<int64_t>(0, range.upper)}});
+    }
   }
 
   /// The symbols of the argument types, in argument order. A sequence may be as

@@ -9,10 +9,17 @@
 //     => %state1 = state_append %state, %k, %past_lens
 //        attention(%q, %state1, ..) past_lens %past_lens; return %state1
 //
+// Where something else than attention reads what grows, it reads a state_load of all
+// tokens. What keeps its size becomes a fixed state: loaded where the argument was used,
+// stored where the result is made.
+//
 // Sequences of a batch have pasts of different lengths, so whatever the function
 // computes from the length `past` that they share in the ONNX graph would be
-// wrong. Masks become ones and positions past_lens + i; if anything that depends
-// on `past` is still alive after that, no stateful function is made.
+// wrong. Masks become ones and positions past_lens + i; if a number that depends
+// on `past` is still alive after that, no stateful function is made. Tensors of all
+// tokens do have past + seq of them: the longest sequence's. What lies behind the end of
+// a shorter one has no meaning, so only attention, which knows the lengths, may reduce
+// such a dimension.
 //
 //===----------------------------------------------------------------------===//
 #include "StatefulFunction.h"
@@ -23,6 +30,9 @@
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
+#include <cmath>
+#include <numeric>
 
 using namespace mlir;
 
@@ -49,9 +59,10 @@ public:
     replaceInput(roles.tokens, tokens);
     for (unsigned mask : roles.masks)
       replaceInput(mask, makeOnes(mask));
-    SmallVector<Value> states = appendInPlace();
+    SmallVector<Value> states = updateStates();
     returnValues(states);
     dropZeroBiases();
+    foldUniformValues();
     cleanUp();
     return checkAndDropOldArguments();
   }
@@ -98,13 +109,26 @@ private:
     tokens = addArgument(makeTensorType({batch, seq}, i64), "tokens");
     pastLens = addArgument(makeTensorType({batch}, i64), "past_lens");
     for (const StatePair &pair : roles.states) {
-      auto type = cast<RankedTensorType>(func.getArgument(pair.argument).getType());
-      auto token =
-          RankedTensorType::get({type.getDimSize(1), type.getDimSize(3)}, type.getElementType());
       auto name = func.getArgAttrOfType<StringAttr>(pair.argument, "llm.name");
-      stateArguments.push_back(addArgument(llm::StateType::get(token),
-                                           name ? name.getValue() : StringRef("state")));
+      stateArguments.push_back(
+          addArgument(stateType(pair), name ? name.getValue() : StringRef("state")));
     }
+  }
+
+  /// A token is [heads, dim]: all sizes before and behind the dimension that grows.
+  llm::StateType stateType(const StatePair &pair) {
+    auto type = cast<RankedTensorType>(func.getArgument(pair.argument).getType());
+    Type element = type.getElementType();
+    ArrayRef<int64_t> sizes = type.getShape().drop_front();
+    if (pair.kind == StateKind::fixed)
+      return llm::StateType::get(func.getContext(), RankedTensorType::get(sizes, element),
+                                 /*fixed=*/true);
+    auto product = [](ArrayRef<int64_t> sizes) {
+      return std::accumulate(sizes.begin(), sizes.end(), int64_t(1), std::multiplies<>());
+    };
+    int64_t heads = product(sizes.take_front(pair.axis - 1));
+    return llm::StateType::get(
+        RankedTensorType::get({heads, product(sizes.drop_front(pair.axis))}, element));
   }
 
   /// Uses of old argument `index` become `value`, in the argument's type.
@@ -141,31 +165,67 @@ private:
     return success();
   }
 
-  /// Replaces what appends to each past; the states after the step.
-  SmallVector<Value> appendInPlace() {
+  /// Replaces what reads each past and makes each present; the states after the step.
+  SmallVector<Value> updateStates() {
     SmallVector<Value> states;
-    Operation *terminator = func.front().getTerminator();
     for (auto [pair, state] : llvm::zip(roles.states, stateArguments)) {
-      Value present = terminator->getOperand(pair.result);
-      Operation *append = present.getDefiningOp();
-      builder.setInsertionPoint(append);
-      if (auto kvAppend = dyn_cast<llm::KVAppendOp>(append))
-        usePastLens(kvAppend.getPastLens());
-      Value appended = llm::StateAppendOp::create(builder, append->getLoc(), state.getType(), state,
-                                                  append->getOperand(1), pastLens);
-      states.push_back(appended);
-      for (OpOperand &use : llvm::make_early_inc_range(present.getUses())) {
-        auto attention = dyn_cast<llm::AttentionOp>(use.getOwner());
-        if (!attention)
-          continue; // the return, which is rebuilt
-        use.set(appended);
-        if (Value lens = attention.getPastLens())
-          usePastLens(lens);
-        else
-          attention.getPastLensMutable().assign(pastLens);
-      }
+      if (pair.kind == StateKind::fixed)
+        states.push_back(storeFixed(pair, state));
+      else
+        states.push_back(appendInPlace(pair, state));
     }
+    func.walk([&](llm::AttentionOp attention) {
+      if (!isa<RankedTensorType>(attention.getKey().getType()) ||
+          getDims(attention.getKey())[2] == past + seq)
+        usePastLens(attention);
+    });
     return states;
+  }
+
+  Value storeFixed(const StatePair &pair, Value state) {
+    BlockArgument argument = func.getArgument(pair.argument);
+    builder.setInsertionPointToStart(&func.front());
+    Value loaded = llm::StateLoadOp::create(builder, argument.getLoc(), argument.getType(), state);
+    argument.replaceAllUsesWith(loaded);
+    Value present = func.front().getTerminator()->getOperand(pair.result);
+    builder.setInsertionPointAfterValue(present);
+    return llm::StateStoreOp::create(builder, present.getLoc(), state.getType(), state, present);
+  }
+
+  Value appendInPlace(const StatePair &pair, Value state) {
+    Value present = func.front().getTerminator()->getOperand(pair.result);
+    Operation *append = present.getDefiningOp();
+    Location loc = append->getLoc();
+    builder.setInsertionPoint(append);
+    if (auto kvAppend = dyn_cast<llm::KVAppendOp>(append))
+      usePastLens(kvAppend.getPastLens());
+    Value added = append->getOperand(1);
+    RankedTensorType token = cast<llm::StateType>(state.getType()).getToken();
+    Type element = token.getElementType();
+    auto tokensType = [&](const DimExpr &count) {
+      return makeTensorType({batch, token.getDimSize(0), count, token.getDimSize(1)}, element);
+    };
+    if (added.getType() != tokensType(seq))
+      added = llm::ReshapeOp::create(builder, loc, tokensType(seq), added);
+    Value appended =
+        llm::StateAppendOp::create(builder, loc, state.getType(), state, added, pastLens);
+    Value all = appended;
+    if (pair.kind == StateKind::tokens) {
+      all = llm::StateLoadOp::create(builder, loc, tokensType(past + seq), appended);
+      if (all.getType() != present.getType())
+        all = llm::ReshapeOp::create(builder, loc, present.getType(), all);
+    }
+    present.replaceUsesWithIf(all, [](OpOperand &use) {
+      return !isa<func::ReturnOp>(use.getOwner()); // that one is rebuilt
+    });
+    return appended;
+  }
+
+  void usePastLens(llm::AttentionOp attention) {
+    if (Value lens = attention.getPastLens())
+      usePastLens(lens);
+    else
+      attention.getPastLensMutable().assign(pastLens);
   }
 
   /// What the graph computed as lengths is the argument now.
@@ -221,8 +281,88 @@ private:
       op.getBiasMutable().clear();
   }
 
+  /// With masks of ones much is known that was computed from them, by its shape alone
+  /// depending on the past.
+  void foldUniformValues() {
+    UniformValues uniform;
+    SmallVector<std::pair<Operation *, double>> known;
+    SmallVector<std::pair<Value, Value>> replaced; // first by second
+    auto isOne = [&](Value value) { return uniform.lookup(value) == 1.0; };
+    func.walk([&](Operation *op) {
+      auto type = op->getNumResults() == 1 ? dyn_cast<RankedTensorType>(op->getResult(0).getType())
+                                           : RankedTensorType();
+      if (!type || isa<llm::ConstantOp, llm::BroadcastOp>(op))
+        return;
+      Value result = op->getResult(0);
+      if (std::optional<double> number = uniform.lookup(result))
+        known.push_back({op, *number});
+      else if (auto binary = dyn_cast<llm::BinaryOp>(op);
+               binary && binary.getKind() == llm::BinaryKind::mul) {
+        if (isOne(binary.getRhs()) && binary.getLhs().getType() == type)
+          replaced.push_back({result, binary.getLhs()});
+        else if (isOne(binary.getLhs()) && binary.getRhs().getType() == type)
+          replaced.push_back({result, binary.getRhs()});
+      } else if (auto select = dyn_cast<llm::SelectOp>(op)) {
+        std::optional<double> condition = uniform.lookup(select.getCondition());
+        Value chosen = condition == 0.0 ? select.getRhs() : select.getLhs();
+        if (condition && chosen.getType() == type)
+          replaced.push_back({result, chosen});
+      }
+    });
+    for (auto [op, number] : known)
+      if (Value value = makeUniform(op, number))
+        op->getResult(0).replaceAllUsesWith(value);
+    for (auto [from, to] : llvm::reverse(replaced)) // so that `to` is not replaced before
+      from.replaceAllUsesWith(to);
+  }
+
+  /// `number` in every element of `op`'s type; null where the type does not have it.
+  Value makeUniform(Operation *op, double number) {
+    auto type = cast<RankedTensorType>(op->getResult(0).getType());
+    auto scalar = RankedTensorType::get({}, type.getElementType());
+    builder.setInsertionPoint(op);
+    Attribute element;
+    if (auto floats = dyn_cast<FloatType>(type.getElementType())) {
+      APFloat value(number);
+      bool isLossy = false;
+      value.convert(floats.getFloatSemantics(), APFloat::rmNearestTiesToEven, &isLossy);
+      element = FloatAttr::get(floats, value);
+    } else if (std::abs(number) < 0x1p31 && number == std::floor(number)) {
+      unsigned width = type.getElementType().getIntOrFloatBitWidth();
+      element = IntegerAttr::get(type.getElementType(),
+                                 APInt(64, int64_t(number), /*isSigned=*/true).sextOrTrunc(width));
+    } else {
+      return {};
+    }
+    Value constant =
+        llm::ConstantOp::create(builder, op->getLoc(), DenseElementsAttr::get(scalar, element));
+    return type.getRank() == 0
+               ? constant
+               : Value(llm::BroadcastOp::create(builder, op->getLoc(), type, constant));
+  }
+
   void cleanUp() {
     IRRewriter rewriter(func.getContext());
+    (void)runRegionDCE(rewriter, func.getBody());
+    // A size that only dropped results needed; those before it may go with it.
+    llvm::StringSet<> used;
+    func.walk([&](Operation *op) {
+      auto visit = [&](const std::string &name) { used.insert(name); };
+      forEachValueSymbol(op, visit);
+      for (Value result : op->getResults())
+        if (isa<RankedTensorType>(result.getType()))
+          for (const DimExpr &dim : getDims(result))
+            dim.forEachSymbol(visit);
+    });
+    SmallVector<llm::DefineSizeOp> sizes(func.getOps<llm::DefineSizeOp>());
+    for (llm::DefineSizeOp size : llvm::reverse(sizes)) {
+      if (used.contains(size.getSymbol()))
+        DimExpr::parse(size.getBound())->forEachSymbol([&](const std::string &name) {
+          used.insert(name);
+        });
+      else
+        size.erase();
+    }
     (void)runRegionDCE(rewriter, func.getBody());
   }
 
@@ -234,18 +374,25 @@ private:
                     " is needed by more than attention masks, positions and caches");
     Operation *offender = nullptr;
     std::string unknownSymbol;
-    func.walk([&](Operation *op) {
+    llvm::StringSet<> known{"batch", "seq"};
+    func.walk<WalkOrder::PreOrder>([&](Operation *op) {
       auto visit = [&](const std::string &name) {
-        if (name != "batch" && name != "seq")
+        if (!known.contains(name))
           offender = op, unknownSymbol = name;
       };
       if (op == func || offender)
         return;
       forEachValueSymbol(op, visit);
+      if (mixesTokens(op))
+        offender = op, unknownSymbol = "past";
+      known.insert("past"); // as a size it is the longest sequence's
       for (Value result : op->getResults())
         if (isa<RankedTensorType>(result.getType()))
           for (const DimExpr &dim : getDims(result))
             dim.forEachSymbol(visit);
+      known.erase("past");
+      if (auto size = dyn_cast<llm::DefineSizeOp>(op))
+        known.insert(size.getSymbol());
     });
     if (offender) {
       std::string location;
@@ -257,6 +404,32 @@ private:
     llvm::BitVector old(func.getNumArguments());
     old.set(0, numOldArguments);
     return func.eraseArguments(old);
+  }
+
+  /// Whether `value` has a dimension of all tokens, also of those behind the end of a
+  /// sequence that is shorter than the longest.
+  static bool hasAllTokens(Value value) {
+    return isa<RankedTensorType>(value.getType()) &&
+           llvm::any_of(getDims(value), [](const DimExpr &dim) { return hasSymbol(dim, "past"); });
+  }
+
+  /// Whether an element of `op`'s result may come from tokens behind a sequence's end
+  /// although it belongs to none of them.
+  static bool mixesTokens(Operation *op) {
+    if (isa<llm::AttentionOp, llm::StateLoadOp, func::ReturnOp>(op))
+      return false; // attention has the lengths
+    if (auto concat = dyn_cast<llm::ConcatOp>(op))
+      for (Value input : concat.getInputs().drop_back())
+        if (hasSymbol(getDims(input)[concat.getAxis()], "past"))
+          return true; // what follows begins behind the longest sequence
+    return llvm::any_of(op->getOperands(), hasAllTokens) &&
+           !llvm::all_of(op->getResults(), hasAllTokens);
+  }
+
+  static bool hasSymbol(const DimExpr &expr, StringRef symbol) {
+    bool found = false;
+    expr.forEachSymbol([&](const std::string &name) { found |= name == symbol; });
+    return found;
   }
 
   func::FuncOp func;

@@ -60,6 +60,10 @@ LogicalResult substituteSymbols(func::FuncOp func, const DimExpr::Substitution &
       iota.setStepAttr(substituteText(iota.getStepAttr(), replacement));
     } else if (auto slice = dyn_cast<llm::SliceOp>(op)) {
       slice.setStartsAttr(substituteTexts(slice.getStarts(), replacement));
+    } else if (auto size = dyn_cast<llm::DefineSizeOp>(op)) {
+      size.setBoundAttr(substituteText(size.getBoundAttr(), replacement));
+    } else if (auto top = dyn_cast<llm::TopKIndicesOp>(op)) {
+      top.setCountAttr(substituteText(top.getCountAttr(), replacement));
     }
   });
   for (BlockArgument argument : func.getArguments())

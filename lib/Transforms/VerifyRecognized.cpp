@@ -45,6 +45,11 @@ private:
                                   {"scales", linear.getScales()},
                                   {"zero_points", linear.getZeroPoints()},
                                   {"bias", linear.getBias()}});
+    if (auto experts = dyn_cast<llm::ExpertLinearOp>(op))
+      return checkParameters(op, {{"weight", experts.getWeight()},
+                                  {"scales", experts.getScales()},
+                                  {"zero_points", experts.getZeroPoints()},
+                                  {"bias", experts.getBias()}});
     if (auto embedding = dyn_cast<llm::EmbeddingOp>(op))
       return checkParameters(op, {{"table", embedding.getTable()},
                                   {"scales", embedding.getScales()},

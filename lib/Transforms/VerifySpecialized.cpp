@@ -72,23 +72,30 @@ private:
           if (listed.contains(name) && bound.contains(name))
             return;
           offender = op;
-          text = "the size '" + name +
-                 (listed.contains(name) ? "' is no input's dimension by itself"
-                                        : "' is not in llm.symbols");
+          text =
+              "the size '" + name +
+              (listed.contains(name) ? "' is no input's dimension by itself and not defined before"
+                                     : "' is not in llm.symbols");
         });
     };
     for (BlockArgument argument : func.getArguments())
       visit(func, argument.getType());
-    func.walk([&](Operation *op) {
+    // In program order: a size that data decides has no value before its definition.
+    func.walk<WalkOrder::PreOrder>([&](Operation *op) {
       for (Type type : op->getResultTypes())
         visit(op, type);
+      if (auto size = dyn_cast<llm::DefineSizeOp>(op);
+          size && !bound.insert(size.getSymbol()).second)
+        offender = op, text = "the size '" + size.getSymbol().str() + "' is defined twice";
     });
     return offender ? offender->emitError(text) : success();
   }
 
   LogicalResult checkFunctional(func::FuncOp func) {
-    WalkResult walked = func.walk([&](llm::StateAppendOp op) {
-      op.emitError("a state in a functional phase");
+    WalkResult walked = func.walk([&](Operation *op) {
+      if (!isa<llm::StateAppendOp, llm::StateLoadOp, llm::StateStoreOp>(op))
+        return WalkResult::advance();
+      op->emitError("a state in a functional phase");
       return WalkResult::interrupt();
     });
     return success(!walked.wasInterrupted());
@@ -115,7 +122,12 @@ private:
     WalkResult walked = func.walk([&](llm::AttentionOp op) {
       if (!isa<llm::StateType>(op.getKey().getType()) || !op.getBias())
         return WalkResult::advance();
-      op.emitError("attention on states has a bias, which knows no length per sequence");
+      DimExpr keys = llm::getDims(op.getBias()).back();
+      DimExpr tokens = DimExpr::symbol("past") + llm::getDims(op.getQuery())[2];
+      if (keys == tokens || keys.isConstant(1))
+        return WalkResult::advance();
+      op.emitError("attention on states has a bias for ")
+          << keys.str() << " keys, expected " << tokens.str();
       return WalkResult::interrupt();
     });
     return success(!walked.wasInterrupted());

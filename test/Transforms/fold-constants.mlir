@@ -97,3 +97,43 @@ func.func @select_by_constant(%a: tensor<4xf32>, %b: tensor<4xf32>) -> tensor<4x
   %0 = llm.select %c, %a, %b : tensor<4xi1>, tensor<4xf32>, tensor<4xf32>
   return %0 : tensor<4xf32>
 }
+
+// Writes to known neighbouring rows, and to one place along an axis, are concatenations;
+// a place that is read is a slice of one.
+// CHECK-LABEL: @scatters
+func.func @scatters(%x: tensor<4x8xf32>, %u: tensor<2x8xf32>, %v: tensor<4x1xf32>) -> (tensor<4x8xf32>, tensor<4x8xf32>, tensor<8xf32>) {
+  // CHECK: %[[A:.*]] = llm.slice %arg0 ["0", "0"] [1, 1] : tensor<4x8xf32> to tensor<1x8xf32>
+  // CHECK: %[[B:.*]] = llm.slice %arg0 ["3", "0"] [1, 1] : tensor<4x8xf32> to tensor<1x8xf32>
+  // CHECK: llm.concat 0(%[[A]], %arg1, %[[B]])
+  %rows = llm.constant dense<[[1], [2]]> : tensor<2x1xi64>
+  %0 = llm.scatter_nd replace %x, %rows, %u : tensor<4x8xf32>, tensor<2x1xi64>, tensor<2x8xf32>
+  // CHECK: %[[C:.*]] = llm.slice %arg0 ["0", "0"] [1, 1] : tensor<4x8xf32> to tensor<4x7xf32>
+  // CHECK: llm.concat 1(%[[C]], %arg2)
+  %last = llm.constant dense<-1> : tensor<4x1xi64>
+  %1 = llm.scatter_elements replace 1 %x, %last, %v : tensor<4x8xf32>, tensor<4x1xi64>, tensor<4x1xf32>
+  // CHECK: %[[D:.*]] = llm.slice %arg1 ["1", "0"] [1, 1] : tensor<2x8xf32> to tensor<1x8xf32>
+  // CHECK: llm.reshape %[[D]] : tensor<1x8xf32> to tensor<8xf32>
+  %two = llm.constant dense<2> : tensor<i64>
+  %2 = llm.gather 0 %0, %two : tensor<4x8xf32>, tensor<i64>
+  return %0, %1, %2 : tensor<4x8xf32>, tensor<4x8xf32>, tensor<8xf32>
+}
+
+// CHECK-LABEL: @single_indices
+func.func @single_indices(%x: tensor<4x8xf32>, %i: tensor<3x1xi64>, %y: tensor<4xf32>, %j: tensor<3xi64>) -> (tensor<3x8xf32>, tensor<3xf32>) {
+  // CHECK: llm.gather 0 %arg0, %{{.*}} : tensor<4x8xf32>, tensor<3xi64>
+  // CHECK: llm.gather 0 %arg2, %arg3
+  %0 = llm.gather_nd 0 %x, %i : tensor<4x8xf32>, tensor<3x1xi64>
+  %1 = llm.gather_elements 0 %y, %j : tensor<4xf32>, tensor<3xi64>
+  return %0, %1 : tensor<3x8xf32>, tensor<3xf32>
+}
+
+// CHECK-LABEL: @transposed_pieces
+func.func @transposed_pieces(%x: tensor<4x8xf32>, %y: tensor<4x2xf32>) -> tensor<4x10xf32> {
+  // CHECK: %[[C:.*]] = llm.concat 1(%arg0, %arg1)
+  // CHECK: return %[[C]]
+  %0 = llm.transpose %x [1, 0] : tensor<4x8xf32>
+  %1 = llm.transpose %y [1, 0] : tensor<4x2xf32>
+  %2 = llm.concat 0 (%0, %1) : tensor<8x4xf32>, tensor<2x4xf32>
+  %3 = llm.transpose %2 [1, 0] : tensor<10x4xf32>
+  return %3 : tensor<4x10xf32>
+}

@@ -117,3 +117,56 @@ func.func @kept(%q: !q, %floats: tensor<1x1x?x?xf32, #llm.dims<"1", "1", "s", "s
   %b = llm.attention %q, %q, %q bias %distance {scale = 1.0 : f64} : (!q, !q, !q, tensor<1x?xf32, #llm.dims<"1", "s">>) -> !q
   return %a, %b : !q, !q
 }
+
+// -----
+
+!q = tensor<1x4x?x8xf32, #llm.dims<"1", "4", "s", "8">>
+!o = tensor<1x?x4x8xf32, #llm.dims<"1", "s", "4", "8">>
+
+// The guard comes behind the transpose to [B, S, H, D].
+// CHECK-LABEL: func.func @guard_behind_transpose(
+// CHECK: %[[A:.+]] = llm.attention
+// CHECK-NEXT: %[[OUT:.+]] = llm.transpose %[[A]] [0, 2, 1, 3]
+// CHECK-NEXT: return %[[OUT]]
+func.func @guard_behind_transpose(%q: !q, %k: !q, %v: !q, %mask: tensor<1x?xi1, #llm.dims<"1", "s">>) -> !o {
+  %zero = llm.constant dense<0.0> : tensor<f32>
+  %one = llm.constant dense<1.0> : tensor<f32>
+  %big = llm.constant dense<-3.4028234663852886e+38> : tensor<f32>
+  %rows = llm.iota {start = "0", step = "1", dim = 2} : tensor<1x1x?x1xi64, #llm.dims<"1", "1", "s", "1">>
+  %cols = llm.iota {start = "0", step = "1", dim = 1} : tensor<1x?xi64, #llm.dims<"1", "s">>
+  %le = llm.compare le %cols, %rows : tensor<1x?xi64, #llm.dims<"1", "s">>, tensor<1x1x?x1xi64, #llm.dims<"1", "1", "s", "1">>
+  %both = llm.binary logical_and %le, %mask : tensor<1x1x?x?xi1, #llm.dims<"1", "1", "s", "s">>, tensor<1x?xi1, #llm.dims<"1", "s">>
+  %bias = llm.select %both, %zero, %big : tensor<1x1x?x?xi1, #llm.dims<"1", "1", "s", "s">>, tensor<f32>, tensor<f32>
+  %ones = llm.cast %both : tensor<1x1x?x?xi1, #llm.dims<"1", "1", "s", "s">> to tensor<1x1x?x?xf32, #llm.dims<"1", "1", "s", "s">>
+  %count = llm.reduce sum %ones [3] {keepdims = true} : tensor<1x1x?x?xf32, #llm.dims<"1", "1", "s", "s">>
+  %none = llm.compare lt %count, %one : tensor<1x1x?x1xf32, #llm.dims<"1", "1", "s", "1">>, tensor<f32>
+  %a = llm.attention %q, %k, %v bias %bias {scale = 1.0 : f64} : (!q, !q, !q, tensor<1x1x?x?xf32, #llm.dims<"1", "1", "s", "s">>) -> !q
+  %t = llm.transpose %a [0, 2, 1, 3] : !q
+  %n = llm.reshape %none : tensor<1x1x?x1xi1, #llm.dims<"1", "1", "s", "1">> to tensor<1x?x1x1xi1, #llm.dims<"1", "s", "1", "1">>
+  %out = llm.select %n, %zero, %t : tensor<1x?x1x1xi1, #llm.dims<"1", "s", "1", "1">>, tensor<f32>, !o
+  return %out : !o
+}
+
+// -----
+
+!q = tensor<2x4x3x8xf32>
+
+// Sinks that were folded to [1, H, 1, 1], and their column taken off behind a softmax
+// of shifted rows.
+// CHECK-LABEL: func.func @folded_sinks(
+// CHECK: %[[SINKS:.+]] = llm.reshape %{{.*}} : tensor<1x4x1x1xf32> to tensor<4xf32>
+// CHECK: llm.attention %arg0, %arg0, %arg0 sinks %[[SINKS]] {scale = 1.000000e+00 : f64}
+// CHECK-NOT: llm.softmax
+func.func @folded_sinks(%q: !q) -> !q {
+  %sinks = llm.constant dense<[[[[1.0]], [[2.0]], [[3.0]], [[4.0]]]]> : tensor<1x4x1x1xf32>
+  %kt = llm.transpose %q [0, 1, 3, 2] : !q
+  %s = llm.matmul %q, %kt : !q, tensor<2x4x8x3xf32>
+  %column = llm.broadcast %sinks : tensor<1x4x1x1xf32> to tensor<2x4x3x1xf32>
+  %joined = llm.concat 3 (%s, %column) : tensor<2x4x3x3xf32>, tensor<2x4x3x1xf32>
+  %max = llm.reduce max %joined [3] {keepdims = true} : tensor<2x4x3x4xf32>
+  %shifted = llm.binary sub %joined, %max : tensor<2x4x3x4xf32>, tensor<2x4x3x1xf32>
+  %p = llm.softmax 3 %shifted : tensor<2x4x3x4xf32>
+  %kept = llm.slice %p ["0", "0", "0", "0"] [1, 1, 1, 1] : tensor<2x4x3x4xf32> to tensor<2x4x3x3xf32>
+  %o = llm.matmul %kept, %q : tensor<2x4x3x3xf32>, !q
+  return %o : !q
+}

@@ -104,3 +104,21 @@ func.func @unknown(%q: tensor<1x4x3x8xf32>, %c: tensor<1x1x3x8xf32>, %s: tensor<
   %6 = llm.binary add %0, %5 : tensor<1x4x3x8xf32>, tensor<1x4x3x8xf32>
   return %6 : tensor<1x4x3x8xf32>
 }
+
+// Pairs that lie apart in x and together in the result: x is put in halves first.
+// CHECK-LABEL: @from_interleaved_to_halves
+// CHECK: %[[X:.*]] = llm.concat 3(%[[A:.*]], %[[B:.*]]) : tensor<1x4x3x4xf32>, tensor<1x4x3x4xf32>
+// CHECK: %[[R:.*]] = llm.rotary %[[X]], %{{.*}}, %{{.*}} : tensor<1x4x3x8xf32>, tensor<1x3x4xf32>
+// CHECK: return %[[R]]
+func.func @from_interleaved_to_halves(%q: tensor<1x4x3x8xf32>, %c: tensor<1x1x3x4xf32>, %s: tensor<1x1x3x4xf32>) -> tensor<1x4x3x8xf32> {
+  %a = llm.slice %q ["0", "0", "0", "0"] [1, 1, 1, 2] : tensor<1x4x3x8xf32> to tensor<1x4x3x4xf32>
+  %b = llm.slice %q ["0", "0", "0", "1"] [1, 1, 1, 2] : tensor<1x4x3x8xf32> to tensor<1x4x3x4xf32>
+  %0 = llm.binary mul %a, %c : tensor<1x4x3x4xf32>, tensor<1x1x3x4xf32>
+  %1 = llm.binary mul %b, %s : tensor<1x4x3x4xf32>, tensor<1x1x3x4xf32>
+  %2 = llm.binary sub %0, %1 : tensor<1x4x3x4xf32>, tensor<1x4x3x4xf32>
+  %3 = llm.binary mul %b, %c : tensor<1x4x3x4xf32>, tensor<1x1x3x4xf32>
+  %4 = llm.binary mul %a, %s : tensor<1x4x3x4xf32>, tensor<1x1x3x4xf32>
+  %5 = llm.binary add %3, %4 : tensor<1x4x3x4xf32>, tensor<1x4x3x4xf32>
+  %6 = llm.concat 3 (%2, %5) : tensor<1x4x3x4xf32>, tensor<1x4x3x4xf32>
+  return %6 : tensor<1x4x3x8xf32>
+}

@@ -36,7 +36,7 @@ func.func @bias(%tokens: tensor<1x1xi64>, %lens: tensor<1xi64>, %state: !llm.sta
     attributes {llm.phase = "decode", llm.symbols = []} {
   %0 = llm.constant dense<0.0> : tensor<1x8xf32>
   %q = llm.constant dense<0.0> : tensor<1x2x1x4xf32>
-  // expected-error@+1 {{attention on states has a bias, which knows no length per sequence}}
+  // expected-error@+1 {{attention on states has a bias for 8 keys, expected past + 1}}
   %1 = llm.attention %q, %state, %state bias %0 past_lens %lens {scale = 1.0 : f64}
       : (tensor<1x2x1x4xf32>, !llm.state<tensor<2x4xf32>>, !llm.state<tensor<2x4xf32>>, tensor<1x8xf32>, tensor<1xi64>)
       -> tensor<1x2x1x4xf32>

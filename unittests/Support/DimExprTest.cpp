@@ -40,6 +40,9 @@ TEST(DimExpr, RefusesOtherText) {
 TEST(DimExpr, DividesExactlyWhereItCan) {
   EXPECT_EQ(DimExpr::floorDiv(parse("4*b*s"), parse("2*b")), parse("2*s"));
   EXPECT_EQ(DimExpr::floorDiv(parse("64*b*p + 64*b*s"), parse("b*p + b*s")), DimExpr(64));
+  // What both sides share cancels, also where a rest remains.
+  EXPECT_EQ(DimExpr::floorDiv(parse("64*b*s + 64*b*mod(s, 64)"), parse("4096*b")),
+            DimExpr::floorDiv(parse("s + mod(s, 64)"), 64));
   EXPECT_EQ(DimExpr::floorDiv(parse("4*a + 3"), 4), parse("a"));
   EXPECT_EQ(DimExpr::mod(parse("6*a"), 3), DimExpr(0));
   EXPECT_EQ(DimExpr::floorDiv(-7, 2), DimExpr(-4));

@@ -21,7 +21,8 @@ void registerDialects(mlir::DialectRegistry &registry);
 void registerPasses();
 
 void addNormalizePasses(mlir::OpPassManager &passes);
-void addRecognizePasses(mlir::OpPassManager &passes);
+/// With `explain`, operations that recognition left in pieces say why (kMismatchAttr).
+void addRecognizePasses(mlir::OpPassManager &passes, bool explain = false);
 void addSpecializePasses(mlir::OpPassManager &passes, const CompilerOptions &options);
 void addPartitionPasses(mlir::OpPassManager &passes);
 void addPlanPasses(mlir::OpPassManager &passes, int64_t panelWidth);

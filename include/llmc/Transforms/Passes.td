@@ -51,8 +51,70 @@ def VerifyNormalized : LLMC_ModulePass<"llmc-verify-normalize"> {
 // Recognize
 //===----------------------------------------------------------------------===//
 
+def RecognizeExperts : LLMC_FuncPass<"llmc-recognize-experts"> {
+  let summary = "decomposed mixtures of experts become llm.expert_linear";
+  let description = [{
+    Three forms of a product whose matrix a router chose per row:
+
+    - rows sorted by expert, one product per expert on its range of rows, joined again:
+      the product; that the ranges are those of the sorted ids is checked by evaluating
+      their bounds with the reference on random ids;
+    - the way back from sorted rows, a gather by the inverse permutation: it moves up to
+      the operands, where it cancels the sort;
+    - a gather of one matrix per row, and a product with it.
+
+    ```mlir
+    %w = llm.gather 0 %weights, %ids : tensor<4x16x8xf32>, tensor<6xi64>
+    %y = llm.matmul %x, %w : tensor<6x1x16xf32>, tensor<6x16x8xf32>
+    // becomes
+    %1 = llm.reshape %x : tensor<6x1x16xf32> to tensor<6x16xf32>
+    %2 = llm.expert_linear %1, %ids, %weights : (tensor<6x16xf32>, tensor<6xi64>, tensor<4x16x8xf32>) -> tensor<6x8xf32>
+    %y = llm.reshape %2 : tensor<6x8xf32> to tensor<6x1x8xf32>
+    ```
+  }];
+}
+
+def RecognizeQuantizedLinear : LLMC_FuncPass<"llmc-recognize-quantized-linear"> {
+  let summary = "products with quantised constants become llm.linear";
+  let description = [{
+    `matmul(x, (q - zero) * scale)` with a constant q of 4 or 8 bits becomes a grouped
+    n-bit linear; the constant is laid out anew. `matmul(i32(a) - za, i32(w) - zw)` with
+    a constant w of 8 bits becomes an integer linear and what the zero points add.
+
+    ```mlir
+    %0 = llm.cast %q : tensor<64x32xi8> to tensor<64x32xf32>
+    %1 = llm.binary mul %0, %s : tensor<64x32xf32>, tensor<32xf32>
+    %2 = llm.matmul %x, %1 : tensor<7x64xf32>, tensor<64x32xf32>
+    // becomes
+    %2 = llm.linear %x, %q2 scales %s2 {bits = 8 : i64, columns = 64 : i64, group_size = 64 : i64} : (tensor<7x64xf32>, tensor<32x1x64xui8>, tensor<32x1xf32>) -> tensor<7x32xf32>
+    ```
+
+    **Ensures** results differ by the rounding of sums only; integers are exact.
+  }];
+}
+
 def RecognizeLinear : LLMC_FuncPass<"llmc-recognize-linear"> {
   let summary = "products with constants become llm.linear, table look-ups llm.embedding";
+}
+
+def SplitMergedLinears : LLMC_FuncPass<"llmc-split-merged-linears"> {
+  let summary = "joined matrices whose results are sliced become linears of their own";
+  let description = [{
+    Query, key and value, or gate and up, come joined in one matrix from some exporters
+    and apart from others. A linear of which only slices of the last dimension are used
+    becomes one linear per slice; rows of transposed and n-bit matrices share the bytes
+    of the joined one, columns of others are copied.
+
+    **Requires** llmc-recognize-linear. **Ensures** the same values.
+
+    ```mlir
+    // before
+    %y = llm.linear %x, %w : (tensor<1x7x64xf32>, tensor<64x96xf32>) -> tensor<1x7x96xf32>
+    %k = llm.slice %y ["0", "0", "64"] [1, 1, 1] : tensor<1x7x96xf32> to tensor<1x7x32xf32>
+    // after, likewise for the other slices
+    %k = llm.linear %x, %wk : (tensor<1x7x64xf32>, tensor<64x32xf32>) -> tensor<1x7x32xf32>
+    ```
+  }];
 }
 
 def RecognizeNorms : LLMC_FuncPass<"llmc-recognize-norms"> {
@@ -61,6 +123,25 @@ def RecognizeNorms : LLMC_FuncPass<"llmc-recognize-norms"> {
 
 def RecognizeActivations : LLMC_FuncPass<"llmc-recognize-activations"> {
   let summary = "decomposed SiLU and GELU become one unary";
+}
+
+def RecognizeConvolutions : LLMC_FuncPass<"llmc-recognize-convolutions"> {
+  let summary = "short causal convolutions become llm.causal_conv";
+  let description = [{
+    A depthwise `llm.conv` along a sequence, behind a concatenation with the past and
+    before the slice that takes the new positions. Runs after activations, because one
+    may lie between two such slices.
+  }];
+}
+
+def RecognizeLinearAttention : LLMC_FuncPass<"llmc-recognize-linear-attention"> {
+  let summary = "unrolled recurrences become llm.linear_attention";
+  let description = [{
+    From an input `[B, H, Dk, Dv]` and the result that takes its place, the nearest
+    tensors with a row per token are found; that the graph between them is a linear
+    attention, with decay and delta rule or without, is checked by evaluating both on
+    random data for one token, a few, and a whole chunk.
+  }];
 }
 
 def RecognizeRotary : LLMC_FuncPass<"llmc-recognize-rotary"> {
@@ -75,6 +156,22 @@ def RecognizeAttention : LLMC_FuncPass<"llmc-recognize-attention"> {
     evaluated by the reference on sample sizes and compared with what attributes
     can say: causal, sliding window, a padding mask per key. What they cannot say
     stays a bias operand.
+  }];
+}
+
+def ExplainMismatches : LLMC_FuncPass<"llmc-explain-mismatches"> {
+  let summary = "say why a pattern was not recognised";
+  let description = [{
+    Finds what recognition left in pieces by its sign: a softmax that weighs values, a
+    mean under a root, a negated half before the other half, a product with a constant
+    matrix. Puts `llm.mismatch = "<nearest pattern>: <first mismatch>"` on it. For
+    `llmc inspect --graph`; not part of a compilation.
+
+    **Requires** the recognize phase. **Ensures** nothing but attributes changes.
+
+    ```mlir
+    %0 = llm.softmax 3 %s {llm.mismatch = "attention: key and value have different heads"} : tensor<1x4x7x7xf32>
+    ```
   }];
 }
 
@@ -97,9 +194,11 @@ def SpecializePhases : LLMC_ModulePass<"llmc-specialize-phases"> {
     From the recognised functional graph: `@run*` keep the ONNX signature; `@prefill`
     and `@decode` take (tokens[batch, seq], past_lens[batch], states...) and give
     (logits[batch, vocab] of the last token, states...). Pairs of past input and
-    present output become `!llm.state` written in place; attention masks become
+    present output become `!llm.state` written in place: of tokens where the present is
+    the past and `seq` more, fixed where its sizes stay. Attention masks become
     ones, positions `past_lens + i`, and everything that follows folds. Every
-    function gets `llm.phase` and `llm.symbols` with bounds.
+    function gets `llm.phase` and `llm.symbols` with bounds, those of
+    `llm.define_size` last.
   }];
   let options = [
     Option<"maxBatch", "max-batch", "int64_t", "4", "Sequences per step">,
@@ -109,6 +208,31 @@ def SpecializePhases : LLMC_ModulePass<"llmc-specialize-phases"> {
 
 def VerifySpecialized : LLMC_ModulePass<"llmc-verify-specialize"> {
   let summary = "check what may be left after the specialize phase";
+}
+
+//===----------------------------------------------------------------------===//
+// Partition
+//===----------------------------------------------------------------------===//
+
+def WidenContractions : LLMC_FuncPass<"llmc-widen-contractions"> {
+  let summary = "contractions of narrow floats compute in f32";
+  let description = [{
+    Kernels of products, attention and windows take f32. Operands of floats narrower than
+    that are cast, and results cast back; a constant weight's cast is folded into its
+    packing. States of tokens become f32. An `llm.linear` of f64 or of integers becomes an
+    `llm.matmul`, whose kernel takes any type.
+
+    **Requires** the specialize phase. **Ensures** no contraction has floats below f32.
+
+    ```mlir
+    %2 = llm.linear %x, %w : (tensor<7x64xf16>, tensor<64x32xf16>) -> tensor<7x32xf16>
+    // becomes
+    %a = llm.cast %x : tensor<7x64xf16> to tensor<7x64xf32>
+    %b = llm.cast %w : tensor<64x32xf16> to tensor<64x32xf32>
+    %c = llm.linear %a, %b : (tensor<7x64xf32>, tensor<64x32xf32>) -> tensor<7x32xf32>
+    %2 = llm.cast %c : tensor<7x32xf32> to tensor<7x32xf16>
+    ```
+  }];
 }
 
 #endif // LLMC_TRANSFORMS_PASSES_TD

@@ -1,0 +1,46 @@
+//===- StatePairs.h - inputs that a decoder carries from call to call -----===//
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#ifndef LLMC_TRANSFORMS_STATEPAIRS_H
+#define LLMC_TRANSFORMS_STATEPAIRS_H
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/SmallVector.h"
+#include <optional>
+#include <string>
+
+namespace llmc {
+
+enum class StateKind {
+  attended, ///< [batch, heads, past, dim] that grows and that only attention reads
+  tokens,   ///< grows along one dimension and is read by anything
+  fixed     ///< the same sizes before and after
+};
+
+/// A past argument and the present result that is computed from it.
+struct StatePair {
+  unsigned argument;
+  unsigned result;
+  StateKind kind;
+  /// The dimension that grows, and the llm.concat or llm.kv_append that makes it grow.
+  int64_t axis = -1;
+  mlir::Operation *append = nullptr;
+};
+
+/// Pairs of a function's arguments and results, in argument order. An input whose
+/// sizes all but the batch are numbers is a fixed state where a result of its type is
+/// computed from it. Where an input grows but cannot be a state, fails with the reason
+/// and the argument it is about.
+struct StatePairs {
+  llvm::SmallVector<StatePair> pairs;
+  std::optional<unsigned> offender;
+  std::string reason;
+};
+StatePairs findStatePairs(mlir::func::FuncOp func, unsigned tokens);
+
+} // namespace llmc
+
+#endif // LLMC_TRANSFORMS_STATEPAIRS_H

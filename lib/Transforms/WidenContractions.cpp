@@ -1,0 +1,144 @@
+//===- WidenContractions.cpp - contractions of narrow floats in f32
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+//   %2 = llm.linear %x, %w : f16
+//     => llm.cast (llm.linear (llm.cast %x), (llm.cast %w)) : f32 inside
+//
+// Kernels of contractions compute in f32. The cast of a constant weight costs nothing at
+// run time: it is made where the weight is packed.
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Dialect/LLM/IR/Dims.h"
+#include "llmc/Dialect/LLM/IR/LLMOps.h"
+#include "llmc/Transforms/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::llm;
+
+namespace llmc {
+#define GEN_PASS_DEF_WIDENCONTRACTIONS
+#include "llmc/Transforms/Passes.h.inc"
+} // namespace llmc
+
+static bool isNarrow(Type type) {
+  auto element = dyn_cast<FloatType>(type);
+  return element && element.getWidth() < 32;
+}
+
+/// `type` with elements of f32 where they are narrower floats.
+static Type widened(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor || !isNarrow(tensor.getElementType()))
+    return type;
+  return makeTensorType(getDims(tensor), Float32Type::get(type.getContext()));
+}
+
+/// Scales and zero points of n-bit weights are packed with the weight and stay as they are.
+static bool isPackedWith(Operation *op, Value operand) {
+  auto holds = [&](auto linear) {
+    return linear && (operand == linear.getScales() || operand == linear.getZeroPoints());
+  };
+  return holds(dyn_cast<LinearOp>(op)) || holds(dyn_cast<ExpertLinearOp>(op));
+}
+
+namespace {
+
+struct WidenContractions : llmc::impl::WidenContractionsBase<WidenContractions> {
+  void runOnOperation() override {
+    func::FuncOp func = getOperation();
+    widenStates(func);
+    func.walk([&](Operation *op) {
+      if (auto linear = dyn_cast<LinearOp>(op))
+        if (isMatmul(linear))
+          return toMatmul(linear);
+      if (auto append = dyn_cast<StateAppendOp>(op))
+        return widenTokens(append);
+      if (isa<LinearOp, ExpertLinearOp, MatmulOp, AttentionOp, LinearAttentionOp, ConvOp,
+              WindowReduceOp>(op))
+        widen(op);
+    });
+  }
+
+  /// Attention reads keys and values as f32 from the states.
+  void widenStates(func::FuncOp func) {
+    bool changed = false;
+    for (BlockArgument argument : func.getArguments()) {
+      auto state = dyn_cast<StateType>(argument.getType());
+      if (!state || state.getFixed() || !isNarrow(state.getToken().getElementType()))
+        continue;
+      auto type = StateType::get(cast<RankedTensorType>(widened(state.getToken())));
+      changed = true;
+      argument.setType(type);
+      SmallVector<Value> pending{argument};
+      while (!pending.empty())
+        for (Operation *user : pending.pop_back_val().getUsers())
+          if (auto append = dyn_cast<StateAppendOp>(user)) {
+            append.getResult().setType(type);
+            pending.push_back(append.getResult());
+          }
+    }
+    if (changed)
+      func.setFunctionType(FunctionType::get(&getContext(), func.front().getArgumentTypes(),
+                                             func.front().getTerminator()->getOperandTypes()));
+  }
+
+  void widenTokens(StateAppendOp append) {
+    if (!isNarrow(append.getState().getType().getToken().getElementType()))
+      append.getTokensMutable().assign(wide(append, append.getTokens()));
+  }
+
+  static Value wide(Operation *user, Value value) {
+    Type type = widened(value.getType());
+    if (type == value.getType())
+      return value;
+    OpBuilder builder(user);
+    return CastOp::create(builder, user->getLoc(), type, value);
+  }
+
+  static void widen(Operation *op) {
+    if (llvm::none_of(op->getOperandTypes(), [](Type type) { return widened(type) != type; }))
+      return;
+    for (OpOperand &operand : op->getOpOperands())
+      if (!isPackedWith(op, operand.get()))
+        operand.set(wide(op, operand.get()));
+    OpBuilder builder(op->getContext());
+    builder.setInsertionPointAfter(op);
+    for (Value result : op->getResults()) {
+      Type narrow = result.getType(), type = widened(narrow);
+      if (type == narrow)
+        continue;
+      result.setType(type);
+      auto cast = CastOp::create(builder, op->getLoc(), narrow, result);
+      result.replaceAllUsesExcept(cast.getResult(), cast);
+    }
+  }
+
+  /// Matrices of f64 and of integers have no packed layout.
+  static bool isMatmul(LinearOp linear) {
+    Type type = linear.getType().getElementType();
+    Type input = cast<RankedTensorType>(linear.getInput().getType()).getElementType();
+    return !linear.getBits() && getDims(linear.getInput()).size() > 1 && input == type &&
+           !isNarrow(type) && !type.isF32();
+  }
+
+  static void toMatmul(LinearOp linear) {
+    OpBuilder builder(linear);
+    Value weight = linear.getWeight();
+    if (linear.getTransposed())
+      weight = TransposeOp::create(builder, linear.getLoc(), weight, ArrayRef<int64_t>{1, 0});
+    Value result = MatmulOp::create(builder, linear.getLoc(), linear.getInput(), weight);
+    if (linear.getBias())
+      result =
+          BinaryOp::create(builder, linear.getLoc(), BinaryKind::add, result, linear.getBias());
+    linear.getResult().replaceAllUsesWith(result);
+    linear.erase();
+  }
+};
+
+} // namespace

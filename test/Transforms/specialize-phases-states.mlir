@@ -1,0 +1,98 @@
+// States of every kind, found by structure: no value has a name.
+// RUN: llmc-opt %s -llmc-specialize-phases="max-batch=2 max-seq=64 prefill-chunk=16" -llmc-verify-specialize -split-input-file | FileCheck %s
+
+!x = tensor<?x?x8xf32, #llm.dims<"B", "S", "8">>
+!xt = tensor<?x8x?xf32, #llm.dims<"B", "8", "S">>
+!seen = tensor<?x8x?xf32, #llm.dims<"B", "8", "S + 2">>
+!window = tensor<?x8x2xf32, #llm.dims<"B", "8", "2">>
+
+// Two layers have windows of the same type, given and returned in different orders: the
+// second layer's past reaches the second layer's present only.
+// CHECK-LABEL: func.func @prefill(
+// CHECK-SAME: %[[TOKENS:[a-z0-9]+]]: tensor<?x?xi64, #llm.dims<"batch", "seq">>
+// CHECK-SAME: %[[SECOND:[a-z0-9]+]]: !llm.state<tensor<8x2xf32>, fixed = true>
+// CHECK-SAME: %[[FIRST:[a-z0-9]+]]: !llm.state<tensor<8x2xf32>, fixed = true>
+// CHECK-DAG: %[[P1:.+]] = llm.state_load %[[FIRST]] : {{.*}}<tensor<8x2xf32>, fixed = true> to tensor<?x8x2xf32, #llm.dims<"batch", "8", "2">>
+// CHECK-DAG: %[[P2:.+]] = llm.state_load %[[SECOND]]
+// CHECK: llm.causal_conv %{{.*}} past %[[P1]]
+// CHECK: %[[N1:.+]] = llm.slice
+// CHECK-NEXT: %[[S1:.+]] = llm.state_store %[[FIRST]], %[[N1]]
+// CHECK: llm.causal_conv %{{.*}} past %[[P2]]
+// CHECK: %[[S2:.+]] = llm.state_store %[[SECOND]]
+// CHECK: return %{{.*}}, %[[S2]], %[[S1]]
+// CHECK-LABEL: func.func @decode(
+func.func @run(%ids: tensor<?x?xi64, #llm.dims<"B", "S">>, %p2: !window, %p1: !window)
+    -> (!window, tensor<?x?x16xf32, #llm.dims<"B", "S", "16">>, !window) {
+  %table = llm.constant dense<1.0> : tensor<16x8xf32>
+  %head = llm.constant dense<1.0> : tensor<8x16xf32>
+  %w = llm.constant dense<1.0> : tensor<8x3xf32>
+  %e = llm.embedding %table, %ids : (tensor<16x8xf32>, tensor<?x?xi64, #llm.dims<"B", "S">>) -> !x
+  %x1 = llm.transpose %e [0, 2, 1] : !x
+  %y1 = llm.causal_conv %x1, %w past %p1 : (!xt, tensor<8x3xf32>, !window) -> !xt
+  %a1 = llm.concat 2 (%p1, %x1) : !window, !xt
+  %n1 = llm.slice %a1 ["0", "0", "S"] [1, 1, 1] : !seen to !window
+  %y2 = llm.causal_conv %y1, %w past %p2 : (!xt, tensor<8x3xf32>, !window) -> !xt
+  %a2 = llm.concat 2 (%p2, %y1) : !window, !xt
+  %n2 = llm.slice %a2 ["0", "0", "S"] [1, 1, 1] : !seen to !window
+  %y = llm.transpose %y2 [0, 2, 1] : !xt
+  %logits = llm.linear %y, %head : (!x, tensor<8x16xf32>) -> tensor<?x?x16xf32, #llm.dims<"B", "S", "16">>
+  return %n1, %logits, %n2 : !window, tensor<?x?x16xf32, #llm.dims<"B", "S", "16">>, !window
+}
+
+// -----
+
+!x = tensor<?x?x8xf32, #llm.dims<"B", "S", "8">>
+!past = tensor<?x?x8xf32, #llm.dims<"B", "P", "8">>
+!all = tensor<?x?x8xf32, #llm.dims<"B", "P + S", "8">>
+!h = tensor<?x2x?x4xf32, #llm.dims<"B", "2", "S", "4">>
+!hall = tensor<?x2x?x4xf32, #llm.dims<"B", "2", "P + S", "4">>
+
+// A latent cache: tokens are appended in place, what reads all of them loads them, and
+// attention gets the lengths. A mask of ones leaves nothing behind.
+// CHECK-LABEL: func.func @decode(
+// CHECK-SAME: %[[LENS:[a-z0-9]+]]: tensor<?xi64, #llm.dims<"batch">>
+// CHECK-SAME: %[[STATE:[a-z0-9]+]]: !llm.state<tensor<1x8xf32>>
+// CHECK-NOT: llm.binary mul
+// CHECK: %[[NEW:.+]] = llm.reshape %{{.*}} to tensor<?x1x1x8xf32, #llm.dims<"batch", "1", "1", "8">>
+// CHECK: %[[APPENDED:.+]] = llm.state_append %[[STATE]], %[[NEW]], %[[LENS]]
+// CHECK: llm.state_load %[[APPENDED]] : {{.*}}<tensor<1x8xf32>> to tensor<?x1x?x8xf32, #llm.dims<"batch", "1", "past + 1", "8">>
+// CHECK: llm.attention %{{.*}} past_lens %[[LENS]]
+// CHECK: return %{{.*}}, %[[APPENDED]]
+func.func @run(%ids: tensor<?x?xi64, #llm.dims<"B", "S">>, %mask: tensor<?x?xi64, #llm.dims<"B", "P + S">>, %past: !past)
+    -> (tensor<?x?x16xf32, #llm.dims<"B", "S", "16">>, !all) {
+  %table = llm.constant dense<1.0> : tensor<16x8xf32>
+  %head = llm.constant dense<1.0> : tensor<8x16xf32>
+  %e0 = llm.embedding %table, %ids : (tensor<16x8xf32>, tensor<?x?xi64, #llm.dims<"B", "S">>) -> !x
+  %m0 = llm.slice %mask ["0", "P"] [1, 1] : tensor<?x?xi64, #llm.dims<"B", "P + S">> to tensor<?x?xi64, #llm.dims<"B", "S">>
+  %m1 = llm.cast %m0 : tensor<?x?xi64, #llm.dims<"B", "S">> to tensor<?x?xf32, #llm.dims<"B", "S">>
+  %m2 = llm.reshape %m1 : tensor<?x?xf32, #llm.dims<"B", "S">> to tensor<?x?x1xf32, #llm.dims<"B", "S", "1">>
+  %e = llm.binary mul %e0, %m2 : !x, tensor<?x?x1xf32, #llm.dims<"B", "S", "1">>
+  %all = llm.concat 1 (%past, %e) : !past, !x
+  %k4 = llm.reshape %all : !all to tensor<?x?x2x4xf32, #llm.dims<"B", "P + S", "2", "4">>
+  %k = llm.transpose %k4 [0, 2, 1, 3] : tensor<?x?x2x4xf32, #llm.dims<"B", "P + S", "2", "4">>
+  %q4 = llm.reshape %e : !x to tensor<?x?x2x4xf32, #llm.dims<"B", "S", "2", "4">>
+  %q = llm.transpose %q4 [0, 2, 1, 3] : tensor<?x?x2x4xf32, #llm.dims<"B", "S", "2", "4">>
+  %a = llm.attention %q, %k, %k {scale = 0.5 : f64, causal} : (!h, !hall, !hall) -> !h
+  %at = llm.transpose %a [0, 2, 1, 3] : !h
+  %y = llm.reshape %at : tensor<?x?x2x4xf32, #llm.dims<"B", "S", "2", "4">> to !x
+  %logits = llm.linear %y, %head : (!x, tensor<8x16xf32>) -> tensor<?x?x16xf32, #llm.dims<"B", "S", "16">>
+  return %logits, %all : tensor<?x?x16xf32, #llm.dims<"B", "S", "16">>, !all
+}
+
+// -----
+
+!x = tensor<?x?x8xf32, #llm.dims<"B", "S", "8">>
+!past = tensor<?x?x8xf32, #llm.dims<"B", "P", "8">>
+!all = tensor<?x?x8xf32, #llm.dims<"B", "P + S", "8">>
+
+// A mean over all tokens would count what lies behind a shorter sequence's end.
+// CHECK: llm.stateless_reason = "'llm.reduce' at {{.*}} depends on the past's length, which differs between sequences"
+// CHECK-NOT: @prefill
+func.func @run(%ids: tensor<?x?xi64, #llm.dims<"B", "S">>, %past: !past) -> (!x, !all) {
+  %table = llm.constant dense<1.0> : tensor<16x8xf32>
+  %e = llm.embedding %table, %ids : (tensor<16x8xf32>, tensor<?x?xi64, #llm.dims<"B", "S">>) -> !x
+  %all = llm.concat 1 (%past, %e) : !past, !x
+  %m = llm.reduce mean %all [1] {keepdims = true} : !all
+  %y = llm.binary add %e, %m : !x, tensor<?x1x8xf32, #llm.dims<"B", "1", "8">>
+  return %y, %all : !x, !all
+}
