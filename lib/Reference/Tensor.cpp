@@ -161,8 +161,8 @@ int64_t Tensor::getInt(int64_t index) const {
 static APInt encode(float value, FloatType type) {
   const llvm::fltSemantics &semantics = type.getFloatSemantics();
   if (isa<Float4E2M1FNType>(type)) {
-    if (std::isnan(value))
-      return APInt(4, 7);
+    if (std::isnan(value)) // as ONNX has it: negative zero
+      return APInt(4, 8);
     value = std::clamp(value, -6.0f, 6.0f);
   }
   if (isa<Float8E8M0FNUType>(type)) {

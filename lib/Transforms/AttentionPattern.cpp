@@ -244,6 +244,9 @@ std::optional<AttentionPattern> matchAttention(llm::MatmulOp product, std::strin
     return std::nullopt;
   };
   AttentionPattern pattern;
+  // The operation computes in f32.
+  if (cast<RankedTensorType>(product.getType()).getElementType().isF64())
+    return fail("attention in f64 keeps its precision in pieces");
   pattern.locations.push_back(product.getLoc());
 
   Value probabilities = stripFloatCasts(product.getLhs());

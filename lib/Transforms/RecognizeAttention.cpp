@@ -151,10 +151,18 @@ struct RecognizeAttention : impl::RecognizeAttentionBase<RecognizeAttention> {
   }
 
   void simplifyMask(AttentionOp attention) {
-    if (isa<llm::StateType>(attention.getKey().getType()) || attention.getPastLens())
+    if (isa<llm::StateType>(attention.getKey().getType()))
       return;
     llm::Dims query = llm::getDims(attention.getQuery()), key = llm::getDims(attention.getKey());
     AttentionSizes sizes{query[0], query[2], key[2]};
+    if (Value lens = attention.getPastLens()) {
+      // Lengths that all are what the sizes say anyway add nothing.
+      std::optional<double> number = splatNumber(lens);
+      std::optional<int64_t> past = sizes.past().constant();
+      if (!number || !past || *number != double(*past))
+        return;
+      attention.getPastLensMutable().clear();
+    }
     MaskMeaning meaning;
     if (Value bias = attention.getBias()) {
       std::optional<MaskMeaning> found = analysis.analyze(bias, sizes);

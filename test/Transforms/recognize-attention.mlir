@@ -170,3 +170,17 @@ func.func @folded_sinks(%q: !q) -> !q {
   %o = llm.matmul %kept, %q : tensor<2x4x3x3xf32>, !q
   return %o : !q
 }
+
+// -----
+
+!q = tensor<2x4x3x8xf32>
+
+// Every sequence has no past, which the sizes say, too.
+// CHECK-LABEL: func.func @known_past(
+// CHECK: llm.attention %arg0, %arg0, %arg0 {causal, scale = 1.000000e+00 : f64}
+func.func @known_past(%q: !q) -> !q {
+  %zero = llm.constant dense<0> : tensor<1xi64>
+  %lens = llm.broadcast %zero : tensor<1xi64> to tensor<2xi64>
+  %0 = llm.attention %q, %q, %q past_lens %lens {scale = 1.0 : f64, causal} : (!q, !q, !q, tensor<2xi64>) -> !q
+  return %0 : !q
+}

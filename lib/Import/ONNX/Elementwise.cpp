@@ -93,12 +93,32 @@ static void whereOp(Node &n) {
   n.setOutput(n.select(n.input(0), n.input(1), n.input(2)));
 }
 
+/// Rounds to a power of two by the bits: `up` adds all of the fraction but its last bit
+/// before it is cut off, `down` cuts it off; `nearest` is what the conversion does.
+static Value roundToPower(Node &n, Value x, StringRef mode) {
+  x = n.cast(x, n.builder.getF32Type());
+  if (mode == "nearest" || n.failed())
+    return x;
+  if (mode != "up" && mode != "down") {
+    n.fail("round_mode '" + mode + "' is none of up, down and nearest");
+    return {};
+  }
+  Type i32 = n.builder.getI32Type();
+  Value bits = n.make<llm::BitcastOp>(llm::makeTensorType(n.dims(x), i32), x);
+  if (mode == "up")
+    bits = n.binary(BinaryKind::add, bits, n.scalar(0x7fffff, i32));
+  bits = n.binary(BinaryKind::bitwise_and, bits, n.scalar(-0x800000, i32));
+  Value rounded =
+      n.make<llm::BitcastOp>(llm::makeTensorType(n.dims(x), n.builder.getF32Type()), bits);
+  return n.select(n.unary(UnaryKind::is_nan, x), x, rounded);
+}
+
 /// To an 8-bit float a value beyond it becomes the largest one, unless `saturate` is 0.
 static Value castTo(Node &n, Type type) {
-  if (n.stringAttr("round_mode", "up") != "up")
-    n.fail("not supported: round_mode '" + n.stringAttr("round_mode", "up") + "'");
   bool saturate = n.intAttr("saturate", 1) != 0;
   Value x = n.input(0);
+  if (isa<Float8E8M0FNUType>(type) && n.elementTypeOf(x) != type)
+    x = roundToPower(n, x, n.stringAttr("round_mode", "up"));
   if (saturate || n.failed() || n.elementTypeOf(x) == type)
     return n.cast(x, type);
   return n.make<llm::CastOp>(llm::makeTensorType(n.dims(x), type), x, n.builder.getBoolAttr(false));
@@ -216,10 +236,8 @@ void llmc::importer::addElementwiseOps(OpTable &t) {
   t.add("", "Mean", 8, {meanOp, 1, kVariadic, 1});
   t.add("", "Where", 9, {whereOp, 3, 3, 1});
   t.add("", "Clip", 6, {clipOp, 1, 3, 1, "min max"});
-  t.add("", "Cast", 6,
-        {castOp, 1, 1, 1, "to saturate round_mode", "strings; round_mode other than up"});
-  t.add("", "CastLike", 15,
-        {castLikeOp, 2, 2, 1, "saturate round_mode", "round_mode other than up"});
+  t.add("", "Cast", 6, {castOp, 1, 1, 1, "to saturate round_mode", "strings"});
+  t.add("", "CastLike", 15, {castLikeOp, 2, 2, 1, "saturate round_mode", "strings"});
   t.add("", "BitCast", 26, {bitcastOp, 1, 1, 1, "to", "types of different width"});
   t.add("", "Identity", 1, {identityOp, 1, 1, 1, "", "sequences and optionals"});
   t.add("", "Dropout", 7, {dropoutOp, 1, 3, 2, "ratio seed", "training mode, but for ratio 0"});

@@ -29,7 +29,8 @@ constexpr SmallFloat f8e4m3fn = {4, 3, 7, 0x7e, 0x7f, 0x7f, true};
 constexpr SmallFloat f8e4m3fnuz = {4, 3, 8, 0x7f, 0x80, 0x80, false};
 constexpr SmallFloat f8e5m2 = {5, 2, 15, 0x7b, 0x7c, 0x7e, true};
 constexpr SmallFloat f8e5m2fnuz = {5, 2, 16, 0x7f, 0x80, 0x80, false};
-constexpr SmallFloat f4e2m1fn = {2, 1, 1, 0x7, 0x7, 0x7, true};
+// No NaN: ONNX makes it a negative zero.
+constexpr SmallFloat f4e2m1fn = {2, 1, 1, 0x7, 0x7, 0x8, true};
 
 template <const SmallFloat &F> LLMC_UK_MATH_INLINE float decode(int32_t code) {
   constexpr int signBit = 1 << (F.exponent + F.fraction);
@@ -44,7 +45,7 @@ template <const SmallFloat &F> LLMC_UK_MATH_INLINE float decode(int32_t code) {
     r = magnitude == 0x7f ? __builtin_nanf("") : r;
   }
   r = code & signBit ? -r : r;
-  if constexpr (F.notANumber == signBit)
+  if constexpr (F.notANumber == signBit && !F.hasNegativeZero)
     r = code == signBit ? __builtin_nanf("") : r;
   return r;
 }
