@@ -67,6 +67,9 @@ def LLM_StateType : LLM_Type<"State", "state"> {
 
     ```mlir
     !llm.state<tensor<2x64xf32>>
+    ```
+
+    ```mlir
     !llm.state<tensor<64x3xf32>, fixed = true>
     ```
   }];
