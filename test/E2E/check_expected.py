@@ -61,7 +61,8 @@ def check_perplexity(arguments, expected):
     record = expected["eval"]
     output = run([arguments.llmc_run, "perplexity", arguments.model, "--tokenizer", arguments.folder,
                   "--text", arguments.text, "--windows", str(record["windows"]),
-                  "--window", str(record["window_tokens_with_bos"])])
+                  "--window", str(record["window_tokens_with_bos"])]
+                 + (["--steps"] if arguments.steps else []))
     got = float(re.search(r"^perplexity: (\S+)$", output, re.M).group(1))
     scored = int(re.search(r"(\d+) tokens scored", output).group(1))
     want, text = record["perplexity"], arguments.perplexity_tolerance
@@ -81,6 +82,8 @@ def main(argv):
     parser.add_argument("--min-tokens", type=int, default=0, metavar="N",
                         help="ask for the first N recorded tokens only (default: all)")
     parser.add_argument("--text", metavar="FILE", help="also score this text")
+    parser.add_argument("--steps", action="store_true",
+                        help="score the text through decode's caches, token by token")
     parser.add_argument("--perplexity-tolerance", default="0.001", metavar="X",
                         help="allowed difference of perplexity, or X%% of it (default 0.001)")
     parser.add_argument("model", help="artifact")
