@@ -12,21 +12,17 @@
 #include "ModelMutator.h"
 #include "llmc/Pipelines/Pipelines.h"
 #include "mlir/IR/Diagnostics.h"
-#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/raw_ostream.h"
 #include <google/protobuf/stubs/logging.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 extern "C" size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t maxSize);
 
-/// One file for all runs of this process.
-static const std::string &modelPath() {
-  static const std::string path = [] {
-    llvm::SmallString<128> name;
-    if (llvm::sys::fs::createTemporaryFile("llmc-fuzz", "onnx", name))
-      abort();
-    return name.str().str();
-  }();
-  return path;
+/// A file of this process without a name, which nothing has to remove after a crash.
+static int modelFile() {
+  static const int file = memfd_create("model.onnx", 0);
+  return file;
 }
 
 extern "C" int LLVMFuzzerInitialize(int *, char ***) {
@@ -36,15 +32,10 @@ extern "C" int LLVMFuzzerInitialize(int *, char ***) {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  {
-    std::error_code error;
-    llvm::raw_fd_ostream file(modelPath(), error);
-    if (error)
-      return -1;
-    file.write(reinterpret_cast<const char *>(data), size);
-  }
+  if (ftruncate(modelFile(), 0) != 0 || pwrite(modelFile(), data, size, 0) != ssize_t(size))
+    return -1;
   llmc::CompilerOptions options;
-  options.input = modelPath();
+  options.input = "/proc/self/fd/" + std::to_string(modelFile());
   options.cpu = "x86-64-v3";
   options.maxBatch = 2;
   options.maxSeq = 64;

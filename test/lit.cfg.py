@@ -5,6 +5,7 @@
 import ctypes
 import os
 import shlex
+import shutil
 
 import lit.formats
 import lit.llvm.config  # noqa: F401  (makes sure that this is LLVM's lit)
@@ -66,6 +67,8 @@ def cpu_flags():
 flags = cpu_flags()
 if config.shared_models and os.path.isdir(config.shared_models):
     config.available_features.add("shared-models")
+if shutil.which("chromium"):
+    config.available_features.add("chromium")
 if has_nvrtc():
     config.available_features.add("nvrtc")
 if {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"} <= flags:

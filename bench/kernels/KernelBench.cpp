@@ -177,7 +177,8 @@ template <class Fn> void matmul(Fn *fn, const std::string &name) {
   }
 }
 
-template <class Fn> void attention(Fn *fn, const std::string &name) {
+template <class Fn>
+void attention(Fn *fn, const std::string &name, int64_t elementBytes, bool hasScales) {
   auto add = [&](int64_t heads, int64_t positions, int64_t total, int64_t dim) {
     constexpr int64_t kvHeads = 64;
     const std::string title = name + " g" + std::to_string(heads) + " rows" +
@@ -185,18 +186,26 @@ template <class Fn> void attention(Fn *fn, const std::string &name) {
                               " d" + std::to_string(dim);
     if (!isSelected(title))
       return;
-    float *k = allocate<float>(2 * kvHeads * total * dim), *v = k + kvHeads * total * dim;
+    // One array of bytes: keys, values, then scales. Zeros are numbers of every type.
+    const int64_t headBytes = total * dim * elementBytes;
+    auto *k = reinterpret_cast<char *>(
+        allocate<float>((2 * kvHeads * (headBytes + 4 * total) + 3) / 4));
+    auto *scales = reinterpret_cast<float *>(k + 2 * kvHeads * headBytes);
     auto *q = allocate<float>(heads * positions * dim), *out = allocate<float>(kvHeads * heads * positions * dim);
     fill(q, heads * positions * dim);
-    fill(k, kvHeads * total * dim);
-    fill(v, kvHeads * total * dim);
+    if (elementBytes == 4)
+      fill(reinterpret_cast<float *>(k), 2 * kvHeads * total * dim);
     double pairs = double(positions) * (total - positions) + positions * (positions + 1) / 2.0;
     Case c{title,
-           double(2 * kvHeads * total * dim * 4), 4.0 * pairs * heads * dim * kvHeads, false, nullptr,
+           double(2 * kvHeads * headBytes), 4.0 * pairs * heads * dim * kvHeads, false, nullptr,
            [=](int t, int threads) {
              for (int64_t h = kvHeads * t / threads; h < kvHeads * (t + 1) / threads; ++h) {
                llmc_uk_attention_params p{};
-               p.q = q, p.k = k + h * total * dim, p.v = v + h * total * dim;
+               p.q = q, p.k = k + h * headBytes, p.v = k + (kvHeads + h) * headBytes;
+               if (hasScales) {
+                 p.k_scale = scales + h * total, p.v_scale = scales + (kvHeads + h) * total;
+                 p.k_scale_block_stride = p.v_scale_block_stride = 16;
+               }
                p.out = out + h * heads * positions * dim;
                p.num_heads = heads, p.num_positions = positions;
                p.first_position = total - positions, p.total = total;
@@ -210,7 +219,7 @@ template <class Fn> void attention(Fn *fn, const std::string &name) {
              }
            }};
     if (positions == 1) // decode is bound by reading keys and values
-      c.weights = k;
+      c.weights = reinterpret_cast<float *>(k);
     run(c);
   };
   for (int64_t heads : {1, 4})
@@ -245,7 +254,16 @@ int main(int argc, char **argv) {
                     "matmul" + suffix);
     case Microkernel::AttentionF32:
       return attention(reinterpret_cast<decltype(llmc_uk_attention_f32__x86_64_v3) *>(f),
-                       "attention" + suffix);
+                       "attention" + suffix, 4, false);
+    case Microkernel::AttentionF32F16:
+      return attention(reinterpret_cast<decltype(llmc_uk_attention_f32__x86_64_v3) *>(f),
+                       "attention f16" + suffix, 2, false);
+    case Microkernel::AttentionF32BF16:
+      return attention(reinterpret_cast<decltype(llmc_uk_attention_f32__x86_64_v3) *>(f),
+                       "attention bf16" + suffix, 2, false);
+    case Microkernel::AttentionF32I8:
+      return attention(reinterpret_cast<decltype(llmc_uk_attention_f32__x86_64_v3) *>(f),
+                       "attention i8" + suffix, 1, true);
     case Microkernel::QuantizeF32I8:
       return; // a thousandth of the linear layer it feeds
     }

@@ -160,6 +160,9 @@ typedef struct llmc_state_desc {
   uint32_t kind; /* LLMC_STATE_* */
   uint32_t dtype;
   uint64_t bytes; /* per block, or per slot: a sequence's place */
+  /* Blocks: a token at position p is computed from those behind p - window only, so
+   * that blocks wholly before may be given back. 0: from all of them. */
+  uint64_t window;
 } llmc_state_desc_t;
 
 typedef struct llmc_module_desc {
@@ -217,7 +220,7 @@ LLMC_ABI_ASSERT(sizeof(llmc_tensor_desc_t) == 24);
 LLMC_ABI_ASSERT(sizeof(llmc_symbol_desc_t) == 24);
 LLMC_ABI_ASSERT(sizeof(llmc_step_t) == 80);
 LLMC_ABI_ASSERT(sizeof(llmc_phase_desc_t) == 96);
-LLMC_ABI_ASSERT(sizeof(llmc_state_desc_t) == 24);
+LLMC_ABI_ASSERT(sizeof(llmc_state_desc_t) == 32);
 LLMC_ABI_ASSERT(sizeof(llmc_module_desc_t) == 128);
 LLMC_ABI_ASSERT(sizeof(llmc_artifact_trailer_t) == 64);
 

@@ -7,6 +7,8 @@
  *
  *   module  = code + weights, immutable, shared by any number of sessions
  *   session = working memory, caches and threads for one line of requests
+ *   sequence = the tokens of one text and what the caches hold of them; a session
+ *              has many, and a step works on any of them together
  *
  *   llmc_module_load -> llmc_session_create -> prefill, decode, logits ...
  *                                           or llmc_session_run
@@ -61,12 +63,19 @@ typedef struct llmc_module llmc_module_t;
 
 typedef struct llmc_module_options {
   size_t struct_size;
+  /* What the system refuses of prefault, huge_pages and lock is no error but a line
+   * of llmc_module_warnings: the module works all the same. */
   /* Reads all weights into memory before the load returns, so that the first
    * step is as fast as the others. Otherwise pages come in on first use. */
   bool prefault;
   /* Path of the external weights; null means "<artifact>.weights". Ignored by
    * an artifact that carries its own. */
   const char *weights_path;
+  /* Threads that `prefault` reads with. 0: one for each physical core that the
+   * process may use. */
+  uint32_t load_threads;
+  bool huge_pages; /* asks for huge pages for the weights (Linux: madvise) */
+  bool lock;       /* keeps the weights in memory (mlock), once they are read */
 } llmc_module_options_t;
 
 /* Opens an artifact: verifies the file, its checksums and the processor before
@@ -88,12 +97,19 @@ typedef struct llmc_weights_source {
 } llmc_weights_source_t;
 
 /* Makes a module of code that is linked into the program (`--emit=object`).
- * `weights` may be null; of `options` only `prefault` counts. Thread-safe.
+ * `weights` may be null; `weights_path` of `options` does not count. Thread-safe.
  * Since 0.1. */
 llmc_status_t llmc_module_load_static(llmc_module_query_fn query,
                                       const llmc_weights_source_t *weights,
                                       const llmc_module_options_t *options, llmc_module_t **module,
                                       llmc_error_t *error);
+
+/* What the load could not do as asked, and whether the weights are larger than the
+ * memory that is available (then every step reads from the file): lines of text,
+ * each ended by a newline, or "". Borrowed from the module. Thread-safe.
+ * Since 0.1. */
+llmc_status_t llmc_module_warnings(const llmc_module_t *module, const char **text,
+                                   llmc_error_t *error);
 
 /* Gives up the caller's hold. Sessions keep their module alive: code and weights
  * are unmapped when the last of them is gone. Thread-safe. Since 0.1. */
@@ -190,8 +206,8 @@ typedef struct llmc_session llmc_session_t;
 
 /* Both functions or none. `alignment` is a power of two. Memory need not be
  * zeroed. They are called on the thread that uses the session, while it is
- * created, destroyed, or while llmc_session_run grows an output; never inside
- * prefill or decode. */
+ * created, destroyed, saved or restored, or while llmc_session_run grows an
+ * output; never inside prefill, decode or fork. */
 typedef struct llmc_allocator {
   void *user;
   void *(*allocate)(void *user, size_t size_bytes, size_t alignment);
@@ -204,14 +220,46 @@ typedef struct llmc_session_options {
    * one for each physical core that the process may use. Never more than the
    * processors that the process may use. Results do not depend on it. */
   uint32_t threads;
-  uint32_t max_batch; /* 0: the module's; otherwise at most that */
-  uint32_t max_seq;   /* 0: the module's; otherwise at most that */
+  uint32_t max_batch; /* sequences of one step. 0: the module's; otherwise at most that */
+  uint32_t max_seq;   /* tokens of a sequence. 0: the module's; otherwise at most that */
   llmc_allocator_t allocator;
+  uint32_t max_sequences; /* held at the same time. 0: max_batch; otherwise at least that */
+  uint32_t reserved;      /* 0 */
+  /* Tokens for which the caches have blocks, all sequences together and in whole
+   * blocks. 0: enough for whatever max_sequences and max_seq allow. Steps that find
+   * too few free blocks are refused with LLMC_STATUS_CAPACITY. */
+  uint64_t cache_tokens;
+  /* The session's bytes must not exceed it. 0: what the system says is available
+   * (Linux: MemAvailable, the control group's bound), no limit with an allocator of
+   * the caller; UINT64_MAX: no limit. */
+  uint64_t memory_limit;
 } llmc_session_options_t;
 
+/* What a session takes from its allocator, each as bytes. Weights are the
+ * module's and shared; threads and outputs of llmc_session_run are extra. */
+typedef struct llmc_session_memory {
+  size_t struct_size;
+  uint64_t arena_bytes;
+  uint64_t block_bytes; /* states that grow with their sequence */
+  uint64_t slot_bytes;  /* states of fixed size */
+  uint64_t logits_bytes;
+  uint64_t bookkeeping_bytes;
+  uint64_t total_bytes;
+  uint64_t limit_bytes; /* as memory_limit says; UINT64_MAX: none */
+  uint64_t num_blocks;
+} llmc_session_memory_t;
+
+/* Computes what llmc_session_create would allocate with these options, and the
+ * limit that it would compare it with, and allocates nothing. `options` may be null.
+ * Thread-safe. Since 0.1. */
+llmc_status_t llmc_session_measure(const llmc_module_t *module,
+                                   const llmc_session_options_t *options,
+                                   llmc_session_memory_t *memory, llmc_error_t *error);
+
 /* Allocates everything that steps need: arena, caches, logits, bookkeeping.
- * Large memory is reserved, and becomes resident as it is used. `options` may be
- * null. On success *session is the caller's to destroy. Thread-safe.
+ * Large memory is reserved, and becomes resident as it is used; what would exceed
+ * memory_limit is refused beforehand, with LLMC_STATUS_OUT_OF_MEMORY and both
+ * numbers. `options` may be null. On success *session is the caller's to destroy. Thread-safe.
  * Since 0.1. */
 llmc_status_t llmc_session_create(llmc_module_t *module, const llmc_session_options_t *options,
                                   llmc_session_t **session, llmc_error_t *error);
@@ -226,6 +274,10 @@ typedef struct llmc_session_info {
   uint32_t max_seq;
   uint64_t arena_bytes;
   uint64_t state_bytes; /* caches, all sequences */
+  uint32_t max_sequences;
+  uint32_t num_sequences; /* in use */
+  uint64_t num_blocks;    /* of the caches, each of the module's block_tokens */
+  uint64_t num_free_blocks;
 } llmc_session_info_t;
 
 /* Fills *info up to info->struct_size. Since 0.1. */
@@ -258,6 +310,32 @@ llmc_status_t llmc_session_run(llmc_session_t *session, const llmc_tensor_t *inp
                                size_t num_inputs, llmc_tensor_t *outputs, size_t num_outputs,
                                llmc_error_t *error);
 
+/*===----------------------------------------------------------------------===*
+ * Sequences
+ *===----------------------------------------------------------------------===*
+ *
+ * Sequences are numbered from 0 to max_sequences - 1. All are empty at first.
+ * Appending to one takes it into use; so do create and fork, which choose the
+ * lowest number that is not in use. What a sequence computes depends on its own
+ * tokens only: not on its number, nor on which others are in its batch.
+ */
+
+/* Takes an unused number into use. LLMC_STATUS_CAPACITY if there is none. A caller
+ * who chooses numbers itself needs no create. Since 0.1. */
+llmc_status_t llmc_sequence_create(llmc_session_t *session, uint32_t *sequence,
+                                   llmc_error_t *error);
+
+/* Makes *fork a sequence that holds what `sequence` holds. Cache blocks are shared
+ * until one of the two appends to the last one; states of fixed size are copied.
+ * A common beginning is shared by a fork that is then truncated. Allocates nothing.
+ * Logits stay. Since 0.1. */
+llmc_status_t llmc_sequence_fork(llmc_session_t *session, uint32_t sequence, uint32_t *fork,
+                                 llmc_error_t *error);
+
+/* Empties a sequence, which is not in use then; its blocks that nobody shares are
+ * free. Logits stay. Freeing an unused one does nothing. Since 0.1. */
+llmc_status_t llmc_sequence_free(llmc_session_t *session, uint32_t sequence, llmc_error_t *error);
+
 /* Appends seq >= 1 tokens to each of the sequences 0 .. batch-1, and leaves the
  * logits of each one's last token. `tokens` is [batch][seq], borrowed during the
  * call. Any seq is taken; it is cut into the module's prefill chunks. Refused
@@ -271,8 +349,18 @@ llmc_status_t llmc_session_prefill(llmc_session_t *session, size_t batch, size_t
 llmc_status_t llmc_session_decode(llmc_session_t *session, size_t batch, const int64_t *tokens,
                                   llmc_error_t *error);
 
+/* The same for sequences of the caller's choice, none of them twice: row i of
+ * `tokens` and of the logits is sequences[i]'s. The sequences may have any lengths,
+ * and each step may be of others than the last. Since 0.1. */
+llmc_status_t llmc_sequences_prefill(llmc_session_t *session, const uint32_t *sequences,
+                                     size_t batch, size_t seq, const int64_t *tokens,
+                                     llmc_error_t *error);
+llmc_status_t llmc_sequences_decode(llmc_session_t *session, const uint32_t *sequences,
+                                    size_t batch, const int64_t *tokens, llmc_error_t *error);
+
 /* The f32 logits [rows][vocab] of the last prefill or decode; rows is its batch.
- * Borrowed from the session until its next prefill, decode, truncate or reset.
+ * Borrowed from the session until its next prefill, decode, truncate, reset or
+ * restore.
  * LLMC_STATUS_INVALID_ARGUMENT when there are none. Since 0.1. */
 llmc_status_t llmc_session_logits(const llmc_session_t *session, const float **logits, size_t *rows,
                                   size_t *vocab, llmc_error_t *error);
@@ -282,13 +370,38 @@ llmc_status_t llmc_session_length(const llmc_session_t *session, size_t sequence
                                   llmc_error_t *error);
 
 /* Forgets what a sequence holds beyond its first `length` tokens. A module with
- * fixed states can only go back to 0 (LLMC_STATUS_UNSUPPORTED otherwise).
+ * fixed states can only go back to 0 (LLMC_STATUS_UNSUPPORTED otherwise); one
+ * whose attention has a window, as far as the blocks that it still needs.
  * Since 0.1. */
 llmc_status_t llmc_session_truncate(llmc_session_t *session, size_t sequence, size_t length,
                                     llmc_error_t *error);
 
-/* Empties every sequence. Since 0.1. */
+/* Empties every sequence; none is in use then. Since 0.1. */
 llmc_status_t llmc_session_reset(llmc_session_t *session, llmc_error_t *error);
+
+/*===----------------------------------------------------------------------===*
+ * Session files
+ *===----------------------------------------------------------------------===*/
+
+/* Writes `count` sequences, each in use and given once, to a file: their tokens'
+ * caches, states, lengths, numbers, and those logits of the last step that are
+ * theirs. `sequences` null: all that are in use (`count` is ignored). The file
+ * appears under its name when it is complete, readable by its owner only; one of
+ * that name is replaced. Blocks that sequences share are written once. Since 0.1. */
+llmc_status_t llmc_session_save(const llmc_session_t *session, const uint32_t *sequences,
+                                size_t count, const char *path, llmc_error_t *error);
+
+/* Adds a file's sequences to the session, under their old numbers where those are
+ * not in use. Their logits become the session's. `sequences` (may be null) has
+ * `capacity` numbers and gets the new ones in the order of the file, *count (may be
+ * null) how many there are.
+ * Refused, leaving the session as it was: LLMC_STATUS_BAD_SESSION_FILE for a
+ * truncated, corrupted or foreign file, LLMC_STATUS_VERSION_MISMATCH for one of
+ * another format, LLMC_STATUS_MODULE_MISMATCH for one of other code or weights,
+ * LLMC_STATUS_CAPACITY where the session has too little room. Checksums find
+ * accidents, not forgeries: restore only files that you trust. Since 0.1. */
+llmc_status_t llmc_session_restore(llmc_session_t *session, const char *path, uint32_t *sequences,
+                                   size_t capacity, size_t *count, llmc_error_t *error);
 
 #ifdef __cplusplus
 }

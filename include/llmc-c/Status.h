@@ -37,9 +37,11 @@ enum {
   LLMC_STATUS_UNSUPPORTED = 11,     /* the module has no such ability */
   LLMC_STATUS_SHAPE_MISMATCH = 12,
   LLMC_STATUS_DTYPE_MISMATCH = 13,
-  LLMC_STATUS_OUT_OF_RANGE = 14, /* a size or token outside its bounds */
-  LLMC_STATUS_CAPACITY = 15,     /* the session's max_seq would be exceeded */
-  LLMC_STATUS_INTERNAL = 16      /* generated code broke its own contract */
+  LLMC_STATUS_OUT_OF_RANGE = 14,     /* a size or token outside its bounds */
+  LLMC_STATUS_CAPACITY = 15,         /* the session's max_seq, sequences or blocks */
+  LLMC_STATUS_INTERNAL = 16,         /* generated code broke its own contract */
+  LLMC_STATUS_BAD_SESSION_FILE = 17, /* foreign, truncated or corrupted */
+  LLMC_STATUS_MODULE_MISMATCH = 18   /* a session file of other code or weights */
 };
 
 #define LLMC_ERROR_MESSAGE_BYTES 512

@@ -73,6 +73,12 @@ public:
     llmc_module_info(get(), &facts, nullptr);
     return facts;
   }
+  /// Lines of what the load could not do as asked; empty if there are none.
+  std::string_view warnings() const {
+    const char *text = "";
+    llmc_module_warnings(get(), &text, nullptr);
+    return text;
+  }
   /// The safetensors header; empty for an empty handle.
   std::string_view metadata() const {
     const char *json = "";
@@ -107,6 +113,15 @@ public:
     llmc_session_options_t options = {};
     options.struct_size = sizeof(options);
     return options;
+  }
+
+  /// What create would allocate; all zero where it would refuse the options.
+  static llmc_session_memory_t measure(const Module &module, const llmc_session_options_t &options,
+                                       Error *error = nullptr) {
+    llmc_session_memory_t facts = {};
+    facts.struct_size = sizeof(facts);
+    llmc_session_measure(module.get(), &options, &facts, error);
+    return facts;
   }
 
   explicit operator bool() const { return handle != nullptr; }
@@ -154,6 +169,42 @@ public:
     return llmc_session_truncate(get(), sequence, length, error);
   }
   Status reset(Error *error = nullptr) { return llmc_session_reset(get(), error); }
+
+  Status createSequence(uint32_t &sequence, Error *error = nullptr) {
+    return llmc_sequence_create(get(), &sequence, error);
+  }
+  Status fork(uint32_t sequence, uint32_t &fork, Error *error = nullptr) {
+    return llmc_sequence_fork(get(), sequence, &fork, error);
+  }
+  Status freeSequence(uint32_t sequence, Error *error = nullptr) {
+    return llmc_sequence_free(get(), sequence, error);
+  }
+  /// `tokens` has the same number for each of the sequences, one after the other.
+  Status prefill(std::span<const uint32_t> sequences, std::span<const int64_t> tokens,
+                 Error *error = nullptr) {
+    if (sequences.empty() || tokens.size() % sequences.size()) // nothing sensible to cut
+      return llmc_sequences_prefill(get(), nullptr, 0, 0, nullptr, error);
+    return llmc_sequences_prefill(get(), sequences.data(), sequences.size(),
+                                  tokens.size() / sequences.size(), tokens.data(), error);
+  }
+  /// One token for each of the sequences; there are as many of both.
+  Status decode(std::span<const uint32_t> sequences, std::span<const int64_t> tokens,
+                Error *error = nullptr) {
+    if (sequences.size() != tokens.size())
+      return llmc_sequences_decode(get(), nullptr, 0, nullptr, error);
+    return llmc_sequences_decode(get(), sequences.data(), sequences.size(), tokens.data(), error);
+  }
+
+  /// All sequences in use.
+  Status save(const char *path, Error *error = nullptr) const {
+    return llmc_session_save(get(), nullptr, 0, path, error);
+  }
+  Status save(std::span<const uint32_t> sequences, const char *path, Error *error = nullptr) const {
+    return llmc_session_save(get(), sequences.data(), sequences.size(), path, error);
+  }
+  Status restore(const char *path, Error *error = nullptr) {
+    return llmc_session_restore(get(), path, nullptr, 0, nullptr, error);
+  }
 
 private:
   struct Destroy {

@@ -154,6 +154,7 @@ LogicalResult Compilation::codeGen() {
   properties.maxBatch = options.maxBatch;
   properties.maxSeq = options.maxSeq;
   properties.prefillChunk = std::min(options.prefillChunk, options.maxSeq);
+  properties.blockTokens = options.blockTokens;
   properties.weightsBytes = weightsBytes(*module);
   weightsHeader = makeWeightsHeader(*module, makeManifest(*module, properties, level));
   properties.weightsChecksum = weightsHeaderChecksum(weightsHeader);

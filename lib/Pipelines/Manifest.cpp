@@ -6,8 +6,10 @@
 //===----------------------------------------------------------------------===//
 #include "Manifest.h"
 #include "llmc/Dialect/Exec/IR/ProgramSymbols.h"
+#include "llmc/Dialect/Exec/IR/StateLayout.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
 #include "llmc/Support/Version.h"
+#include "llvm/ADT/MapVector.h"
 #include "llvm/Support/JSON.h"
 
 using namespace mlir;
@@ -24,7 +26,72 @@ static llvm::json::Object tensorEntry(Value value, StringAttr name) {
       {"name", llvm::json::fixUTF8(name.getValue())}, {"type", element}, {"dims", std::move(dims)}};
 }
 
-static llvm::json::Object phaseEntry(exec::ProgramOp program) {
+/// The ONNX node (or value) that a location names; of a fused one, what is named last:
+/// the operation that gives the result.
+static std::string nodeName(Location loc) {
+  if (auto name = dyn_cast<NameLoc>(loc))
+    return llvm::json::fixUTF8(name.getName().getValue());
+  std::string found;
+  if (auto fused = dyn_cast<FusedLoc>(loc))
+    for (Location part : fused.getLocations())
+      if (std::string name = nodeName(part); !name.empty())
+        found = name;
+  return found;
+}
+
+/// Where every buffer lies in the arena and when: what `llmc inspect --memory` draws.
+/// `first` and `last` are the dispatches that write it and read it last, `steps` the
+/// dispatches behind the barriers: a buffer is alive in all steps from that of `first`
+/// to that of `last`.
+static llvm::json::Object planEntry(exec::ProgramOp program) {
+  struct Buffer {
+    exec::DispatchOp writer;
+    unsigned result;
+    int64_t first, last, offset;
+  };
+  llvm::MapVector<Value, Buffer> buffers;
+  llvm::json::Array steps{0};
+  SmallVector<Value> sizes; // read by workers that come late: alive to the end
+  int64_t dispatches = 0;
+  for (Operation &op : program.getBody().front()) {
+    if (isa<exec::BarrierOp>(op))
+      steps.push_back(dispatches);
+    if (auto size = dyn_cast<exec::DefineSizeOp>(op))
+      sizes.push_back(exec::getBuffer(size.getValue()));
+    auto dispatch = dyn_cast<exec::DispatchOp>(op);
+    if (!dispatch)
+      continue;
+    for (Value input : dispatch.getInputs())
+      if (auto it = buffers.find(exec::getBuffer(input)); it != buffers.end())
+        it->second.last = dispatches;
+    for (auto [i, output] : llvm::enumerate(dispatch.getOutputs()))
+      if (int64_t offset = (*dispatch.getOffsets())[i]; offset >= 0)
+        buffers[output] = {dispatch, unsigned(i), dispatches, dispatches, offset};
+    ++dispatches;
+  }
+  for (Value size : sizes)
+    if (auto it = buffers.find(size); it != buffers.end())
+      it->second.last = dispatches - 1;
+  llvm::json::Array entries;
+  for (auto &[value, buffer] : buffers) {
+    auto type = cast<RankedTensorType>(value.getType());
+    DimExpr bytes =
+        llm::product(llm::getDims(type)) * DimExpr(exec::elementBytes(type.getElementType()));
+    std::string name = nodeName(value.getLoc());
+    if (buffer.result)
+      name += "#" + std::to_string(buffer.result);
+    entries.push_back(llvm::json::Object{{"name", std::move(name)},
+                                         {"kernel", buffer.writer.getKernel()},
+                                         {"size", bytes.str()},
+                                         {"bytes", exec::upperBound(program, bytes)},
+                                         {"first", buffer.first},
+                                         {"last", buffer.last},
+                                         {"offset", buffer.offset}});
+  }
+  return llvm::json::Object{{"steps", std::move(steps)}, {"buffers", std::move(entries)}};
+}
+
+static llvm::json::Object phaseEntry(exec::ProgramOp program, int64_t blockTokens) {
   llvm::json::Array symbols, inputs, outputs, states;
   for (const exec::ProgramSymbol &symbol : exec::getSymbols(program))
     symbols.push_back(
@@ -33,11 +100,16 @@ static llvm::json::Object phaseEntry(exec::ProgramOp program) {
   for (auto [i, argument] : llvm::enumerate(block.getArguments())) {
     auto name = cast<StringAttr>(program.getInputNames()[i]);
     if (auto state = dyn_cast<llm::StateType>(argument.getType())) {
-      RankedTensorType token = state.getToken();
-      int64_t bytes = token.getNumElements() * exec::elementBytes(token.getElementType());
-      states.push_back(
-          llvm::json::Object{{"name", llvm::json::fixUTF8(name.getValue())},
-                             {state.getFixed() ? "bytes_per_sequence" : "bytes_per_token", bytes}});
+      std::string element;
+      llvm::raw_string_ostream(element) << state.getToken().getElementType();
+      llvm::json::Object entry{{"name", llvm::json::fixUTF8(name.getValue())},
+                               {"type", exec::hasScales(state) ? "int8" : element}};
+      uint64_t bytes = exec::stateBytes(state, blockTokens);
+      if (state.getFixed())
+        entry["bytes_per_sequence"] = int64_t(bytes);
+      else
+        entry["bytes_per_token"] = int64_t(llvm::divideCeil(bytes, uint64_t(blockTokens)));
+      states.push_back(std::move(entry));
     } else {
       inputs.push_back(tensorEntry(argument, name));
     }
@@ -56,7 +128,8 @@ static llvm::json::Object phaseEntry(exec::ProgramOp program) {
                             {"dispatches", std::distance(dispatches.begin(), dispatches.end())},
                             {"barriers", std::distance(barriers.begin(), barriers.end())},
                             {"arena_bytes", int64_t(*program.getArenaBytes())},
-                            {"arena_lower_bound", int64_t(*program.getLowerBound())}};
+                            {"arena_lower_bound", int64_t(*program.getLowerBound())},
+                            {"plan", planEntry(program)}};
 }
 
 std::map<std::string, std::string>
@@ -66,7 +139,7 @@ llmc::makeManifest(ModuleOp module, const ModuleProperties &properties, cpu::Isa
   // Per decoded token: every packed matrix is read once, of dense tables one row.
   int64_t multiplyAdds = 0, bytesPerStep = 0;
   for (auto program : module.getOps<exec::ProgramOp>()) {
-    phases.push_back(phaseEntry(program));
+    phases.push_back(phaseEntry(program, properties.blockTokens));
     for (auto dispatch : program.getBody().front().getOps<exec::DispatchOp>())
       ++uses[dispatch.getKernel()];
   }

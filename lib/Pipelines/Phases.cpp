@@ -70,6 +70,7 @@ void llmc::addRecognizePasses(OpPassManager &passes, bool explain) {
 void llmc::addSpecializePasses(OpPassManager &passes, const CompilerOptions &options) {
   passes.addPass(createSpecializePhases(
       {options.maxBatch, options.maxSeq, std::min(options.prefillChunk, options.maxSeq)}));
+  passes.addNestedPass<func::FuncOp>(createAssignCacheTypes({options.cacheType}));
   passes.addNestedPass<func::FuncOp>(createFoldConstants());
   passes.addNestedPass<func::FuncOp>(createCanonicalizerPass());
   passes.addNestedPass<func::FuncOp>(createCSEPass());

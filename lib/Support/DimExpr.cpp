@@ -183,7 +183,7 @@ private:
 
 DimExpr::DimExpr(int64_t constant) {
   if (constant != 0)
-    termList.push_back({constant, {}});
+    termList.push_back({saturate(constant), {}}); // so that it has a negative
 }
 
 DimExpr DimExpr::symbol(std::string_view name) {

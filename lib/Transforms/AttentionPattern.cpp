@@ -167,7 +167,7 @@ static bool matchScores(Value scores, AttentionPattern &pattern) {
       if (!replacement || *replacement > -1e4 || !matchScores(kept, inner))
         continue;
       pattern = inner;
-      pattern.mask.push_back({choice.getCondition(), /*additive=*/false, keepWhere, other});
+      pattern.mask.push_back({choice.getCondition(), /*additive=*/false, keepWhere, other, 1});
       return true;
     }
     return false;
@@ -183,13 +183,12 @@ static bool matchScores(Value scores, AttentionPattern &pattern) {
       if (rankOf(mask) > 4 || !matchScores(inside, inner))
         continue;
       pattern = inner;
-      pattern.mask.push_back({mask, /*additive=*/true, /*keepWhere=*/true, /*replacement=*/{}});
+      pattern.mask.push_back({mask, /*additive=*/true, /*keepWhere=*/true, /*replacement=*/{}, 1});
       return true;
     }
     return false;
   }
 
-  // A factor outside of a mask or a softcap would scale that, too.
   double factor = 1;
   Value inside = stripScale(scores, factor);
   if (inside == scores)
@@ -206,9 +205,13 @@ static bool matchScores(Value scores, AttentionPattern &pattern) {
     pattern = inner;
     return true;
   }
-  if (!matchScores(inside, pattern) || !pattern.mask.empty() || pattern.softcap != 0)
+  // A factor outside of a mask scales that, too; a negative one would show what it hides.
+  if (!matchScores(inside, pattern) || (!pattern.mask.empty() && factor <= 0) ||
+      pattern.softcap != 0)
     return false;
   pattern.scale *= factor;
+  for (MaskTerm &term : pattern.mask)
+    term.factor *= factor;
   return true;
 }
 

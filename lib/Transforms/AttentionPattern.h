@@ -20,12 +20,13 @@ namespace llmc {
 
 /// One term of the mask. Additive: `value` is added to the scores. Otherwise
 /// `value` is an i1 condition; scores stay where it equals `keepWhere`, and
-/// become `replacement` elsewhere.
+/// become `replacement` elsewhere. `factor` multiplies what is added or put there.
 struct MaskTerm {
   mlir::Value value;
   bool additive = true;
   bool keepWhere = true;
   mlir::Value replacement;
+  double factor = 1;
 };
 
 /// How a rank-4 `[B, Hkv, T, D]` operand comes from `source`: by a permutation,

@@ -15,6 +15,7 @@
 //===----------------------------------------------------------------------===//
 #include "AttentionPattern.h"
 #include "MaskAnalysis.h"
+#include "MergedHeads.h"
 #include "SymbolSubstitution.h"
 #include "llmc/Transforms/Passes.h"
 #include "mlir/IR/PatternMatch.h"
@@ -55,6 +56,11 @@ Value buildBias(OpBuilder &builder, Location loc, const AttentionPattern &patter
           llm::SelectOp::create(builder, loc, term.value, term.keepWhere ? zero : term.replacement,
                                 term.keepWhere ? term.replacement : zero);
     }
+    if (term.factor != 1)
+      value = llm::BinaryOp::create(
+          builder, loc, llm::BinaryKind::mul, value,
+          makeScalar(builder, loc, cast<RankedTensorType>(value.getType()).getElementType(),
+                     term.factor));
     bias = bias ? llm::BinaryOp::create(builder, loc, llm::BinaryKind::add, bias, value) : value;
   }
   return bias;
@@ -117,7 +123,8 @@ struct RecognizeAttention : impl::RecognizeAttentionBase<RecognizeAttention> {
       return;
     SmallVector<llm::MatmulOp> products;
     func.walk([&](llm::MatmulOp op) { products.push_back(op); });
-    for (llm::MatmulOp product : products) {
+    for (llm::MatmulOp merged : products) {
+      llm::MatmulOp product = splitMergedHeads(merged);
       std::string reason;
       if (std::optional<AttentionPattern> pattern = matchAttention(product, reason))
         replaceByAttention(product, *pattern);

@@ -114,7 +114,9 @@ struct Sample {
 
 std::optional<Sample> evaluateSample(Candidate &candidate, int64_t tokens, unsigned seed) {
   std::mt19937 random(seed);
-  reference::SymbolValues symbols = candidate.computation.sampleSymbols(random, 2);
+  // One sample has several sequences; the others stay small.
+  reference::SymbolValues symbols =
+      candidate.computation.sampleSymbols(random, tokens == 3 ? 2 : 1);
   if (std::optional<std::string> name = candidate.tokens.asSymbol())
     symbols[*name] = tokens;
   reference::Evaluator evaluator(symbols);

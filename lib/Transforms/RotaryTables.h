@@ -37,11 +37,13 @@ public:
   mlir::Value pairTable(mlir::Value table, Repetition repetition, int64_t headAxis);
 
 private:
-  mlir::Value unrepeat(mlir::Value value, Repetition repetition);
-  mlir::Value makeUnrepeated(mlir::Value value, Repetition repetition);
+  /// `value` with each repeated element of dimension `axis` once; null where it is not
+  /// provably repeated.
+  mlir::Value unrepeat(mlir::Value value, Repetition repetition, int64_t axis);
+  mlir::Value makeUnrepeated(mlir::Value value, Repetition repetition, int64_t axis);
 
   mlir::OpBuilder &builder;
-  llvm::DenseMap<std::pair<mlir::Value, int>, mlir::Value> unrepeated;
+  llvm::DenseMap<std::tuple<mlir::Value, int, int64_t>, mlir::Value> unrepeated;
   llvm::DenseMap<std::pair<mlir::Value, mlir::Type>, mlir::Value> tables;
 };
 

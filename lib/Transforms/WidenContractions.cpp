@@ -52,45 +52,14 @@ namespace {
 struct WidenContractions : llmc::impl::WidenContractionsBase<WidenContractions> {
   void runOnOperation() override {
     func::FuncOp func = getOperation();
-    widenStates(func);
     func.walk([&](Operation *op) {
       if (auto linear = dyn_cast<LinearOp>(op))
         if (isMatmul(linear))
           return toMatmul(linear);
-      if (auto append = dyn_cast<StateAppendOp>(op))
-        return widenTokens(append);
       if (isa<LinearOp, ExpertLinearOp, MatmulOp, AttentionOp, LinearAttentionOp, ConvOp,
               WindowReduceOp>(op))
         widen(op);
     });
-  }
-
-  /// Attention reads keys and values as f32 from the states.
-  void widenStates(func::FuncOp func) {
-    bool changed = false;
-    for (BlockArgument argument : func.getArguments()) {
-      auto state = dyn_cast<StateType>(argument.getType());
-      if (!state || state.getFixed() || !isNarrow(state.getToken().getElementType()))
-        continue;
-      auto type = StateType::get(cast<RankedTensorType>(widened(state.getToken())));
-      changed = true;
-      argument.setType(type);
-      SmallVector<Value> pending{argument};
-      while (!pending.empty())
-        for (Operation *user : pending.pop_back_val().getUsers())
-          if (auto append = dyn_cast<StateAppendOp>(user)) {
-            append.getResult().setType(type);
-            pending.push_back(append.getResult());
-          }
-    }
-    if (changed)
-      func.setFunctionType(FunctionType::get(&getContext(), func.front().getArgumentTypes(),
-                                             func.front().getTerminator()->getOperandTypes()));
-  }
-
-  void widenTokens(StateAppendOp append) {
-    if (!isNarrow(append.getState().getType().getToken().getElementType()))
-      append.getTokensMutable().assign(wide(append, append.getTokens()));
   }
 
   static Value wide(Operation *user, Value value) {

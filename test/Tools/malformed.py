@@ -90,7 +90,7 @@ def model_cases():
     yield "no graph", "m.onnx", field(1, 8), "no graph"
     yield "no opset", "m.onnx", b"".join([field(1, 8), field(7, [field(2, "g")])]), "opset"
     yield "opset of the future", "m.onnx", model(opset=99, weights=[tensor("w", [4, 4], raw=RAW)]), "opset 99"
-    yield "opset of the past", "m.onnx", model(opset=1, weights=[tensor("w", [4, 4], raw=RAW)]), "opset 1"
+    yield "opset of the past", "m.onnx", model(opset=0, weights=[tensor("w", [4, 4], raw=RAW)]), "opset 0"
     yield "unknown dtype", "m.onnx", weight("w", [4, 4], dtype=77, raw=RAW), "w"
     yield "wrong dtype", "m.onnx", weight("w", [4, 4], dtype=7, raw=RAW * 2), "product"
     yield "string weight", "m.onnx", weight("w", [4, 4], dtype=8, raw=RAW), "w"

@@ -184,3 +184,53 @@ func.func @known_past(%q: !q) -> !q {
   %0 = llm.attention %q, %q, %q past_lens %lens {scale = 1.0 : f64, causal} : (!q, !q, !q, tensor<2xi64>) -> !q
   return %0 : !q
 }
+
+// -----
+
+// Heads merged with the batch around both products, with a bias of its own per head.
+// CHECK-LABEL: func.func @merged_heads(
+// CHECK-SAME: %[[Q:[a-z0-9]+]]: {{[^)]*}} %[[K:[a-z0-9]+]]: {{[^)]*}} %[[V:[a-z0-9]+]]: {{[^)]*}} %[[M:[a-z0-9]+]]: tensor<?x1x?xf32
+// CHECK: %[[BIAS:.+]] = llm.reshape %[[M]] : {{.*}} to tensor<?x4x1x?xf32, #llm.dims<"b", "4", "1", "t">>
+// CHECK: llm.attention %[[Q]], %[[K]], %[[V]] bias %[[BIAS]] {scale = 2.500000e-01 : f64}
+// CHECK-NOT: llm.softmax
+!q = tensor<?x4x?x8xf32, #llm.dims<"b", "4", "s", "8">>
+!kv = tensor<?x4x?x8xf32, #llm.dims<"b", "4", "t", "8">>
+!q3 = tensor<?x?x8xf32, #llm.dims<"4 * b", "s", "8">>
+!kv3 = tensor<?x?x8xf32, #llm.dims<"4 * b", "t", "8">>
+!scores = tensor<?x4x?x?xf32, #llm.dims<"b", "4", "s", "t">>
+!scores3 = tensor<?x?x?xf32, #llm.dims<"4 * b", "s", "t">>
+!m = tensor<?x1x?xf32, #llm.dims<"4 * b", "1", "t">>
+func.func @merged_heads(%q: !q, %k: !kv, %v: !kv, %m: !m) -> !q {
+  %c = llm.constant dense<0.25> : tensor<f32>
+  %q3 = llm.reshape %q : !q to !q3
+  %k3 = llm.reshape %k : !kv to !kv3
+  %v3 = llm.reshape %v : !kv to !kv3
+  %kt = llm.transpose %k3 [0, 2, 1] : !kv3
+  %qk = llm.matmul %q3, %kt : !q3, tensor<?x8x?xf32, #llm.dims<"4 * b", "8", "t">>
+  %scaled = llm.binary mul %qk, %c : !scores3, tensor<f32>
+  %biased = llm.binary add %scaled, %m : !scores3, !m
+  %four = llm.reshape %biased : !scores3 to !scores
+  %p = llm.softmax 3 %four : !scores
+  %p3 = llm.reshape %p : !scores to !scores3
+  %pv = llm.matmul %p3, %v3 : !scores3, !kv3
+  %r = llm.reshape %pv : !q3 to !q
+  return %r : !q
+}
+
+// -----
+
+// A scale outside of the mask holds for the mask, too.
+// CHECK-LABEL: func.func @scaled_mask(
+// CHECK: %[[BIAS:.+]] = llm.binary mul %{{.*}}, %{{.*}} : tensor<1x4x3x5xf32>, tensor<f32>
+// CHECK: llm.attention %{{.*}} bias %[[BIAS]] {scale = 5.000000e-01 : f64}
+func.func @scaled_mask(%q: tensor<1x4x3x8xf32>, %k: tensor<1x4x5x8xf32>, %v: tensor<1x4x5x8xf32>,
+    %m: tensor<1x4x3x5xf32>) -> tensor<1x4x3x8xf32> {
+  %two = llm.constant dense<2.0> : tensor<f32>
+  %kt = llm.transpose %k [0, 1, 3, 2] : tensor<1x4x5x8xf32>
+  %qk = llm.matmul %q, %kt : tensor<1x4x3x8xf32>, tensor<1x4x8x5xf32>
+  %masked = llm.binary add %qk, %m : tensor<1x4x3x5xf32>, tensor<1x4x3x5xf32>
+  %scaled = llm.binary div %masked, %two : tensor<1x4x3x5xf32>, tensor<f32>
+  %p = llm.softmax 3 %scaled : tensor<1x4x3x5xf32>
+  %r = llm.matmul %p, %v : tensor<1x4x3x5xf32>, tensor<1x4x5x8xf32>
+  return %r : tensor<1x4x3x8xf32>
+}

@@ -122,3 +122,57 @@ func.func @from_interleaved_to_halves(%q: tensor<1x4x3x8xf32>, %c: tensor<1x1x3x
   %6 = llm.concat 3 (%2, %5) : tensor<1x4x3x4xf32>, tensor<1x4x3x4xf32>
   return %6 : tensor<1x4x3x8xf32>
 }
+
+// Each angle twice, as tracers write repeat_interleave: the angles' dimension in front,
+// broadcast, and gathered by pairs of indices.
+// CHECK-LABEL: @repeated_by_gather
+// CHECK: %[[G:.*]] = llm.gather_nd {{.*}}tensor<4x2xi64>
+// CHECK: %[[T:.*]] = llm.transpose %[[G]] [2, 1, 0]
+// CHECK: %[[C:.*]] = llm.unary cos %[[T]] : tensor<1x3x4xf32>
+// CHECK: llm.rotary %arg0, %[[C]], %{{.*}} {interleaved}
+func.func @repeated_by_gather(%q: tensor<1x4x3x8xf32>, %f: tensor<4x1x3x1xf32>) -> tensor<1x4x3x8xf32> {
+  %pairs = llm.constant dense<[[0, 0], [0, 1], [1, 0], [1, 1], [2, 0], [2, 1], [3, 0], [3, 1]]> : tensor<8x2xi64>
+  %b = llm.broadcast %f : tensor<4x1x3x1xf32> to tensor<4x2x3x1xf32>
+  %g = llm.gather_nd 0 %b, %pairs : tensor<4x2x3x1xf32>, tensor<8x2xi64>
+  %t = llm.transpose %g [2, 1, 0] : tensor<8x3x1xf32>
+  %c3 = llm.unary cos %t : tensor<1x3x8xf32>
+  %s3 = llm.unary sin %t : tensor<1x3x8xf32>
+  %c = llm.reshape %c3 : tensor<1x3x8xf32> to tensor<1x1x3x8xf32>
+  %s = llm.reshape %s3 : tensor<1x3x8xf32> to tensor<1x1x3x8xf32>
+  %a = llm.slice %q ["0", "0", "0", "0"] [1, 1, 1, 2] : tensor<1x4x3x8xf32> to tensor<1x4x3x4xf32>
+  %o = llm.slice %q ["0", "0", "0", "1"] [1, 1, 1, 2] : tensor<1x4x3x8xf32> to tensor<1x4x3x4xf32>
+  %n = llm.unary neg %o : tensor<1x4x3x4xf32>
+  %n1 = llm.reshape %n : tensor<1x4x3x4xf32> to tensor<1x4x3x4x1xf32>
+  %a1 = llm.reshape %a : tensor<1x4x3x4xf32> to tensor<1x4x3x4x1xf32>
+  %r0 = llm.concat 4 (%n1, %a1) : tensor<1x4x3x4x1xf32>, tensor<1x4x3x4x1xf32>
+  %r = llm.reshape %r0 : tensor<1x4x3x4x2xf32> to tensor<1x4x3x8xf32>
+  %0 = llm.binary mul %q, %c : tensor<1x4x3x8xf32>, tensor<1x1x3x8xf32>
+  %1 = llm.binary mul %r, %s : tensor<1x4x3x8xf32>, tensor<1x1x3x8xf32>
+  %2 = llm.binary add %0, %1 : tensor<1x4x3x8xf32>, tensor<1x4x3x8xf32>
+  return %2 : tensor<1x4x3x8xf32>
+}
+
+// The same, but the gather does not pair the angles.
+// CHECK-LABEL: @gathered_otherwise
+// CHECK-NOT: llm.rotary
+func.func @gathered_otherwise(%q: tensor<1x4x3x8xf32>, %f: tensor<4x1x3x1xf32>) -> tensor<1x4x3x8xf32> {
+  %pairs = llm.constant dense<[[0, 0], [1, 1], [1, 0], [0, 1], [2, 0], [2, 1], [3, 0], [3, 1]]> : tensor<8x2xi64>
+  %b = llm.broadcast %f : tensor<4x1x3x1xf32> to tensor<4x2x3x1xf32>
+  %g = llm.gather_nd 0 %b, %pairs : tensor<4x2x3x1xf32>, tensor<8x2xi64>
+  %t = llm.transpose %g [2, 1, 0] : tensor<8x3x1xf32>
+  %c3 = llm.unary cos %t : tensor<1x3x8xf32>
+  %s3 = llm.unary sin %t : tensor<1x3x8xf32>
+  %c = llm.reshape %c3 : tensor<1x3x8xf32> to tensor<1x1x3x8xf32>
+  %s = llm.reshape %s3 : tensor<1x3x8xf32> to tensor<1x1x3x8xf32>
+  %a = llm.slice %q ["0", "0", "0", "0"] [1, 1, 1, 2] : tensor<1x4x3x8xf32> to tensor<1x4x3x4xf32>
+  %o = llm.slice %q ["0", "0", "0", "1"] [1, 1, 1, 2] : tensor<1x4x3x8xf32> to tensor<1x4x3x4xf32>
+  %n = llm.unary neg %o : tensor<1x4x3x4xf32>
+  %n1 = llm.reshape %n : tensor<1x4x3x4xf32> to tensor<1x4x3x4x1xf32>
+  %a1 = llm.reshape %a : tensor<1x4x3x4xf32> to tensor<1x4x3x4x1xf32>
+  %r0 = llm.concat 4 (%n1, %a1) : tensor<1x4x3x4x1xf32>, tensor<1x4x3x4x1xf32>
+  %r = llm.reshape %r0 : tensor<1x4x3x4x2xf32> to tensor<1x4x3x8xf32>
+  %0 = llm.binary mul %q, %c : tensor<1x4x3x8xf32>, tensor<1x1x3x8xf32>
+  %1 = llm.binary mul %r, %s : tensor<1x4x3x8xf32>, tensor<1x1x3x8xf32>
+  %2 = llm.binary add %0, %1 : tensor<1x4x3x8xf32>, tensor<1x4x3x8xf32>
+  return %2 : tensor<1x4x3x8xf32>
+}

@@ -93,3 +93,37 @@ func.func @run(%ids: tensor<?x?xi64, #llm.dims<"B", "S">>, %pk: !kv) -> (!x, !al
   %y = llm.reshape %at : tensor<?x?x2x4xf32, #llm.dims<"B", "S", "2", "4">> to !x
   return %y, %k : !x, !all
 }
+
+// -----
+
+!kv = tensor<?x2x?x4xf32, #llm.dims<"B", "2", "P", "4">>
+!new = tensor<?x2x?x4xf32, #llm.dims<"B", "2", "S", "4">>
+!all = tensor<?x2x?x4xf32, #llm.dims<"B", "2", "P + S", "4">>
+!x = tensor<?x?x8xf32, #llm.dims<"B", "S", "8">>
+
+// A scale of the whole tensor, as in dynamic quantisation, is that of all tokens: only
+// what comes after it is computed for the last one.
+// CHECK-LABEL: func.func @run(
+// CHECK-LABEL: func.func @prefill(
+// CHECK: %[[X:.+]] = llm.unary relu {{.*}} : tensor<?x?x8xf32, #llm.dims<"batch", "seq", "8">>
+// CHECK-DAG: %[[LAST:.+]] = llm.slice %[[X]] ["0", "seq - 1", "0"]
+// CHECK-DAG: %[[MAX:.+]] = llm.reduce max %[[X]] [0, 1, 2]
+// CHECK: llm.binary div %[[LAST]], %[[MAX]] : tensor<?x1x8xf32
+// CHECK: llm.linear {{.*}} -> tensor<?x1x16xf32, #llm.dims<"batch", "1", "16">>
+func.func @run(%ids: tensor<?x?xi64, #llm.dims<"B", "S">>, %pk: !kv)
+    -> (tensor<?x?x16xf32, #llm.dims<"B", "S", "16">>, !all) {
+  %table = llm.constant dense<1.0> : tensor<16x8xf32>
+  %head = llm.constant dense<1.0> : tensor<8x16xf32>
+  %e = llm.embedding %table, %ids : (tensor<16x8xf32>, tensor<?x?xi64, #llm.dims<"B", "S">>) -> !x
+  %x4 = llm.reshape %e : !x to tensor<?x?x2x4xf32, #llm.dims<"B", "S", "2", "4">>
+  %q = llm.transpose %x4 [0, 2, 1, 3] : tensor<?x?x2x4xf32, #llm.dims<"B", "S", "2", "4">>
+  %k = llm.concat 2 (%pk, %q) : !kv, !new
+  %a = llm.attention %q, %k, %k {scale = 0.5 : f64, causal} : (!new, !all, !all) -> !new
+  %at = llm.transpose %a [0, 2, 1, 3] : !new
+  %y = llm.reshape %at : tensor<?x?x2x4xf32, #llm.dims<"B", "S", "2", "4">> to !x
+  %z = llm.unary relu %y : !x
+  %max = llm.reduce max %z [0, 1, 2] {keepdims = false} : !x
+  %scaled = llm.binary div %z, %max : !x, tensor<f32>
+  %logits = llm.linear %scaled, %head : (!x, tensor<8x16xf32>) -> tensor<?x?x16xf32, #llm.dims<"B", "S", "16">>
+  return %logits, %k : tensor<?x?x16xf32, #llm.dims<"B", "S", "16">>, !all
+}

@@ -26,10 +26,10 @@ func.func @doubles(%x: tensor<3x2xf64>, %b: tensor<4xf64>) -> tensor<3x4xf64> {
 
 // -----
 
+// A state's type is another pass's choice; appending rounds.
 // CHECK-LABEL: func.func @states
-// CHECK-SAME: !llm.state<tensor<2x8xf32>>) -> !llm.state<tensor<2x8xf32>>
-// CHECK: %[[T:.*]] = llm.cast {{.*}} to tensor<1x2x3x8xf32>
-// CHECK: llm.state_append %{{.*}}, %[[T]]
+// CHECK-NOT: llm.cast
+// CHECK: llm.state_append
 func.func @states(%t: tensor<1x2x3x8xf16>, %n: tensor<1xi64>, %s: !llm.state<tensor<2x8xf16>>)
     -> !llm.state<tensor<2x8xf16>> {
   %0 = llm.state_append %s, %t, %n : !llm.state<tensor<2x8xf16>>, tensor<1x2x3x8xf16>, tensor<1xi64>

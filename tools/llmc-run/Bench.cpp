@@ -34,6 +34,7 @@ struct BenchOptions {
   std::string modelPath, jsonPath;
   std::string promptTokens = "128,512", contexts = "0,1024", threads;
   int64_t newTokens = 64, repetitions = 5;
+  int64_t batch = 0; // 0: one sequence, in all configurations
 };
 
 /// Token `index` of the measured text: any ids do, as long as they exist and do
@@ -107,6 +108,140 @@ private:
   int64_t length = 0;
 };
 
+/// Decode steps of sequences of mixed lengths together, and of each one alone: what the
+/// batch gives is compared, step by step, with what the sequence gives alone.
+class BatchBench {
+public:
+  /// The lengths' sum is what 1, 2, 4, ... 8 parts of the room come to.
+  static std::optional<BatchBench> create(const Model &model, const BenchOptions &options,
+                                          uint32_t threads, std::string &error) {
+    BatchBench bench;
+    bench.vocabSize = model.info().vocab_size;
+    bench.numSteps = std::min<int64_t>(options.newTokens, model.info().max_seq / 2);
+    auto numSequences = static_cast<uint32_t>(options.batch);
+    if (numSequences > model.info().max_batch) {
+      error = "--batch " + std::to_string(numSequences) + " exceeds the model's --max-batch " +
+              std::to_string(model.info().max_batch);
+      return std::nullopt;
+    }
+    int64_t room = std::min<int64_t>(model.info().max_seq - bench.numSteps, 256);
+    for (int64_t i = 0; i < options.batch; ++i)
+      bench.contexts.push_back(std::max<int64_t>(1, room * (i + 1) / options.batch));
+    for (uint32_t maxBatch : {uint32_t{1}, numSequences}) {
+      std::optional<Session> session = Session::create(model, {threads, 0, maxBatch}, error);
+      if (!session)
+        return std::nullopt;
+      bench.sessions.push_back(std::move(*session));
+    }
+    return bench;
+  }
+
+  /// Seconds of all sequences' steps, one sequence after the other.
+  std::optional<double> measureAlone(std::string &error) {
+    double seconds = 0;
+    Session &session = sessions[0];
+    alone.assign(contexts.size(), {});
+    for (size_t sequence = 0; sequence < contexts.size(); ++sequence) {
+      if (!session.reset(error) || !session.prefill(prompt(sequence), error))
+        return std::nullopt;
+      int64_t next = mostLikely(session.logits());
+      auto begin = std::chrono::steady_clock::now();
+      for (int64_t step = 0; step < numSteps; ++step) {
+        alone[sequence].push_back(next);
+        if (!session.decode(next, error))
+          return std::nullopt;
+        next = mostLikely(session.logits());
+      }
+      seconds += secondsSince(begin);
+    }
+    return seconds;
+  }
+
+  /// Seconds of as many steps of all sequences together. False in `isEqual` where an
+  /// id differs from measureAlone's.
+  std::optional<double> measureTogether(bool &isEqual, std::string &error) {
+    Session &session = sessions[1];
+    if (!session.reset(error))
+      return std::nullopt;
+    std::vector<int64_t> next(contexts.size());
+    for (uint32_t sequence = 0; sequence < contexts.size(); ++sequence) {
+      if (!session.prefillSequence(sequence, prompt(sequence), error))
+        return std::nullopt;
+      next[sequence] = mostLikely(session.logits());
+    }
+    auto begin = std::chrono::steady_clock::now();
+    for (int64_t step = 0; step < numSteps; ++step) {
+      for (size_t sequence = 0; sequence < next.size(); ++sequence)
+        isEqual &= alone[sequence][static_cast<size_t>(step)] == next[sequence];
+      if (!session.decodeBatch(next, error))
+        return std::nullopt;
+      for (size_t sequence = 0; sequence < next.size(); ++sequence)
+        next[sequence] = mostLikely(session.logits(sequence));
+    }
+    return secondsSince(begin);
+  }
+
+  int64_t numTokens() const { return numSteps * static_cast<int64_t>(contexts.size()); }
+  int64_t shortest() const { return contexts.front(); }
+  int64_t longest() const { return contexts.back(); }
+
+private:
+  static double secondsSince(std::chrono::steady_clock::time_point begin) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  }
+  static int64_t mostLikely(std::span<const float> logits) {
+    return std::max_element(logits.begin(), logits.end()) - logits.begin();
+  }
+  std::vector<int64_t> prompt(size_t sequence) const {
+    std::vector<int64_t> tokens;
+    for (int64_t i = 0; i < contexts[sequence]; ++i)
+      tokens.push_back(benchToken(i + static_cast<int64_t>(sequence) * 31, vocabSize));
+    return tokens;
+  }
+
+  std::vector<Session> sessions; // of batch 1 and of all sequences
+  std::vector<int64_t> contexts;
+  std::vector<std::vector<int64_t>> alone; // ids of each sequence
+  uint64_t vocabSize = 0;
+  int64_t numSteps = 0;
+};
+
+/// --batch: one line for each number of threads.
+bool benchBatch(const BenchOptions &options, const Model &model,
+                const std::vector<int64_t> &threads, std::string &error) {
+  for (int64_t number : threads) {
+    std::optional<BatchBench> bench =
+        BatchBench::create(model, options, static_cast<uint32_t>(number), error);
+    if (!bench)
+      return false;
+    std::vector<double> alone, together;
+    bool isEqual = true;
+    for (int64_t round = 0; round <= options.repetitions; ++round) {
+      std::optional<double> one = bench->measureAlone(error);
+      std::optional<double> all = one ? bench->measureTogether(isEqual, error) : std::nullopt;
+      if (!all)
+        return false;
+      if (round > 0) { // round 0 warms up
+        alone.push_back(*one);
+        together.push_back(*all);
+      }
+    }
+    double oneRate = static_cast<double>(bench->numTokens()) / median(alone);
+    double allRate = static_cast<double>(bench->numTokens()) / median(together);
+    std::printf("batch    %lld sequences of %lld to %lld tokens, %lld threads: %.1f tokens/s; one "
+                "at a time %.1f; %.2f times; ids are %s\n",
+                static_cast<long long>(options.batch), static_cast<long long>(bench->shortest()),
+                static_cast<long long>(bench->longest()), static_cast<long long>(number), allRate,
+                oneRate, allRate / oneRate, isEqual ? "the same" : "DIFFERENT");
+    std::fflush(stdout);
+    if (!isEqual) {
+      error = "a sequence of a batch got other tokens than alone";
+      return false;
+    }
+  }
+  return true;
+}
+
 /// Numbers of threads that are asked for; by default one, and all that the
 /// runtime would take.
 bool resolveThreads(const BenchOptions &options, const Model &model, std::vector<int64_t> &threads,
@@ -179,7 +314,7 @@ void printHeading(const BenchOptions &options, const Model &model, const ModelCo
 
 int runBench(const BenchOptions &options) {
   std::string error;
-  std::optional<Model> model = Model::load(options.modelPath, true, error);
+  std::optional<Model> model = Model::load(options.modelPath, {.prefault = true}, error);
   if (!model)
     return reportError(error);
   if (!model->info().can_generate || model->info().vocab_size == 0)
@@ -190,6 +325,13 @@ int runBench(const BenchOptions &options) {
   request.newTokens = options.newTokens;
   if (!resolveThreads(options, *model, request.threads, error))
     return reportError(error);
+
+  if (options.batch) {
+    std::sort(request.threads.begin(), request.threads.end());
+    request.threads.erase(std::unique(request.threads.begin(), request.threads.end()),
+                          request.threads.end());
+    return benchBatch(options, *model, request.threads, error) ? 0 : reportError(error);
+  }
 
   BenchPlan plan = planBench(request, model->info().max_seq);
   std::map<int64_t, BenchSession> sessions;
@@ -265,6 +407,9 @@ void addBenchCommand(CLI::App &app, int &exitCode) {
                 "default: 1, and one per physical core");
   addCountOption(*command, "--repetitions", options->repetitions, 1,
                  "counted repetitions, after one that is not");
+  addCountOption(*command, "--batch", options->batch, 0,
+                 "instead: decode so many sequences of mixed lengths together and one at a "
+                 "time, and compare their tokens");
   command->add_option("--json", options->jsonPath, "also write the results here")
       ->type_name("FILE");
   command->footer("bandwidth: bytes of weights and cache that the steps read, of what the "

@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------===//
 #include "CommandLine.h"
 #include "Commands.h"
+#include "LoadedModel.h"
 
 #include "llmc-c/Runtime.h"
 
@@ -86,6 +87,20 @@ void addThreadsOption(CLI::App &command, uint32_t &threads) {
       ->type_name("N")
       ->check(CLI::Validator(checkRange<int64_t>(0, MaxThreads), ""))
       ->capture_default_str();
+}
+
+void addLoadOptions(CLI::App &command, LoadOptions &options) {
+  CLI::Option *prefault =
+      command.add_flag("--prefault", options.prefault, "read all weights before the first step");
+  command
+      .add_option("--load-threads", options.threads,
+                  "threads that --prefault reads with; 0: one per physical core")
+      ->type_name("N")
+      ->needs(prefault)
+      ->check(CLI::Validator(checkRange<int64_t>(0, MaxThreads), ""))
+      ->capture_default_str();
+  command.add_flag("--huge-pages", options.hugePages, "ask for huge pages for the weights");
+  command.add_flag("--lock", options.lock, "keep the weights in memory (mlock)");
 }
 
 CLI::Option *addCountOption(CLI::App &command, const std::string &name, int64_t &value,

@@ -25,6 +25,8 @@ class Option;
 
 namespace llmc::run {
 
+struct LoadOptions;
+
 /// "1,2,512" as numbers from `minimum` to 2^31 - 1; nothing where the text is
 /// anything else.
 std::optional<std::vector<int64_t>> parseNumberList(const std::string &text, int64_t minimum);
@@ -34,6 +36,9 @@ void addModelArgument(CLI::App &command, std::string &path);
 
 /// Declares --threads; 0, the default, leaves the choice to the runtime.
 void addThreadsOption(CLI::App &command, uint32_t &threads);
+
+/// Declares --prefault, --load-threads, --huge-pages and --lock.
+void addLoadOptions(CLI::App &command, LoadOptions &options);
 
 /// A whole number in [minimum, maximum].
 CLI::Option *addCountOption(CLI::App &command, const std::string &name, int64_t &value,

@@ -31,10 +31,12 @@ using Clock = std::chrono::steady_clock;
 
 struct GenerateOptions {
   std::string modelPath, tokenizerFolder, prompt, promptFile;
+  std::string loadPath, savePath; // session files; empty: none
   int64_t maxNewTokens = 0;
   int64_t context = 0; // 0: the module's
   SamplerOptions sampling;
   uint32_t threads = 0;
+  LoadOptions load;
   bool printIds = false, hidePrompt = false, printStats = false;
 };
 
@@ -99,6 +101,10 @@ private:
 };
 
 bool readPrompt(GenerateOptions &options, std::string &error) {
+  if (options.prompt.empty() && options.promptFile.empty() && options.loadPath.empty()) {
+    error = "nothing to continue: --prompt, --prompt-file or --load-session is needed";
+    return false;
+  }
   if (!options.promptFile.empty() || options.prompt == "-") {
     std::optional<std::string> text =
         readFile(options.promptFile.empty() ? "/dev/stdin" : options.promptFile, error);
@@ -109,9 +115,9 @@ bool readPrompt(GenerateOptions &options, std::string &error) {
   return true;
 }
 
-bool encodePrompt(const Tokenizer &tokenizer, const std::string &prompt, std::vector<int32_t> &ids,
-                  std::string &error) {
-  auto encoded = tokenizer.encode(prompt, /*addSpecialTokens=*/true);
+bool encodePrompt(const Tokenizer &tokenizer, const std::string &prompt, bool addSpecialTokens,
+                  std::vector<int32_t> &ids, std::string &error) {
+  auto encoded = tokenizer.encode(prompt, addSpecialTokens);
   if (!encoded) {
     error = encoded.error().message;
     return false;
@@ -131,7 +137,7 @@ bool generateTokens(Session &session, const Tokenizer &tokenizer,
                     TokenPrinter &printer, Statistics &statistics, std::string &error) {
   std::vector<int64_t> tokens(prompt.begin(), prompt.end());
   Clock::time_point begin = Clock::now();
-  if (!session.prefill(tokens, error))
+  if (!tokens.empty() && !session.prefill(tokens, error)) // else a restored session's logits
     return false;
   statistics.prefillSeconds = secondsSince(begin);
   Sampler sampler(options.sampling);
@@ -141,9 +147,12 @@ bool generateTokens(Session &session, const Tokenizer &tokenizer,
     if (i == 0)
       statistics.firstTokenSeconds = secondsSince(statistics.start);
     ++statistics.numNewTokens;
-    if (i + 1 == options.maxNewTokens || tokenizer.isEos(id))
+    if (tokenizer.isEos(id))
       return true;
-    if (tokens.size() + static_cast<size_t>(i) >= session.maxSeq()) {
+    // What is saved holds every token that was printed.
+    if (i + 1 == options.maxNewTokens && options.savePath.empty())
+      return true;
+    if (session.length() >= session.maxSeq()) {
       printer.finish();
       std::fprintf(stderr,
                    "llmc-run: stopped after %lld new tokens: the context of "
@@ -156,6 +165,8 @@ bool generateTokens(Session &session, const Tokenizer &tokenizer,
       return false;
     statistics.decodeSeconds += secondsSince(begin);
     ++statistics.numDecodeSteps;
+    if (i + 1 == options.maxNewTokens)
+      return true;
   }
 }
 
@@ -177,7 +188,7 @@ int runGenerate(GenerateOptions options) {
   std::string error;
   if (!readPrompt(options, error))
     return reportError(error);
-  std::optional<Model> model = Model::load(options.modelPath, false, error);
+  std::optional<Model> model = Model::load(options.modelPath, options.load, error);
   if (!model)
     return reportError(error);
   if (!model->info().can_generate)
@@ -189,16 +200,22 @@ int runGenerate(GenerateOptions options) {
   auto tokenizer = Tokenizer::loadFromDirectory(options.tokenizerFolder);
   if (!tokenizer)
     return reportError(tokenizer.error().message);
+  // A restored text goes on: nothing begins, and there need not be anything to add.
   std::vector<int32_t> prompt;
-  if (!encodePrompt(**tokenizer, options.prompt, prompt, error))
+  bool goesOn = !options.loadPath.empty();
+  if (!(goesOn && options.prompt.empty()) &&
+      !encodePrompt(**tokenizer, options.prompt, /*addSpecialTokens=*/!goesOn, prompt, error))
     return reportError(error);
   std::optional<Session> session =
       Session::create(*model, {options.threads, static_cast<uint32_t>(options.context)}, error);
   if (!session)
     return reportError(error);
-  if (prompt.size() > session->maxSeq())
-    return reportError("the prompt has " + std::to_string(prompt.size()) +
-                       " tokens, but the context holds " + std::to_string(session->maxSeq()));
+  if (goesOn && !session->restore(options.loadPath, error))
+    return reportError(error);
+  if (prompt.size() > session->maxSeq() - session->length())
+    return reportError(
+        "the prompt has " + std::to_string(prompt.size()) + " tokens, but the context holds " +
+        std::to_string(session->maxSeq() - session->length()) + (goesOn ? " more" : ""));
   statistics.loadSeconds = secondsSince(statistics.start);
   statistics.numPromptTokens = prompt.size();
 
@@ -206,7 +223,7 @@ int runGenerate(GenerateOptions options) {
   printer.startWith(prompt, options.hidePrompt);
   bool isDone = generateTokens(*session, **tokenizer, prompt, options, printer, statistics, error);
   printer.finish();
-  if (!isDone)
+  if (!isDone || (!options.savePath.empty() && !session->save(options.savePath, error)))
     return reportError(error);
   if (options.printStats)
     printStatistics(statistics, session->threads());
@@ -227,7 +244,15 @@ void addGenerateCommand(CLI::App &app, int &exitCode) {
       ->add_option("--prompt", options->prompt, "text to continue; - reads it from standard input")
       ->type_name("TEXT");
   prompt->add_option("--prompt-file", options->promptFile, "file to continue")->type_name("FILE");
-  prompt->require_option(1);
+  prompt->require_option(0, 1);
+  command
+      ->add_option("--load-session", options->loadPath,
+                   "go on where --save-session ended; a prompt, if any, is appended")
+      ->type_name("FILE");
+  command
+      ->add_option("--save-session", options->savePath,
+                   "write the tokens' state here at the end, readable by you only")
+      ->type_name("FILE");
   addCountOption(*command, "--max-new-tokens", options->maxNewTokens, 1,
                  "stop after so many tokens")
       ->default_str("")
@@ -243,6 +268,7 @@ void addGenerateCommand(CLI::App &app, int &exitCode) {
       ->type_name("S")
       ->capture_default_str();
   addThreadsOption(*command, options->threads);
+  addLoadOptions(*command, options->load);
   addCountOption(*command, "--context", options->context, 0,
                  "tokens to make room for, prompt included; 0: the model's "
                  "--max-seq");

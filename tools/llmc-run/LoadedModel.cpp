@@ -11,6 +11,7 @@
 #include "LoadedModel.h"
 
 #include <algorithm>
+#include <cstdio>
 
 namespace llmc::run {
 namespace {
@@ -49,14 +50,24 @@ std::string errorText(llmc_status_t status, const llmc_error_t &error) {
   return error.message[0] ? error.message : llmc_status_string(status);
 }
 
-std::optional<Model> Model::load(const std::string &path, bool prefault, std::string &error) {
+std::optional<Model> Model::load(const std::string &path, const LoadOptions &settings,
+                                 std::string &error) {
   llmc_module_options_t options = llmc::Module::defaultOptions();
-  options.prefault = prefault;
+  options.prefault = settings.prefault;
+  options.huge_pages = settings.hugePages;
+  options.lock = settings.lock;
+  options.load_threads = settings.threads;
   Model model;
   if (!succeeds(error,
                 [&](Error *record) { return model.module.load(path.c_str(), options, record); }))
     return std::nullopt;
   model.moduleInfo = model.module.info();
+  std::string_view warnings = model.module.warnings();
+  while (!warnings.empty()) {
+    size_t end = warnings.find('\n');
+    std::fprintf(stderr, "llmc-run: warning: %.*s\n", static_cast<int>(end), warnings.data());
+    warnings.remove_prefix(end + 1);
+  }
   return model;
 }
 
@@ -65,7 +76,7 @@ std::optional<Session> Session::create(const Model &model, const SessionOptions 
   llmc_session_options_t raw = llmc::Session::defaultOptions();
   raw.threads = options.threads;
   // A module without caches has no batch to bound.
-  raw.max_batch = model.info().can_generate ? 1 : 0;
+  raw.max_batch = model.info().can_generate ? options.maxBatch : 0;
   raw.max_seq = options.maxSeq;
   Session session;
   if (!succeeds(error,
@@ -89,6 +100,33 @@ bool Session::reset(std::string &error) {
 
 bool Session::truncate(size_t length, std::string &error) {
   return succeeds(error, [&](Error *record) { return session.truncate(0, length, record); });
+}
+
+bool Session::prefillSequence(uint32_t sequence, std::span<const int64_t> tokens,
+                              std::string &error) {
+  return succeeds(error,
+                  [&](Error *record) { return session.prefill({&sequence, 1}, tokens, record); });
+}
+
+bool Session::truncateSequence(uint32_t sequence, size_t length, std::string &error) {
+  return succeeds(error, [&](Error *record) { return session.truncate(sequence, length, record); });
+}
+
+bool Session::decodeBatch(std::span<const int64_t> tokens, std::string &error) {
+  return succeeds(error, [&](Error *record) { return session.decode(tokens, record); });
+}
+
+bool Session::save(const std::string &path, std::string &error) {
+  return succeeds(error, [&](Error *record) { return session.save(path.c_str(), record); });
+}
+
+bool Session::restore(const std::string &path, std::string &error) {
+  if (!succeeds(error, [&](Error *record) { return session.restore(path.c_str(), record); }))
+    return false;
+  if (session.info().num_sequences == 1 && session.length(0) && !logits().empty())
+    return true;
+  error = "session file '" + path + "' does not hold the one sequence that generate saves";
+  return false;
 }
 
 bool Session::run(const std::vector<HostTensor> &inputs, std::vector<llmc_tensor_t> &outputs,

@@ -24,10 +24,18 @@
 
 namespace llmc::run {
 
+/// How the weights come into memory.
+struct LoadOptions {
+  bool prefault = false, hugePages = false, lock = false;
+  uint32_t threads = 0; // of prefault; 0: the runtime's choice
+};
+
 /// A loaded artifact. Its info is read once.
 class Model {
 public:
-  static std::optional<Model> load(const std::string &path, bool prefault, std::string &error);
+  /// What the runtime warns of goes to stderr.
+  static std::optional<Model> load(const std::string &path, const LoadOptions &options,
+                                   std::string &error);
 
   const llmc::Module &handle() const { return module; }
   const llmc_module_info_t &info() const { return moduleInfo; }
@@ -42,9 +50,10 @@ private:
 struct SessionOptions {
   uint32_t threads = 0; // 0: the runtime's choice
   uint32_t maxSeq = 0;  // 0: the module's
+  uint32_t maxBatch = 1;
 };
 
-/// One sequence of requests, batch 1.
+/// Sequence 0 of a session, and for those who ask for more, batches.
 class Session {
 public:
   static std::optional<Session> create(const Model &model, const SessionOptions &options,
@@ -58,8 +67,18 @@ public:
   bool reset(std::string &error);
   bool truncate(size_t length, std::string &error);
 
+  /// For sequences 0, 1, ...: tokens of one of them, or one token of each.
+  bool prefillSequence(uint32_t sequence, std::span<const int64_t> tokens, std::string &error);
+  bool truncateSequence(uint32_t sequence, size_t length, std::string &error);
+  bool decodeBatch(std::span<const int64_t> tokens, std::string &error);
+
+  size_t length() const { return session.length(0); }
+  bool save(const std::string &path, std::string &error);
+  /// Into an empty session; refuses a file that has other than one sequence.
+  bool restore(const std::string &path, std::string &error);
+
   /// The last step's logits, borrowed until the next step; empty before one.
-  std::span<const float> logits() const { return session.logits(); }
+  std::span<const float> logits(size_t row = 0) const { return session.logits(row); }
 
   /// One functional run with all inputs. `outputs` carry a name or null on
   /// entry, and memory borrowed from the session afterwards.

@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Scores a text in windows. A module with the ONNX signature gives all logits
-// of a window in one run; one without is stepped token by token.
+// of a window in one run; one without is stepped token by token, and so is one whose
+// caches are in question: only steps read them.
 //
 //===----------------------------------------------------------------------===//
 #include "CommandLine.h"
@@ -35,6 +36,8 @@ struct PerplexityOptions {
   std::string modelPath, tokenizerFolder, textPath;
   int64_t windows = 0, windowTokens = 256;
   uint32_t threads = 0;
+  bool steps = false;
+  LoadOptions load;
 };
 
 struct Score {
@@ -129,14 +132,16 @@ std::optional<std::vector<std::vector<int64_t>>> readWindows(const PerplexityOpt
 
 int runPerplexity(const PerplexityOptions &options) {
   std::string error;
-  std::optional<Model> model = Model::load(options.modelPath, false, error);
+  std::optional<Model> model = Model::load(options.modelPath, options.load, error);
   if (!model)
     return reportError(error);
   auto windows = readWindows(options, error);
   if (!windows)
     return reportError(error);
   std::optional<InputFeeder> feeder;
-  if (model->info().can_run) {
+  if (options.steps && !model->info().can_generate)
+    return reportError(options.modelPath + ": has no decode phase for --steps");
+  if (model->info().can_run && !options.steps) {
     feeder = InputFeeder::create(*model, error);
     if (!feeder)
       return reportError(options.modelPath + ": " + error);
@@ -181,7 +186,10 @@ void addPerplexityCommand(CLI::App &app, int &exitCode) {
   addCountOption(*command, "--windows", options->windows, 0, "score the first N windows; 0: all");
   addCountOption(*command, "--window", options->windowTokens, 2,
                  "tokens in a window, its beginning token included");
+  command->add_flag("--steps", options->steps,
+                    "score token by token with the caches of decode, instead of whole windows");
   addThreadsOption(*command, options->threads);
+  addLoadOptions(*command, options->load);
   command->footer("The text's tokens are cut into windows, each after one "
                   "beginning token, and every\ntoken of a window is scored "
                   "with those before it in the window.");

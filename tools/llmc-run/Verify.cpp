@@ -26,6 +26,7 @@ struct VerifyOptions {
   std::string modelPath, folder;
   Tolerance tolerance;
   uint32_t threads = 0;
+  LoadOptions load;
 };
 
 struct Totals {
@@ -92,7 +93,7 @@ int runVerify(const VerifyOptions &options) {
   std::optional<std::vector<std::string>> folders = findRecordedCalls(options.folder, error);
   if (!folders)
     return reportError(error);
-  std::optional<Model> model = Model::load(options.modelPath, false, error);
+  std::optional<Model> model = Model::load(options.modelPath, options.load, error);
   if (!model)
     return reportError(error);
   std::optional<Session> session = Session::create(*model, {options.threads, 0}, error);
@@ -136,6 +137,7 @@ void addVerifyCommand(CLI::App &app, int &exitCode) {
   command->add_flag("--elementwise", options->tolerance.isElementwise,
                     "--rtol is a part of each element; NaN matches NaN only");
   addThreadsOption(*command, options->threads);
+  addLoadOptions(*command, options->load);
   command->footer("Exit code 0 when every output of every call matches, 1 "
                   "otherwise. NaN in an expected\noutput is not compared without "
                   "--elementwise; integers and booleans must be equal.");

@@ -7,7 +7,9 @@
 #include "Commands.h"
 #include "llmc/Pipelines/Pipelines.h"
 #include "mlir/IR/Diagnostics.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MathExtras.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/WithColor.h"
 
@@ -19,8 +21,8 @@ namespace {
 
 struct CompileFlags {
   std::string input, output, target = "cpu", cpu = "host", weights = "embedded";
-  std::string activations = "int8", emit = "artifact", stopAfter, saveTemps;
-  int64_t maxBatch = 4, maxSeq = 2048, prefillChunk = 512;
+  std::string activations = "int8", cacheType = "f32", emit = "artifact", stopAfter, saveTemps;
+  int64_t maxBatch = 4, maxSeq = 2048, prefillChunk = 512, blockTokens = 64;
   bool timing = false;
 
   void addTo(CLI::App &app) {
@@ -35,6 +37,12 @@ struct CompileFlags {
     app.add_option("--max-seq", maxSeq, "Most tokens of a sequence, past and new")
         ->capture_default_str();
     app.add_option("--prefill-chunk", prefillChunk, "Most new tokens of a sequence in one step")
+        ->capture_default_str();
+    app.add_option("--kv-cache", cacheType,
+                   "Keys and values are stored as f32, f16, bf16 or int8 (with a scale per head "
+                   "and token)")
+        ->capture_default_str();
+    app.add_option("--kv-block", blockTokens, "Tokens per block of the cache, a power of two")
         ->capture_default_str();
     app.add_option("--weights", weights, "embedded or external")->capture_default_str();
     app.add_option("--activations", activations,
@@ -102,6 +110,15 @@ int llmc::runCompileCommand(int argc, char **argv) {
     if (value < 1 || value > most)
       return usageError(llvm::Twine("--") + name + "=" + llvm::Twine(value) +
                         " is not between 1 and " + llvm::Twine(most));
+  if (!llvm::is_contained({"f32", "f16", "bf16", "int8"}, flags.cacheType))
+    return usageError("unknown --kv-cache '" + flags.cacheType +
+                      "'; expected f32, f16, bf16 or int8");
+  options.cacheType = flags.cacheType;
+  if (flags.blockTokens < 1 || flags.blockTokens > 4096 ||
+      !llvm::isPowerOf2_64(uint64_t(flags.blockTokens)))
+    return usageError("--kv-block=" + llvm::Twine(flags.blockTokens) +
+                      " is no power of two between 1 and 4096");
+  options.blockTokens = flags.blockTokens;
   if (flags.weights != "embedded" && flags.weights != "external")
     return usageError("unknown --weights '" + flags.weights + "'; expected embedded or external");
   options.externalWeights = flags.weights == "external";

@@ -4,8 +4,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "ArtifactHeader.h"
 #include "Commands.h"
-#include "llmc-c/ModuleABI.h"
+#include "InspectMemory.h"
 #include "llmc/Analysis/ModelStructure.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
 #include "llmc/Import/ONNX/Importer.h"
@@ -66,59 +67,32 @@ static void printPhase(const llvm::json::Object &phase) {
   printTensors("outputs", phase.getArray("outputs"));
   if (const llvm::json::Array *states = phase.getArray("states"); states && !states->empty()) {
     int64_t perToken = 0, perSequence = 0;
+    llvm::StringRef tokenType;
     for (const llvm::json::Value &value : *states) {
-      perToken += value.getAsObject()->getInteger("bytes_per_token").value_or(0);
+      if (auto bytes = value.getAsObject()->getInteger("bytes_per_token")) {
+        perToken += *bytes;
+        tokenType = value.getAsObject()->getString("type").value_or("");
+      }
       perSequence += value.getAsObject()->getInteger("bytes_per_sequence").value_or(0);
     }
     llvm::outs() << "  caches: " << states->size() << " states, " << perToken << " bytes per token";
+    if (!tokenType.empty())
+      llvm::outs() << " as " << tokenType;
     if (perSequence)
       llvm::outs() << ", " << perSequence << " bytes per sequence";
     llvm::outs() << "\n";
   }
 }
 
-static int inspectArtifact(llvm::StringRef path, llvm::StringRef bytes) {
-  llmc_artifact_trailer_t trailer;
-  memcpy(&trailer, bytes.data() + bytes.size() - sizeof(trailer), sizeof(trailer));
-  std::unique_ptr<llvm::MemoryBuffer> external;
-  llvm::StringRef weights;
-  if (trailer.flags & LLMC_ARTIFACT_EXTERNAL_WEIGHTS) {
-    auto file = llvm::MemoryBuffer::getFile(path + ".weights", false, false);
-    if (!file)
-      return fail("cannot read '" + path + ".weights': " + file.getError().message());
-    external = std::move(*file);
-    weights = external->getBuffer();
-  } else {
-    if (trailer.safetensors_offset > bytes.size() ||
-        trailer.safetensors_size > bytes.size() - trailer.safetensors_offset)
-      return fail("'" + path + "' is truncated: its weights end after the file");
-    weights = bytes.substr(trailer.safetensors_offset, trailer.safetensors_size);
-  }
-  uint64_t length = 0;
-  if (weights.size() >= 8)
-    memcpy(&length, weights.data(), 8);
-  if (weights.size() < 8 || length > weights.size() - 8)
-    return fail("'" + path + "' has a broken weights header");
-  auto header = llvm::json::parse(weights.substr(8, length));
-  if (!header)
-    return fail("'" + path +
-                "' has a broken weights header: " + llvm::toString(header.takeError()));
-  const llvm::json::Object *root = header->getAsObject();
-  const llvm::json::Object *metadata = root ? root->getObject("__metadata__") : nullptr;
-  auto text = metadata ? metadata->getString("llmc.manifest") : std::nullopt;
-  if (!text)
-    return fail("'" + path + "' has no manifest");
-  auto manifest = llvm::json::parse(*text);
-  if (!manifest || !manifest->getAsObject())
-    return fail("'" + path + "' has a broken manifest");
-  const llvm::json::Object &object = *manifest->getAsObject();
+static int inspectArtifact(const ArtifactHeader &artifact) {
+  const llvm::json::Object &object = artifact.manifest();
   struct Weight {
     int64_t begin, end;
     llvm::StringRef name, type;
     std::string shape;
   };
   std::vector<Weight> weightList;
-  for (const auto &entry : *root) {
+  for (const auto &entry : artifact.tensors()) {
     const llvm::json::Object *tensor = entry.second.getAsObject();
     llvm::StringRef name = entry.first;
     const llvm::json::Array *range = tensor ? tensor->getArray("data_offsets") : nullptr;
@@ -135,15 +109,15 @@ static int inspectArtifact(llvm::StringRef path, llvm::StringRef bytes) {
   llvm::sort(weightList, [](const Weight &a, const Weight &b) { return a.begin < b.begin; });
   int64_t tensors = weightList.size();
   llvm::outs() << "artifact of " << object.getString("model").value_or("") << ", by "
-               << metadata->getString("llmc.producer").value_or("") << "\n"
+               << artifact.producer() << "\n"
                << "target " << object.getString("cpu").value_or("") << ", max batch "
                << object.getInteger("max_batch").value_or(0) << ", max sequence "
                << object.getInteger("max_seq").value_or(0) << ", prefill chunk "
                << object.getInteger("prefill_chunk").value_or(0) << ", cache blocks of "
                << object.getInteger("block_tokens").value_or(0) << " tokens\n"
-               << "code " << megabytes(trailer.elf_size) << ", weights " << tensors << " tensors, "
-               << megabytes(object.getInteger("weights_bytes").value_or(0))
-               << (external ? " in an external file" : "") << "\n";
+               << "code " << megabytes(artifact.trailer().elf_size) << ", weights " << tensors
+               << " tensors, " << megabytes(object.getInteger("weights_bytes").value_or(0))
+               << (artifact.hasExternalWeights() ? " in an external file" : "") << "\n";
   if (const llvm::json::Array *phases = object.getArray("phases"))
     for (const llvm::json::Value &phase : *phases)
       printPhase(*phase.getAsObject());
@@ -274,8 +248,9 @@ static int inspectModel(llvm::StringRef path, ModelView view) {
 }
 
 int llmc::runInspectCommand(int argc, char **argv) {
-  std::string input;
-  bool graph = false, json = false;
+  std::string input, html;
+  bool graph = false, json = false, memory = false;
+  MemorySizes sizes;
   CLI::App app("Describes an ONNX file or an artifact", argv[0]);
   app.add_option("file", input, "An ONNX model or a compiled artifact")
       ->type_name("FILE")
@@ -284,6 +259,17 @@ int llmc::runInspectCommand(int argc, char **argv) {
                "Of an ONNX model: the recognised operations of each layer, and what was not "
                "recognised and why");
   app.add_flag("--json", json, "With --graph: counts per layer as JSON");
+  app.add_flag(
+      "--memory", memory,
+      "Of an artifact: weights, arena, caches, their peak and the formula for other sizes");
+  app.add_option("--html", html, "With --memory: draw the plan of the arena into a page")
+      ->type_name("F.html");
+  app.add_option("--batch", sizes.batch,
+                 "With --memory: sequences of a session, at most the "
+                 "artifact's")
+      ->type_name("N");
+  app.add_option("--seq", sizes.seq, "With --memory: tokens of a sequence, at most the artifact's")
+      ->type_name("N");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError &error) {
@@ -292,18 +278,27 @@ int llmc::runInspectCommand(int argc, char **argv) {
   }
   if (json && !graph)
     return fail("--json goes with --graph");
+  if (!memory && (!html.empty() || sizes.batch || sizes.seq))
+    return fail("--html, --batch and --seq go with --memory");
   auto file = llvm::MemoryBuffer::getFile(input, /*IsText=*/false,
                                           /*RequiresNullTerminator=*/false);
   if (!file)
     return fail("cannot read '" + input + "': " + file.getError().message());
   llvm::StringRef bytes = (*file)->getBuffer();
-  if (bytes.size() > sizeof(llmc_artifact_trailer_t) &&
-      bytes.substr(bytes.size() - sizeof(llmc_artifact_trailer_t))
-          .starts_with(LLMC_ARTIFACT_MAGIC)) {
+  if (ArtifactHeader::isArtifact(bytes)) {
     if (graph)
       return fail("--graph describes ONNX models; '" + input + "' is an artifact");
-    return inspectArtifact(input, bytes);
+    auto artifact = ArtifactHeader::read(input, bytes);
+    if (!artifact)
+      return fail(llvm::toString(artifact.takeError()));
+    if (!memory)
+      return inspectArtifact(*artifact);
+    if (llvm::Error error = inspectMemory(*artifact, sizes, html))
+      return fail(llvm::toString(std::move(error)));
+    return 0;
   }
+  if (memory)
+    return fail("--memory describes artifacts; '" + input + "' is none: compile it first");
   return inspectModel(input, json    ? ModelView::GraphJson
                              : graph ? ModelView::Graph
                                      : ModelView::Signature);

@@ -1,4 +1,4 @@
-//===- AttentionTest.cpp - attention_f32 ----------------------------------===//
+//===- AttentionTest.cpp - attention over caches of every type ------------===//
 //
 // Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -15,7 +15,56 @@ using namespace llmc::cpu::testing;
 namespace {
 
 using AttentionFn = decltype(llmc_uk_attention_f32__x86_64_v3);
-using AttentionTest = VariantTest<AttentionFn>;
+
+/// A variant and the type of the cache that it reads.
+struct CacheVariant : KernelVariant<AttentionFn> {
+  Microkernel kernel;
+};
+
+class AttentionTest : public ::testing::TestWithParam<CacheVariant> {
+protected:
+  void SetUp() override {
+    if (!hostSupports(GetParam().level))
+      GTEST_SKIP() << "this machine does not run " << GetParam().isa;
+  }
+};
+
+int64_t elementBytes(Microkernel kernel) {
+  return kernel == Microkernel::AttentionF32 ? 4 : kernel == Microkernel::AttentionF32I8 ? 1 : 2;
+}
+
+AttentionFn *referenceOf(Microkernel kernel) {
+  switch (kernel) {
+  case Microkernel::AttentionF32F16:
+    return llmc_uk_attention_f32_f16__reference;
+  case Microkernel::AttentionF32BF16:
+    return llmc_uk_attention_f32_bf16__reference;
+  case Microkernel::AttentionF32I8:
+    return llmc_uk_attention_f32_i8__reference;
+  default:
+    return llmc_uk_attention_f32__reference;
+  }
+}
+
+/// Numbers below 2, of int8 before a scale of at most 2 / 127.
+void fillCache(GuardedBuffer<std::byte> &cache, Microkernel kernel, unsigned seed) {
+  std::vector<float> values(cache.size() / elementBytes(kernel));
+  fillUniform(values, seed, -2, 2);
+  std::byte *at = cache.data();
+  for (float value : values) {
+    uint32_t bits;
+    std::memcpy(&bits, &value, sizeof(bits));
+    if (kernel == Microkernel::AttentionF32F16) // by truncation; 0 where f16 is subnormal
+      bits = (bits >> 16 & 0x8000) |
+             (std::fabs(value) < 0x1p-14f ? 0 : ((bits & 0x7fffffff) - (112u << 23)) >> 13);
+    else if (kernel == Microkernel::AttentionF32BF16)
+      bits >>= 16;
+    else if (kernel == Microkernel::AttentionF32I8)
+      bits = uint32_t(int32_t(std::lround(value * 63.5f)));
+    std::memcpy(at, &bits, elementBytes(kernel)); // little-endian
+    at += elementBytes(kernel);
+  }
+}
 
 struct Shape {
   int64_t heads = 1, positions = 1, first = 0, total = 1, keyDim = 64, valueDim = 64;
@@ -24,24 +73,28 @@ struct Shape {
   float softcap = 0;
 };
 
-/// A problem in guarded memory; keys and values in [blocks][block size][dim + 2].
+/// A problem in guarded memory; keys and values in [blocks][block size][dim + 2], scales
+/// in [blocks][block size + 1].
 struct Problem {
   Shape shape;
   int64_t blocks;
-  GuardedBuffer<float> q, k, v, out, bias, sink;
+  GuardedBuffer<float> q, out, bias, sink, kScale, vScale;
+  GuardedBuffer<std::byte> k, v;
   std::vector<int32_t> table;
   llmc_uk_attention_params params{};
 
-  explicit Problem(const Shape &s)
+  Problem(Microkernel kernel, const Shape &s)
       : shape(s), blocks((s.total + (1 << s.blockShift) - 1) >> s.blockShift),
-        q(s.heads * s.positions * s.keyDim),
-        k(size((s.paged ? blocks << s.blockShift : s.total), s.keyDim)),
-        v(size((s.paged ? blocks << s.blockShift : s.total), s.valueDim)),
-        out(s.heads * s.positions * s.valueDim), bias(s.heads * s.positions * s.total),
-        sink(s.heads) {
+        q(s.heads * s.positions * s.keyDim), out(s.heads * s.positions * s.valueDim),
+        bias(s.heads * s.positions * s.total), sink(s.heads), kScale(numScales(s, blocks)),
+        vScale(numScales(s, blocks)),
+        k(size(s.paged ? blocks << s.blockShift : s.total, s.keyDim) * elementBytes(kernel)),
+        v(size(s.paged ? blocks << s.blockShift : s.total, s.valueDim) * elementBytes(kernel)) {
     fillUniform(q.span(), 1, -2, 2);
-    fillUniform(k.span(), 2, -2, 2);
-    fillUniform(v.span(), 3, -2, 2);
+    fillCache(k, kernel, 2);
+    fillCache(v, kernel, 3);
+    fillUniform(kScale.span(), 6, 0, 2.0f / 127);
+    fillUniform(vScale.span(), 7, 0, 2.0f / 127);
     fillUniform(bias.span(), 4, -3, 3);
     fillUniform(sink.span(), 5, -2, 4);
     for (size_t i = 0; i < bias.size(); i += 5)
@@ -55,6 +108,11 @@ struct Problem {
     params.block_table = s.paged ? table.data() : nullptr;
     params.bias = s.bias ? bias.data() : nullptr;
     params.sink = s.sink ? sink.data() : nullptr;
+    if (kernel == Microkernel::AttentionF32I8) {
+      params.k_scale = kScale.data();
+      params.v_scale = vScale.data();
+      params.k_scale_block_stride = params.v_scale_block_stride = (1 << s.blockShift) + 1;
+    }
     params.num_heads = s.heads;
     params.num_positions = s.positions;
     params.first_position = s.first;
@@ -80,20 +138,26 @@ struct Problem {
   static size_t size(int64_t tokens, int64_t dim) {
     return tokens > 0 ? (tokens - 1) * (dim + 2) + dim : 0;
   }
+  static size_t numScales(const Shape &s, int64_t blocks) {
+    int64_t last = s.total - 1, mask = (int64_t(1) << s.blockShift) - 1;
+    if (s.total == 0)
+      return 0;
+    return (blocks - 1) * (mask + 2) + (s.paged ? mask : last & mask) + 1;
+  }
 };
 
-void check(const KernelVariant<AttentionFn> &variant, const Shape &s) {
+void check(const CacheVariant &variant, const Shape &s) {
   SCOPED_TRACE(::testing::Message()
                << "heads " << s.heads << " positions " << s.positions << " first " << s.first
                << " total " << s.total << " dims " << s.keyDim << " " << s.valueDim
                << " causal " << s.causal << " window " << s.window << " paged " << s.paged
                << " bias " << s.bias << " sink " << s.sink << " softcap " << s.softcap);
-  Problem problem(s);
+  Problem problem(variant.kernel, s);
   variant.fn(&problem.params);
   std::vector<float> expected(problem.out.size());
   llmc_uk_attention_params params = problem.params;
   params.out = expected.data();
-  llmc_uk_attention_f32__reference(&params);
+  referenceOf(variant.kernel)(&params);
   // Scores: |s| <= 4 sqrt(d) with an error of about d/16 eps |q||k| <= d * 4/16 eps * scale,
   // so relative 2^-24 * (sqrt(d) / 4 + |s|) per weight; sums of `total` values of at most 2.
   double eps = std::ldexp(1.0, -24);
@@ -140,7 +204,7 @@ TEST_P(AttentionTest, BiasSinkSoftcap) {
 TEST_P(AttentionTest, InvisibleRowsAreZero) {
   check(GetParam(), {.heads = 2, .positions = 8, .first = -4, .total = 9, .sink = true});
   check(GetParam(), {.heads = 2, .positions = 4, .first = 30, .total = 9, .window = 5});
-  Problem problem({.positions = 2, .total = 20, .causal = 0, .bias = true, .sink = true});
+  Problem problem(GetParam().kernel, {.positions = 2, .total = 20, .causal = 0, .bias = true, .sink = true});
   for (size_t i = 0; i < 20; ++i)
     problem.bias[i] = -INFINITY;
   GetParam().fn(&problem.params);
@@ -152,7 +216,8 @@ TEST_P(AttentionTest, InvisibleRowsAreZero) {
 TEST_P(AttentionTest, RowsDoNotDependOnTheirNeighbours) {
   const int64_t heads = 3, positions = 21, dim = 80;
   for (int64_t window : {0, 30}) {
-    Problem whole({.heads = heads, .positions = positions, .first = 100, .total = 121,
+    Problem whole(GetParam().kernel,
+                  {.heads = heads, .positions = positions, .first = 100, .total = 121,
                    .keyDim = dim, .valueDim = dim, .window = window, .paged = true});
     GetParam().fn(&whole.params);
     std::vector<float> row(dim);
@@ -169,8 +234,21 @@ TEST_P(AttentionTest, RowsDoNotDependOnTheirNeighbours) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Isa, AttentionTest,
-                         ::testing::ValuesIn(variantsOf<AttentionFn>(Microkernel::AttentionF32)),
-                         variantName<AttentionFn>);
+std::vector<CacheVariant> allVariants() {
+  std::vector<CacheVariant> variants;
+  for (Microkernel kernel : {Microkernel::AttentionF32, Microkernel::AttentionF32F16,
+                             Microkernel::AttentionF32BF16, Microkernel::AttentionF32I8})
+    for (const KernelVariant<AttentionFn> &variant : variantsOf<AttentionFn>(kernel))
+      variants.push_back({variant, kernel});
+  return variants;
+}
+
+std::string nameOf(const ::testing::TestParamInfo<CacheVariant> &info) {
+  const char *types[] = {"f32", "f16", "bf16", "i8"};
+  return std::string(types[int(info.param.kernel) - int(Microkernel::AttentionF32)]) + "_" +
+         info.param.isa;
+}
+
+INSTANTIATE_TEST_SUITE_P(Isa, AttentionTest, ::testing::ValuesIn(allVariants()), nameOf);
 
 } // namespace

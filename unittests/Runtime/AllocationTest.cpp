@@ -90,6 +90,45 @@ TEST_P(Allocation, NoneInDecode) {
   EXPECT_EQ(inDecode, 0u) << "in " << steps << " steps";
 }
 
+TEST_P(Allocation, NoneInForksAndChangingBatches) {
+  for (llmc_module_query_fn query : {llmc::test::recurrentQuery, llmc::test::windowedQuery}) {
+    llmc::Module module;
+    llmc::Session session;
+    ASSERT_EQ(module.loadStatic(query), LLMC_STATUS_OK);
+    llmc_session_options_t options = llmc::Session::defaultOptions();
+    options.threads = GetParam();
+    options.max_sequences = 4;
+    ASSERT_EQ(session.create(module, options), LLMC_STATUS_OK);
+    int64_t tokens[3] = {1, 2, 3};
+    uint64_t inSteps = 0;
+    for (int round = 0; round < 20; ++round) {
+      ASSERT_EQ(session.reset(), LLMC_STATUS_OK);
+      ASSERT_EQ(session.prefill({tokens, 3}), LLMC_STATUS_OK);
+      for (int i = 0; i < 30; ++i) {
+        numAllocations = 0;
+        isCounting = round > 0;
+        uint32_t fork = 0, freed = 0;
+        llmc_status_t status = llmc_sequence_fork(session.get(), 0, &fork, nullptr);
+        uint32_t batch[2] = {fork, 0};
+        if (!status)
+          status = llmc_sequences_decode(session.get(), batch, 2, tokens, nullptr);
+        if (!status)
+          status = llmc_sequences_decode(session.get(), &fork, 1, tokens, nullptr);
+        if (!status)
+          status = llmc_sequence_create(session.get(), &freed, nullptr);
+        if (!status)
+          status = llmc_sequence_free(session.get(), freed, nullptr);
+        if (!status)
+          status = llmc_sequence_free(session.get(), fork, nullptr);
+        isCounting = false;
+        ASSERT_EQ(status, LLMC_STATUS_OK);
+        inSteps += numAllocations;
+      }
+    }
+    EXPECT_EQ(inSteps, 0u);
+  }
+}
+
 TEST(Counter, Counts) {
   isCounting = true;
   free(malloc(10));

@@ -41,30 +41,49 @@ TEST(Error, CutsLongText) {
 
 TEST(Error, StatusNames) {
   std::set<std::string> names;
-  for (llmc_status_t code = 0; code <= LLMC_STATUS_INTERNAL; ++code)
+  for (llmc_status_t code = 0; code <= LLMC_STATUS_MODULE_MISMATCH; ++code)
     names.insert(llmc_status_string(code));
-  EXPECT_EQ(names.size(), size_t{LLMC_STATUS_INTERNAL} + 1);
+  EXPECT_EQ(names.size(), size_t{LLMC_STATUS_MODULE_MISMATCH} + 1);
   EXPECT_EQ(names.count("unknown status"), 0u);
   EXPECT_STREQ(llmc_status_string(-1), "unknown status");
-  EXPECT_STREQ(llmc_status_string(LLMC_STATUS_INTERNAL + 1), "unknown status");
+  EXPECT_STREQ(llmc_status_string(LLMC_STATUS_MODULE_MISMATCH + 1), "unknown status");
+}
+
+bool create(BlockTable &table, const BlockTableShape &shape) {
+  bool isDone = table.plan(shape);
+  if (!isDone)
+    return false;
+  table.visitArrays([&]<typename T>(Array<T> &array, uint64_t count) {
+    isDone = isDone && array.allocate(defaultAllocator(), count);
+  });
+  if (isDone)
+    table.start();
+  return isDone;
 }
 
 TEST(BlockTable, GrowAndShrink) {
   BlockTable table;
-  ASSERT_TRUE(table.create(defaultAllocator(), 2, 10, 4));
+  BlockTable::Copy copy;
+  ASSERT_TRUE(create(table, {.rows = 2,
+                             .maxTokens = 10,
+                             .blockTokens = 4,
+                             .window = 0,
+                             .stepTokens = 10,
+                             .poolTokens = 0}));
   EXPECT_EQ(table.stride(), 3u);
   EXPECT_EQ(table.numBlocks(), 6u);
-  ASSERT_TRUE(table.grow(0, 5));
-  ASSERT_TRUE(table.grow(1, 1));
-  ASSERT_TRUE(table.grow(0, 10));
+  ASSERT_TRUE(table.grow(0, 0, 5, copy));
+  ASSERT_TRUE(table.grow(1, 0, 1, copy));
+  ASSERT_TRUE(table.grow(0, 5, 10, copy));
+  EXPECT_EQ(copy.from, copy.to); // nobody shares
   EXPECT_EQ(table.numFree(), 2u);
-  std::set<int32_t> used = {table.table()[0], table.table()[1], table.table()[2], table.table()[3]};
+  std::set<int32_t> used = {table.row(0)[0], table.row(0)[1], table.row(0)[2], table.row(1)[0]};
   EXPECT_EQ(used.size(), 4u);
-  EXPECT_FALSE(table.grow(1, 13)); // more than a row holds
+  EXPECT_FALSE(table.grow(1, 1, 13, copy)); // more than a row holds
   EXPECT_EQ(table.numFree(), 2u);
   table.shrink(0, 4);
   EXPECT_EQ(table.numFree(), 4u);
-  EXPECT_EQ(table.table()[1], 0);
+  EXPECT_EQ(table.row(0)[1], 0);
   table.shrink(0, 0);
   table.shrink(1, 0);
   EXPECT_EQ(table.numFree(), 6u);
@@ -72,15 +91,27 @@ TEST(BlockTable, GrowAndShrink) {
 
 TEST(BlockTable, WithoutBlocks) {
   BlockTable table;
-  ASSERT_TRUE(table.create(defaultAllocator(), 2, 10, 0));
-  EXPECT_TRUE(table.grow(1, 10));
+  BlockTable::Copy copy;
+  ASSERT_TRUE(create(table, {.rows = 2,
+                             .maxTokens = 10,
+                             .blockTokens = 0,
+                             .window = 0,
+                             .stepTokens = 10,
+                             .poolTokens = 0}));
+  EXPECT_TRUE(table.grow(1, 0, 10, copy));
   EXPECT_EQ(table.numBlocks(), 0u);
+  table.evict(1, 10);
   table.shrink(1, 0);
 }
 
 TEST(BlockTable, RefusesMoreBlocksThanTheABICounts) {
   BlockTable table;
-  EXPECT_FALSE(table.create(defaultAllocator(), UINT32_MAX, UINT32_MAX, 1));
+  EXPECT_FALSE(table.plan({.rows = UINT32_MAX,
+                           .maxTokens = UINT32_MAX,
+                           .blockTokens = 1,
+                           .window = 0,
+                           .stepTokens = 1,
+                           .poolTokens = 0}));
 }
 
 TEST(CPU, Features) {

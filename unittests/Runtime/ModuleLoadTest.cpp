@@ -11,7 +11,9 @@
 
 #include <functional>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 using namespace llmc;
 using namespace llmc::test;
@@ -47,6 +49,57 @@ TEST(ModuleLoad, EmbeddedWeights) {
     EXPECT_EQ(module.metadata(), tinyHeader());
     expectDoubles(module);
   }
+}
+
+/// Whatever the system grants of them, options never fail a load.
+TEST(ModuleLoad, ResidencyOptions) {
+  TemporaryFolder folder;
+  writeFile(folder / "a.llmc", TinyArtifact(TINY_MODULE).pack());
+  for (int choice = 0; choice < 16; ++choice) {
+    Module module;
+    Error error;
+    llmc_module_options_t options = Module::defaultOptions();
+    options.prefault = choice & 1;
+    options.huge_pages = choice & 2;
+    options.lock = choice & 4;
+    options.load_threads = choice & 8 ? 3 : 0;
+    ASSERT_EQ(module.load((folder / "a.llmc").c_str(), options, &error), LLMC_STATUS_OK)
+        << error.message;
+    std::string_view warnings = module.warnings();
+    EXPECT_TRUE(warnings.empty() || warnings.back() == '\n') << warnings;
+    if (!options.huge_pages && !options.lock) {
+      EXPECT_EQ(warnings, "");
+    }
+    expectDoubles(module);
+  }
+}
+
+/// For a process of its own, as the limit holds for all of it: loads with a lock that the
+/// system refuses, prints the warnings and ends.
+[[noreturn]] void lockWithoutPermission(const TemporaryFolder &folder) {
+  chmod((folder / ".").c_str(), 0755);
+  chmod((folder / "a.llmc").c_str(), 0644);
+  rlimit none = {0, 0};
+  // Root is above the limit.
+  if (setrlimit(RLIMIT_MEMLOCK, &none) != 0 || (geteuid() == 0 && seteuid(65534) != 0))
+    _exit(3);
+  Module module;
+  Error error;
+  llmc_module_options_t options = Module::defaultOptions();
+  options.lock = true;
+  if (module.load((folder / "a.llmc").c_str(), options, &error) != LLMC_STATUS_OK) {
+    std::fprintf(stderr, "not loaded: %s\n", error.message);
+    _exit(2);
+  }
+  std::fprintf(stderr, "%s", std::string(module.warnings()).c_str());
+  _exit(0);
+}
+
+TEST(ModuleLoad, RefusedLockIsAWarning) {
+  TemporaryFolder folder;
+  writeFile(folder / "a.llmc", TinyArtifact(TINY_MODULE).pack());
+  EXPECT_EXIT(lockWithoutPermission(folder), testing::ExitedWithCode(0),
+              "weights are not locked in memory: ");
 }
 
 TEST(ModuleLoad, ExternalWeights) {

@@ -163,8 +163,10 @@ template <bool isPrefill> void statefulShapes(const int64_t *symbols, int64_t *d
 }
 
 /// First stores the tokens in the cache, then reads all of it back. With
-/// `isRecurrent` the sum is carried in state 1 instead: [slot] int64.
-template <bool isRecurrent> void statefulEntry(const llmc_step_t *step, llmc_worker_t *worker) {
+/// `isRecurrent` the sum is carried in state 1 instead: [slot] int64. With `isWindowed`
+/// only the last tokens are read.
+template <bool isRecurrent, bool isWindowed>
+void statefulEntry(const llmc_step_t *step, llmc_worker_t *worker) {
   auto *tokens = static_cast<const int64_t *>(step->inputs[0]);
   auto *pastLens = static_cast<const int64_t *>(step->inputs[1]);
   auto *pool = static_cast<int32_t *>(step->states[0]);
@@ -183,6 +185,8 @@ template <bool isRecurrent> void statefulEntry(const llmc_step_t *step, llmc_wor
       sum = static_cast<int64_t *>(step->states[1])[step->slots[row]];
       begin = pastLens[row];
     }
+    if (isWindowed)
+      begin = std::max<int64_t>(0, end - toyWindow);
     for (int64_t position = begin; position < end; ++position)
       sum = mix(sum, cell(row, position), position);
     if (isRecurrent)
@@ -199,7 +203,8 @@ const llmc_tensor_desc_t statefulInputs[] = {{"tokens", LLMC_DTYPE_I64, 2, token
                                              {"past_lens", LLMC_DTYPE_I64, 1, pastDims}};
 const llmc_tensor_desc_t statefulOutput = {"logits", LLMC_DTYPE_F32, 2, logitDims};
 
-template <bool isPrefill, bool isRecurrent> constexpr llmc_phase_desc_t statefulPhase() {
+template <bool isPrefill, bool isRecurrent, bool isWindowed = false>
+constexpr llmc_phase_desc_t statefulPhase() {
   llmc_phase_desc_t phase = {};
   phase.name = isPrefill ? "prefill" : "decode";
   phase.kind = isPrefill ? LLMC_PHASE_PREFILL : LLMC_PHASE_DECODE;
@@ -212,7 +217,7 @@ template <bool isPrefill, bool isRecurrent> constexpr llmc_phase_desc_t stateful
   phase.inputs = statefulInputs;
   phase.outputs = &statefulOutput;
   phase.shapes = statefulShapes<isPrefill>;
-  phase.entry = statefulEntry<isRecurrent>;
+  phase.entry = statefulEntry<isRecurrent, isWindowed>;
   return phase;
 }
 
@@ -220,8 +225,13 @@ const llmc_phase_desc_t statefulPhases[] = {statefulPhase<true, false>(),
                                             statefulPhase<false, false>()};
 const llmc_phase_desc_t recurrentPhases[] = {statefulPhase<true, true>(),
                                              statefulPhase<false, true>()};
-const llmc_state_desc_t states[] = {{"tokens", LLMC_STATE_BLOCKS, LLMC_DTYPE_I32, blockTokens * 4},
-                                    {"sum", LLMC_STATE_FIXED, LLMC_DTYPE_I64, 8}};
+const llmc_phase_desc_t windowedPhases[] = {statefulPhase<true, false, true>(),
+                                            statefulPhase<false, false, true>()};
+const llmc_state_desc_t states[] = {
+    {"tokens", LLMC_STATE_BLOCKS, LLMC_DTYPE_I32, blockTokens * 4, 0},
+    {"sum", LLMC_STATE_FIXED, LLMC_DTYPE_I64, 8, 0}};
+const llmc_state_desc_t windowedState = {"tokens", LLMC_STATE_BLOCKS, LLMC_DTYPE_I32,
+                                         blockTokens * 4, toyWindow};
 
 llmc_module_desc_t describe(const char *name, const llmc_phase_desc_t *phases, uint32_t numStates) {
   llmc_module_desc_t desc = {};
@@ -247,6 +257,13 @@ const llmc_module_desc_t functionalModule = describe("functional", functionalPha
 const llmc_module_desc_t statefulModule = describe("stateful", statefulPhases, 1);
 const llmc_module_desc_t recurrentModule = describe("recurrent", recurrentPhases, 2);
 
+llmc_module_desc_t describeWindowed() {
+  llmc_module_desc_t desc = describe("windowed", windowedPhases, 1);
+  desc.states = &windowedState;
+  return desc;
+}
+const llmc_module_desc_t windowedModule = describeWindowed();
+
 llmc_module_desc_t describeDataSized() {
   llmc_module_desc_t desc = describe("data sized", &dataSizedPhase, 0);
   desc.num_phases = 1;
@@ -260,12 +277,21 @@ const llmc_module_desc_t *llmc::test::functionalQuery(uint32_t) { return &functi
 const llmc_module_desc_t *llmc::test::dataSizedQuery(uint32_t) { return &dataSizedModule; }
 const llmc_module_desc_t *llmc::test::statefulQuery(uint32_t) { return &statefulModule; }
 const llmc_module_desc_t *llmc::test::recurrentQuery(uint32_t) { return &recurrentModule; }
+const llmc_module_desc_t *llmc::test::windowedQuery(uint32_t) { return &windowedModule; }
 
-std::vector<float> llmc::test::toyLogits(const std::vector<int64_t> &tokens) {
+static std::vector<float> logitsSince(const std::vector<int64_t> &tokens, size_t first) {
   int64_t sum = 0;
-  for (size_t i = 0; i < tokens.size(); ++i)
+  for (size_t i = first; i < tokens.size(); ++i)
     sum = mix(sum, tokens[i], static_cast<int64_t>(i));
   std::vector<float> logits(toyVocab);
   fillLogits(logits.data(), sum);
   return logits;
+}
+
+std::vector<float> llmc::test::toyLogits(const std::vector<int64_t> &tokens) {
+  return logitsSince(tokens, 0);
+}
+
+std::vector<float> llmc::test::toyWindowLogits(const std::vector<int64_t> &tokens) {
+  return logitsSince(tokens, tokens.size() < toyWindow ? 0 : tokens.size() - toyWindow);
 }

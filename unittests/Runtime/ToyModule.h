@@ -35,10 +35,16 @@ const llmc_module_desc_t *statefulQuery(uint32_t abiVersion);
 /// The same with a recurrent state, which lies in the sequence's slot.
 const llmc_module_desc_t *recurrentQuery(uint32_t abiVersion);
 
-inline constexpr int64_t toyVocab = 64;
+/// The same over the last toyWindow tokens, which is what its state's descriptor says.
+const llmc_module_desc_t *windowedQuery(uint32_t abiVersion);
 
-/// The logits that both must give after `tokens`.
+inline constexpr int64_t toyVocab = 64;
+inline constexpr int64_t toyWindow = 6;
+
+/// The logits that statefulQuery's and recurrentQuery's must give after `tokens`.
 std::vector<float> toyLogits(const std::vector<int64_t> &tokens);
+/// windowedQuery's.
+std::vector<float> toyWindowLogits(const std::vector<int64_t> &tokens);
 
 } // namespace llmc::test
 

@@ -36,6 +36,10 @@ struct CompilerOptions {
   int64_t maxBatch = 4;
   int64_t maxSeq = 2048;
   int64_t prefillChunk = 512;
+  /// What keys, values and other states of tokens are stored as: f32, f16, bf16 or int8.
+  std::string cacheType = "f32";
+  /// Tokens per block of the block table, a power of two.
+  int64_t blockTokens = 64;
   bool externalWeights = false;
   /// int8: linears whose node allows it (MatMulNBits accuracy level 4) round their
   /// input to int8; f32: none does.

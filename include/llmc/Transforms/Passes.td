@@ -206,6 +206,26 @@ def SpecializePhases : LLMC_ModulePass<"llmc-specialize-phases"> {
     Option<"prefillChunk", "prefill-chunk", "int64_t", "512", "New tokens per sequence and step">];
 }
 
+def AssignCacheTypes : LLMC_FuncPass<"llmc-assign-cache-types"> {
+  let summary = "the element type that states of tokens are stored as";
+  let description = [{
+    States of tokens whose elements are floats of up to 32 bits take the type of the option;
+    fixed states keep theirs. `int8` stands for numbers of i8 with an f32 scale per head and
+    token. Rounding is part of `llm.state_append`, and what attention and `llm.state_load`
+    read are floats again.
+
+    **Requires** stateful functions.
+
+    ```mlir
+    %1 = llm.state_append %s, %k, %n : !llm.state<tensor<2x16xf32>>, tensor<1x2x3x16xf32>, tensor<1xi64>
+    // becomes, with type=int8
+    %1 = llm.state_append %s, %k, %n : !llm.state<tensor<2x16xi8>>, tensor<1x2x3x16xf32>, tensor<1xi64>
+    ```
+  }];
+  let options = [
+    Option<"cacheType", "type", "std::string", "\"f32\"", "f32, f16, bf16 or int8">];
+}
+
 def VerifySpecialized : LLMC_ModulePass<"llmc-verify-specialize"> {
   let summary = "check what may be left after the specialize phase";
 }
@@ -219,7 +239,7 @@ def WidenContractions : LLMC_FuncPass<"llmc-widen-contractions"> {
   let description = [{
     Kernels of products, attention and windows take f32. Operands of floats narrower than
     that are cast, and results cast back; a constant weight's cast is folded into its
-    packing. States of tokens become f32. An `llm.linear` of f64 or of integers becomes an
+    packing. An `llm.linear` of f64 or of integers becomes an
     `llm.matmul`, whose kernel takes any type.
 
     **Requires** the specialize phase. **Ensures** no contraction has floats below f32.

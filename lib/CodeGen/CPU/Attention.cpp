@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "KernelBuilder.h"
+#include "llmc/Dialect/Exec/IR/ProgramSymbols.h"
+#include "llmc/Dialect/Exec/IR/StateLayout.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
@@ -17,19 +19,34 @@ using namespace llmc::llm;
 static constexpr int64_t kTilePositions = 32;
 
 namespace {
-/// Where keys or values of one head of one sequence lie, in elements.
+/// Where keys or values of one head of one sequence lie, in elements, and their scales, in
+/// f32.
 struct CacheAddress {
   Value pointer, blockStride, tokenStride;
+  Value scales = {}, scalesBlockStride = {}; ///< null without scales
 };
 } // namespace
 
-/// Fields of llmc_uk_attention_params in order: 8 pointers, 20 sizes, 2 floats.
+/// Fields of llmc_uk_attention_params in order: 9 pointers, 21 sizes, 2 floats.
 static Type paramsType(OpBuilder &builder) {
   MLIRContext *context = builder.getContext();
-  SmallVector<Type> fields(8, LLVM::LLVMPointerType::get(context));
-  fields.append(20, builder.getI64Type());
+  SmallVector<Type> fields(9, LLVM::LLVMPointerType::get(context));
+  fields.append(21, builder.getI64Type());
   fields.append(2, builder.getF32Type());
   return LLVM::LLVMStructType::getLiteral(context, fields);
+}
+
+/// The microkernel that reads keys and values of a type; none for others.
+static std::optional<Microkernel> findMicrokernel(Type cacheType) {
+  if (cacheType.isF32())
+    return Microkernel::AttentionF32;
+  if (cacheType.isF16())
+    return Microkernel::AttentionF32F16;
+  if (cacheType.isBF16())
+    return Microkernel::AttentionF32BF16;
+  if (cacheType.isInteger(8))
+    return Microkernel::AttentionF32I8;
+  return std::nullopt;
 }
 
 LogicalResult KernelBuilder::lowerAttention(AttentionOp attention, Value root) {
@@ -39,6 +56,16 @@ LogicalResult KernelBuilder::lowerAttention(AttentionOp attention, Value root) {
   Dims query = getDims(attention.getQuery()), dims = getDims(attention.getResult());
   bool hasState = isa<StateType>(attention.getKey().getType());
   Type f32 = builder.getF32Type();
+  auto elementOf = [&](Value source) -> Type {
+    auto state = dyn_cast<StateType>(source.getType());
+    return state ? state.getToken().getElementType() : f32;
+  };
+  Type cacheType = elementOf(attention.getKey());
+  std::optional<Microkernel> microkernel = findMicrokernel(cacheType);
+  if (!microkernel || elementOf(attention.getValue()) != cacheType)
+    return attention.emitError("the CPU back end reads keys and values of f32, f16, bf16 or i8, "
+                               "both of one type, found ")
+           << cacheType << " and " << elementOf(attention.getValue());
 
   // The output may be stored transposed; its strides in the attention's own order.
   Dims outDims = getDims(root), outStrides = contiguousStrides(outDims);
@@ -83,11 +110,19 @@ LogicalResult KernelBuilder::lowerAttention(AttentionOp attention, Value root) {
 
   auto cacheAddress = [&](Value source) -> FailureOr<CacheAddress> {
     if (auto state = dyn_cast<StateType>(source.getType())) {
-      int64_t heads = state.getToken().getDimSize(0), width = state.getToken().getDimSize(1);
-      Value offset = index.mul(kvHead, index.constant(target.blockTokens * width));
-      return CacheAddress{offsetPointer(pointers[source], offset, f32),
-                          index.constant(heads * target.blockTokens * width),
-                          index.constant(width)};
+      int64_t width = state.getToken().getDimSize(1);
+      int64_t bytes = exec::stateBytes(state, target.blockTokens);
+      Value row = index.mul(kvHead, index.constant(target.blockTokens));
+      CacheAddress address{
+          offsetPointer(pointers[source], index.mul(row, index.constant(width)), cacheType),
+          index.constant(bytes / exec::elementBytes(cacheType)), index.constant(width)};
+      if (exec::hasScales(state)) {
+        int64_t scales = exec::scalesOffset(state, target.blockTokens);
+        address.scales =
+            offsetPointer(pointers[source], index.add(row, index.constant(scales / 4)), f32);
+        address.scalesBlockStride = index.constant(bytes / 4);
+      }
+      return address;
     }
     std::optional<StridedView> view = getStridedView(source);
     if (!view || !pointers.contains(view->root))
@@ -145,27 +180,17 @@ LogicalResult KernelBuilder::lowerAttention(AttentionOp attention, Value root) {
   Value params = LLVM::AllocaOp::create(
       builder, loc, LLVM::LLVMPointerType::get(builder.getContext()), type, index.constant(1), 8);
   SmallVector<Value> fields = {qPointer, key->pointer, value->pointer, outPointer,
-                               table,    bias,         sinks,          null};
-  fields.append({index.size(group),
-                 positions,
-                 index.add(past, position0),
-                 total,
-                 index.size(query[3]),
-                 index.size(dims[3]),
-                 index.constant(attention.getCausal()),
-                 index.constant(attention.getWindow()),
-                 index.constant(shift),
-                 index.size(q->strides[1]),
-                 index.size(q->strides[2]),
-                 index.size(outStrides[1]),
-                 index.size(outStrides[2]),
-                 key->blockStride,
-                 key->tokenStride,
-                 value->blockStride,
-                 value->tokenStride,
-                 biasHead,
-                 biasPosition,
-                 zero});
+                               table,    bias,         sinks};
+  for (Value scales : {key->scales, value->scales})
+    fields.push_back(scales ? scales : null);
+  fields.append({index.size(group), positions, index.add(past, position0), total,
+                 index.size(query[3]), index.size(dims[3]), index.constant(attention.getCausal()),
+                 index.constant(attention.getWindow()), index.constant(shift),
+                 index.size(q->strides[1]), index.size(q->strides[2]), index.size(outStrides[1]),
+                 index.size(outStrides[2]), key->blockStride, key->tokenStride, value->blockStride,
+                 value->tokenStride, biasHead, biasPosition});
+  for (Value stride : {key->scalesBlockStride, value->scalesBlockStride})
+    fields.push_back(stride ? stride : zero);
   fields.append({emitter.floatConstant(f32, attention.getScale().convertToDouble()),
                  emitter.floatConstant(f32, attention.getSoftcap().convertToDouble())});
   for (auto [i, field] : llvm::enumerate(fields)) {
@@ -173,6 +198,6 @@ LogicalResult KernelBuilder::lowerAttention(AttentionOp attention, Value root) {
                                         ArrayRef<LLVM::GEPArg>{0, int32_t(i)});
     LLVM::StoreOp::create(builder, loc, field, address);
   }
-  emitter.call(symbolOf(Microkernel::AttentionF32), Type(), params);
+  emitter.call(symbolOf(*microkernel), Type(), params);
   return success();
 }

@@ -19,17 +19,32 @@ static constexpr int64_t kTileRows = 128;
 /// taking one costs nothing against its work.
 static constexpr int64_t kColumnTiles = 16;
 static constexpr int64_t kMaxUnitsPerTile = 8;
+/// Up to which a microkernel reads several streams of weights.
+static constexpr int64_t kFewRows = 4;
 
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-void KernelBuilder::emitEpilogue(Value anchor, Value root, Value bias, Value row0, Value rows,
-                                 Value column0, Value columns, Value biasRow) {
+Value KernelBuilder::makeScratch(int64_t count) {
+  if (overwritten.empty())
+    return {};
+  return LLVM::AllocaOp::create(builder, loc, output.getType(), builder.getF32Type(),
+                                index.constant(count), /*alignment=*/64);
+}
+
+KernelBuilder::ProductPlace KernelBuilder::productPlace(const OutputBlock &block, Value scratch) {
+  if (scratch)
+    return {scratch, block.columns};
+  Value first = index.add(index.mul(block.row0, block.width), block.column0);
+  return {offsetPointer(output, first, builder.getF32Type()), block.width};
+}
+
+void KernelBuilder::emitEpilogue(Value anchor, Value root, Value bias, const OutputBlock &block,
+                                 const ProductPlace &product, Value biasRow) {
   if (root == anchor && !bias)
     return;
   Dims dims = getDims(root);
   Type type = cast<RankedTensorType>(root.getType()).getElementType();
-  Value width = index.size(dims.back());
-  Value position;
+  auto &[row0, rows, column0, columns, width] = block;
   emitter.loop(row0, index.add(row0, rows), [&](Value row) {
     Indices indices = index.delinearize(row, ArrayRef(dims).drop_back());
     indices.push_back(Value());
@@ -37,10 +52,15 @@ void KernelBuilder::emitEpilogue(Value anchor, Value root, Value bias, Value row
     emitter.loop(column0, index.add(column0, columns), [&](Value column) {
       indices.back() = column;
       position = index.add(base, column);
-      // The microkernel left its result where the output goes.
       emitter.bindSource(anchor, [&](ArrayRef<Value>) {
-        Value raw = emitter.load(output, position,
-                                 cast<RankedTensorType>(anchor.getType()).getElementType());
+        Value from = position, pointer = output;
+        if (!overwritten.empty()) {
+          pointer = product.pointer;
+          from = index.add(index.mul(index.sub(row, row0), product.stride),
+                           index.sub(column, column0));
+        }
+        Value raw =
+            emitter.load(pointer, from, cast<RankedTensorType>(anchor.getType()).getElementType());
         if (!bias)
           return raw;
         Indices at{column};
@@ -66,8 +86,8 @@ LogicalResult KernelBuilder::lowerLinear(LinearOp linear, Value root) {
   bool isInt8 = isPacked && inputElement.isUnsignedInteger(8);
   if (!isIntegral && failed(requireF32(linear, {linear.getResult(), root})))
     return failure();
-  if (isIntegral && (!inputElement.isUnsignedInteger(8) ||
-                     !weightType.getElementType().isSignlessInteger(8)))
+  if (isIntegral &&
+      (!inputElement.isUnsignedInteger(8) || !weightType.getElementType().isSignlessInteger(8)))
     return linear.emitError("the CPU back end multiplies ui8 inputs by i8 weights, found ")
            << inputElement << " by " << weightType.getElementType();
   int64_t bits = linear.getBits().value_or(8);
@@ -97,46 +117,69 @@ LogicalResult KernelBuilder::lowerLinear(LinearOp linear, Value root) {
   Value columns = clipped(column0, tileColumns, index.constant(n));
 
   Value width = index.constant(n);
-  Value c = offsetPointer(output, index.add(index.mul(row0, width), column0), builder.getF32Type());
   Value input = pointers[matrix->root], weight = pointers[linear.getWeight()];
   Value depth = index.constant(k);
   Value stride = index.size(matrix->rowStride);
   Value start = index.add(index.size(matrix->offset), index.mul(row0, stride));
-  if (isIntegral) {
-    Value block = index.divide(column0, index.constant(panel));
-    Value packed = offsetBytes(weight, index.mul(block, index.constant(rowBlockBytesI8(k))));
-    emitter.call(symbolOf(Microkernel::LinearU8I8I32), Type(),
-                 {offsetBytes(input, start), stride, packed, c, width, rows, depth, columns});
-  } else if (!isPacked) {
-    Value panels = offsetPointer(weight, index.mul(column0, depth), builder.getF32Type());
-    Value a = offsetPointer(input, start, builder.getF32Type());
-    emitter.call(symbolOf(Microkernel::LinearF32F32F32), Type(),
-                 {a, stride, panels, c, width, rows, depth, columns});
-  } else {
-    int64_t group = *linear.getGroupSize();
-    bool hasZeroPoints = *linear.getPacked();
-    Value block = index.divide(column0, index.constant(panel));
-    Value packed = offsetBytes(
-        weight, index.mul(block, index.constant(rowBlockBytesNBits(bits, k, group, hasZeroPoints))));
-    Value groupSize = index.constant(group), zeroPoints = index.constant(hasZeroPoints);
-    if (isInt8) {
-      // One row of llm.quantize_input: q, scales, sums.
-      int64_t blocks = ceilDiv(k, 32);
-      Value q = offsetBytes(input, start);
-      Value scales = offsetBytes(q, index.constant(32 * blocks));
-      Value sums = offsetBytes(q, index.constant(36 * blocks));
-      Value words = index.divide(stride, index.constant(4));
-      emitter.call(symbolOf(Microkernel::LinearI8I4F32), Type(),
-                   {q, stride, scales, sums, words, packed, c, width, rows, depth, columns,
-                    groupSize, zeroPoints});
-    } else {
+  auto emitBlock = [&](const OutputBlock &out, Value scratch) {
+    auto &[row0, rows, column0, columns, width] = out;
+    ProductPlace product = productPlace(out, scratch);
+    auto &[c, ldc] = product;
+    if (isIntegral) {
+      Value block = index.divide(column0, index.constant(panel));
+      Value packed = offsetBytes(weight, index.mul(block, index.constant(rowBlockBytesI8(k))));
+      emitter.call(symbolOf(Microkernel::LinearU8I8I32), Type(),
+                   {offsetBytes(input, start), stride, packed, c, ldc, rows, depth, columns});
+    } else if (!isPacked) {
+      Value panels = offsetPointer(weight, index.mul(column0, depth), builder.getF32Type());
       Value a = offsetPointer(input, start, builder.getF32Type());
-      emitter.call(symbolOf(bits == 8 ? Microkernel::LinearF32I8F32 : Microkernel::LinearF32I4F32),
-                   Type(),
-                   {a, stride, packed, c, width, rows, depth, columns, groupSize, zeroPoints});
+      emitter.call(symbolOf(Microkernel::LinearF32F32F32), Type(),
+                   {a, stride, panels, c, ldc, rows, depth, columns});
+    } else {
+      int64_t group = *linear.getGroupSize();
+      bool hasZeroPoints = *linear.getPacked();
+      Value block = index.divide(column0, index.constant(panel));
+      Value packed = offsetBytes(
+          weight,
+          index.mul(block, index.constant(rowBlockBytesNBits(bits, k, group, hasZeroPoints))));
+      Value groupSize = index.constant(group), zeroPoints = index.constant(hasZeroPoints);
+      if (isInt8) {
+        // One row of llm.quantize_input: q, scales, sums.
+        int64_t blocks = ceilDiv(k, 32);
+        Value q = offsetBytes(input, start);
+        Value scales = offsetBytes(q, index.constant(32 * blocks));
+        Value sums = offsetBytes(q, index.constant(36 * blocks));
+        Value words = index.divide(stride, index.constant(4));
+        emitter.call(symbolOf(Microkernel::LinearI8I4F32), Type(),
+                     {q, stride, scales, sums, words, packed, c, ldc, rows, depth, columns,
+                      groupSize, zeroPoints});
+      } else {
+        Value a = offsetPointer(input, start, builder.getF32Type());
+        emitter.call(
+            symbolOf(bits == 8 ? Microkernel::LinearF32I8F32 : Microkernel::LinearF32I4F32), Type(),
+            {a, stride, packed, c, ldc, rows, depth, columns, groupSize, zeroPoints});
+      }
     }
+    emitEpilogue(linear.getResult(), root, linear.getBias(), out, product);
+  };
+  if (overwritten.empty()) {
+    emitBlock({row0, rows, column0, columns, width}, Value());
+    return success();
   }
-  emitEpilogue(linear.getResult(), root, linear.getBias(), row0, rows, column0, columns);
+  // Products go through a scratch of at most 32 KiB. For few rows microkernels stream
+  // several units of weights at once; for many they take one after another anyway.
+  Value scratch = makeScratch(std::max(kTileRows * unit, kFewRows * tileColumns));
+  Value hasFewRows = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::sle, rows,
+                                           index.constant(kFewRows));
+  Value blockColumns = arith::SelectOp::create(builder, loc, hasFewRows,
+                                               index.constant(tileColumns), index.constant(unit));
+  Value blocks =
+      index.divide(index.add(columns, index.sub(blockColumns, index.constant(1))), blockColumns);
+  emitter.loop(index.constant(0), blocks, [&](Value i) {
+    Value done = index.mul(i, blockColumns);
+    Value count = index.min(blockColumns, index.sub(columns, done));
+    emitBlock({row0, rows, index.add(column0, done), count, width}, scratch);
+  });
   return success();
 }
 
@@ -181,11 +224,12 @@ LogicalResult KernelBuilder::lowerMatmul(MatmulOp matmul, Value root) {
   Value width = index.size(n);
   Value matrixRow = index.add(
       index.mul(index.linearize(ArrayRef(at).take_front(rank - 2), batch), index.size(m)), row0);
-  Value c = offsetPointer(output, index.add(index.mul(matrixRow, width), column0), f32);
+  OutputBlock out = {matrixRow, rows, column0, columns, width};
+  ProductPlace product = productPlace(out, Value());
   Value depth = index.size(getDims(matmul.getLhs()).back());
   emitter.call(symbolOf(Microkernel::MatmulF32F32F32), Type(),
-               {a, lda, b, bks, bns, c, width, rows, depth, columns});
-  emitEpilogue(matmul.getResult(), root, Value(), matrixRow, rows, column0, columns);
+               {a, lda, b, bks, bns, product.pointer, width, rows, depth, columns});
+  emitEpilogue(matmul.getResult(), root, Value(), out, product);
   return success();
 }
 

@@ -63,6 +63,7 @@ LogicalResult KernelBuilder::lowerExpertLinear(ExpertLinearOp linear, Value root
   int64_t group = isPacked ? int64_t(*linear.getGroupSize()) : 0;
   bool hasZeroPoints = bool(linear.getZeroPoints());
 
+  Value scratch = makeScratch(tileColumns);
   emitter.loop(row0, index.add(row0, rows), [&](Value row) {
     Value expert = emitter.element(linear.getIds(), index.delinearize(row, ids));
     if (expert.getType() != builder.getI64Type())
@@ -71,24 +72,25 @@ LogicalResult KernelBuilder::lowerExpertLinear(ExpertLinearOp linear, Value root
     Value start =
         index.add(index.size(matrix->offset), index.mul(index.divide(row, choices), stride));
     Value a = offsetPointer(pointers[matrix->root], start, builder.getF32Type());
-    Value c =
-        offsetPointer(output, index.add(index.mul(row, width), column0), builder.getF32Type());
+    OutputBlock block = {row, one, column0, columns, width};
+    ProductPlace product = productPlace(block, scratch);
+    auto &[c, ldc] = product;
     if (isPacked) {
       int64_t blockBytes = rowBlockBytesNBits(4, k, group, hasZeroPoints);
-      Value block = index.add(index.mul(expert, index.constant(ceilDiv(n, panel))),
+      Value first = index.add(index.mul(expert, index.constant(ceilDiv(n, panel))),
                               index.divide(column0, index.constant(panel)));
-      Value packed = offsetBytes(weight, index.mul(block, index.constant(blockBytes)));
+      Value packed = offsetBytes(weight, index.mul(first, index.constant(blockBytes)));
       emitter.call(symbolOf(Microkernel::LinearF32I4F32), Type(),
-                   {a, stride, packed, c, width, one, depth, columns, index.constant(group),
+                   {a, stride, packed, c, ldc, one, depth, columns, index.constant(group),
                     index.constant(hasZeroPoints)});
     } else {
       Value first = index.mul(expert, index.constant(ceilDiv(n, panel) * panel));
       Value panels =
           offsetPointer(weight, index.mul(index.add(first, column0), depth), builder.getF32Type());
       emitter.call(symbolOf(Microkernel::LinearF32F32F32), Type(),
-                   {a, stride, panels, c, width, one, depth, columns});
+                   {a, stride, panels, c, ldc, one, depth, columns});
     }
-    emitEpilogue(linear.getResult(), root, linear.getBias(), row, one, column0, columns, expert);
+    emitEpilogue(linear.getResult(), root, linear.getBias(), block, product, expert);
   });
   return success();
 }

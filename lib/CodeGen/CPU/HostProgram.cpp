@@ -7,6 +7,7 @@
 #include "HostProgram.h"
 #include "ElementEmitter.h"
 #include "llmc-c/ModuleABI.h"
+#include "llmc/Dialect/Exec/IR/Places.h"
 #include "llmc/Dialect/Exec/IR/ProgramSymbols.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -153,7 +154,8 @@ void EntryBuilder::bindPlaces() {
 }
 
 void EntryBuilder::emitDispatch(exec::DispatchOp dispatch) {
-  const LoweredKernel &kernel = kernels.find(dispatch.getKernel())->second;
+  std::string name = kernelName(dispatch.getKernel(), exec::getOverwrittenInputs(dispatch));
+  const LoweredKernel &kernel = kernels.find(name)->second;
   SmallVector<Value> arguments;
   for (Value input : dispatch.getInputs())
     arguments.push_back(places.lookup(input));
@@ -179,7 +181,7 @@ void EntryBuilder::emitDispatch(exec::DispatchOp dispatch) {
   scf::ConditionOp::create(builder, loc, more, tile);
   Block *body = builder.createBlock(&loop.getAfter(), {}, i64, loc);
   arguments.push_back(body->getArgument(0));
-  func::CallOp::create(builder, loc, dispatch.getKernel(), TypeRange{}, arguments);
+  func::CallOp::create(builder, loc, name, TypeRange{}, arguments);
   scf::YieldOp::create(builder, loc);
 }
 
@@ -263,7 +265,8 @@ LogicalResult cpu::lowerProgram(exec::ProgramOp program, ModuleOp module,
     auto dispatch = dyn_cast<exec::DispatchOp>(op);
     if (!dispatch)
       continue;
-    for (const std::string &symbol : kernels.find(dispatch.getKernel())->second.symbols)
+    std::string name = kernelName(dispatch.getKernel(), exec::getOverwrittenInputs(dispatch));
+    for (const std::string &symbol : kernels.find(name)->second.symbols)
       if (!known.contains(symbol))
         return dispatch.emitError("the size '")
                << symbol << "' follows from no input of phase " << program.getSymName();

@@ -35,8 +35,11 @@ public:
 
   // Bound by lowerKernel before lower().
   llvm::DenseMap<mlir::Value, mlir::Value> pointers; ///< block argument -> ptr
-  llvm::SmallVector<mlir::Value> outputs;            ///< of those yielded values that are tensors
-  mlir::Value output;                                ///< the first of them, if any
+  /// Block arguments in whose place the result lies: their element at `position` is read
+  /// from there. They are in no other map.
+  llvm::SmallVector<mlir::BlockArgument> overwritten;
+  llvm::SmallVector<mlir::Value> outputs; ///< of those yielded values that are tensors
+  mlir::Value output;                     ///< the first of them, if any
   mlir::Value blockTable, blockStride, slots, tile;
   DimExpr tiles = 1; ///< result
 
@@ -49,9 +52,16 @@ private:
   mlir::LogicalResult lowerStateStore(llm::StateStoreOp store);
   /// Elements of what is loaded from a state come from the state itself.
   void bindStateLoads();
-  /// Where token `position` of a sequence and head begins in a state, in elements.
-  mlir::Value tokenOffset(llm::StateType state, mlir::Value sequence, mlir::Value head,
-                          mlir::Value position);
+  /// Where a token of a sequence and head lies in a state.
+  struct TokenPlace {
+    mlir::Value channels; ///< the first, in elements from the state's beginning
+    mlir::Value scale;    ///< in f32 from there; null where the state has no scales
+  };
+  TokenPlace tokenPlace(llm::StateType state, mlir::Value sequence, mlir::Value head,
+                        mlir::Value position);
+  /// Rounds row `at` of the tokens to int8, by way of `row`, a place for its channels.
+  void storeScaled(llm::StateAppendOp append, llvm::ArrayRef<mlir::Value> at,
+                   const TokenPlace &place, mlir::Value row);
   /// Where a sequence's tensor begins in a fixed state, in elements.
   mlir::Value slotOffset(llm::StateType state, mlir::Value sequence);
   // Rows.cpp
@@ -76,11 +86,23 @@ private:
   mlir::LogicalResult lowerLinear(llm::LinearOp linear, mlir::Value root);
   mlir::LogicalResult lowerMatmul(llm::MatmulOp matmul, mlir::Value root);
   mlir::LogicalResult lowerMatmulRows(llm::MatmulOp matmul);
-  /// Applies bias and the operations between `anchor` and `root` to the tile
-  /// [row0, row0 + rows) x [column0, column0 + columns) of the output matrix. The bias is a
-  /// vector, or row `biasRow` of a matrix.
-  void emitEpilogue(mlir::Value anchor, mlir::Value root, mlir::Value bias, mlir::Value row0,
-                    mlir::Value rows, mlir::Value column0, mlir::Value columns,
+  /// A block [row0, row0 + rows) x [column0, column0 + columns) of an output matrix of
+  /// `width` columns.
+  struct OutputBlock {
+    mlir::Value row0, rows, column0, columns, width;
+  };
+  /// Where a microkernel leaves its product for the epilogue, in elements of 4 bytes: at
+  /// the output's place or, where that holds an operand of the epilogue, beside it.
+  struct ProductPlace {
+    mlir::Value pointer, stride;
+  };
+  /// A function's place for products of `count` elements; null where they go to the output.
+  mlir::Value makeScratch(int64_t count);
+  ProductPlace productPlace(const OutputBlock &block, mlir::Value scratch);
+  /// Applies bias and the operations between `anchor` and `root` to the block. The bias is
+  /// a vector, or row `biasRow` of a matrix.
+  void emitEpilogue(mlir::Value anchor, mlir::Value root, mlir::Value bias,
+                    const OutputBlock &block, const ProductPlace &product,
                     mlir::Value biasRow = {});
   // ExpertLinear.cpp
   mlir::LogicalResult lowerExpertLinear(llm::ExpertLinearOp linear, mlir::Value root);
@@ -89,6 +111,8 @@ private:
   // Attention.cpp
   mlir::LogicalResult lowerAttention(llm::AttentionOp attention, mlir::Value root);
 
+  /// The elements of an embedding's table come from f32 panels.
+  void bindPanels(mlir::Value table);
   /// Where a value in memory, or a reshape of one, begins; null for others.
   mlir::Value memoryOf(mlir::Value value);
   mlir::Value offsetPointer(mlir::Value pointer, mlir::Value elements, mlir::Type type);
@@ -102,6 +126,7 @@ private:
   mlir::OpBuilder &builder;
   mlir::Location loc;
   const KernelTarget &target;
+  mlir::Value position; ///< in the result's memory, of the element being computed
   IndexEmitter index;
   ElementEmitter emitter;
 };

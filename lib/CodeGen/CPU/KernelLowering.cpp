@@ -6,6 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "KernelLowering.h"
 #include "KernelBuilder.h"
+#include "llmc/Analysis/InPlace.h"
+#include "llmc/Dialect/Exec/IR/ProgramSymbols.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "llvm/ADT/SetVector.h"
 #include <set>
@@ -46,8 +48,15 @@ static std::vector<std::string> collectSymbols(exec::KernelOp kernel) {
   return symbols.takeVector();
 }
 
-FailureOr<LoweredKernel> cpu::lowerKernel(exec::KernelOp kernel, ModuleOp module,
-                                          const KernelTarget &target) {
+std::string cpu::kernelName(StringRef kernel, ArrayRef<unsigned> overwritten) {
+  std::string name = kernel.str();
+  for (unsigned input : overwritten)
+    name += "_over_" + std::to_string(input);
+  return name;
+}
+
+FailureOr<LoweredKernel> cpu::lowerKernel(exec::KernelOp kernel, ArrayRef<unsigned> overwritten,
+                                          ModuleOp module, const KernelTarget &target) {
   LoweredKernel lowered;
   lowered.symbols = collectSymbols(kernel);
   Block &body = kernel.getBody().front();
@@ -66,8 +75,8 @@ FailureOr<LoweredKernel> cpu::lowerKernel(exec::KernelOp kernel, ModuleOp module
     types.append({pointer, i64, pointer});
   types.append(lowered.symbols.size(), i64);
   types.push_back(i64);
-  auto function =
-      func::FuncOp::create(builder, loc, kernel.getSymName(), builder.getFunctionType(types, {}));
+  auto function = func::FuncOp::create(builder, loc, kernelName(kernel.getSymName(), overwritten),
+                                       builder.getFunctionType(types, {}));
   function.setPrivate();
   for (unsigned i = 0; i < numPointers; ++i)
     function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(), builder.getUnitAttr());
@@ -89,8 +98,14 @@ FailureOr<LoweredKernel> cpu::lowerKernel(exec::KernelOp kernel, ModuleOp module
     symbols[name] = entry->getArgument(next++);
 
   KernelBuilder lowering(kernel, builder, target, symbols);
+  // Others are empty where they lie at the same place: reading them needs no care.
+  SmallVector<BlockArgument> overwritable = getOverwritableArguments(yield.getValues().front());
   for (BlockArgument argument : body.getArguments())
-    lowering.pointers[argument] = entry->getArgument(argument.getArgNumber());
+    if (llvm::is_contained(overwritten, argument.getArgNumber()) &&
+        llvm::is_contained(overwritable, argument))
+      lowering.overwritten.push_back(argument);
+    else
+      lowering.pointers[argument] = entry->getArgument(argument.getArgNumber());
   lowering.outputs = outputs;
   lowering.output = outputs.empty() ? Value() : outputs.front();
   lowering.blockTable = blockTable;
@@ -109,7 +124,15 @@ LogicalResult KernelBuilder::lower() {
     if (isa<RankedTensorType>(value.getType()))
       emitter.bindBuffer(value, pointer);
   Block &body = kernel.getBody().front();
+  for (BlockArgument argument : overwritten)
+    emitter.bindSource(argument, [this, argument](ArrayRef<Value>) {
+      Type type = cast<RankedTensorType>(argument.getType()).getElementType();
+      return emitter.load(output, position, type);
+    });
   bindStateLoads();
+  for (auto embedding : body.getOps<EmbeddingOp>())
+    if (embedding->hasAttr(exec::kPanelsAttr))
+      bindPanels(embedding.getTable());
   // A reshape of a buffer is the same memory: no index arithmetic.
   for (auto reshape : body.getOps<ReshapeOp>())
     if (Value pointer = memoryOf(reshape))
@@ -152,6 +175,18 @@ LogicalResult KernelBuilder::lower() {
   if (isa<RMSNormOp, LayerNormOp, SoftmaxOp>(op))
     return lowerRows(op);
   return lowerPointwise(root);
+}
+
+void KernelBuilder::bindPanels(Value table) {
+  Value pointer = pointers.lookup(table);
+  Value columns = index.size(getDims(table)[1]);
+  emitter.bindSource(table, [this, pointer, columns](ArrayRef<Value> indices) {
+    Value width = index.constant(panelWidthF32(target.level));
+    // [panel][column][row in the panel], each panel `width` rows.
+    Value panel = index.divide(indices[0], width), lane = index.remainder(indices[0], width);
+    Value line = index.add(index.mul(panel, columns), indices[1]);
+    return emitter.load(pointer, index.add(index.mul(line, width), lane), builder.getF32Type());
+  });
 }
 
 Value KernelBuilder::memoryOf(Value value) {

@@ -9,6 +9,10 @@
 // symbols..., tile)` that computes one tile of its output. How a kernel is cut
 // into tiles depends on its shapes only, never on the number of threads.
 //
+// Where a plan puts a result over inputs, the kernel has a variant that reads their
+// elements through the result's pointer, right before it writes them: so no two pointers
+// of a kernel ever lead to memory that one of them writes, and all are `noalias`.
+//
 //===----------------------------------------------------------------------===//
 #ifndef LLMC_LIB_CODEGEN_CPU_KERNELLOWERING_H
 #define LLMC_LIB_CODEGEN_CPU_KERNELLOWERING_H
@@ -34,10 +38,15 @@ struct KernelTarget {
   int64_t blockTokens; ///< tokens per cache block, a power of two
 };
 
-/// Adds the kernel's function to `module`. Emits a diagnostic and fails for what
-/// has no code yet (element types that microkernels do not take).
-mlir::FailureOr<LoweredKernel> lowerKernel(exec::KernelOp kernel, mlir::ModuleOp module,
-                                           const KernelTarget &target);
+/// The name of the function for `kernel` with its result over these inputs.
+std::string kernelName(llvm::StringRef kernel, llvm::ArrayRef<unsigned> overwritten);
+
+/// Adds the kernel's function to `module`; its result lies where the inputs `overwritten`
+/// do. Emits a diagnostic and fails for what has no code yet (element types that
+/// microkernels do not take).
+mlir::FailureOr<LoweredKernel> lowerKernel(exec::KernelOp kernel,
+                                           llvm::ArrayRef<unsigned> overwritten,
+                                           mlir::ModuleOp module, const KernelTarget &target);
 
 } // namespace llmc::cpu
 

@@ -83,8 +83,9 @@ LogicalResult KernelBuilder::lowerCumulative(CumulativeOp op) {
       if (op.getReverse())
         place = index.sub(index.sub(size, index.constant(1)), i);
       at[axis] = place;
+      position = index.linearize(at, dims);
       Value after = emitter.binary(kind, before, emitter.element(op.getInput(), at), false);
-      emitter.store(output, index.linearize(at, dims), type, op.getExclusive() ? before : after);
+      emitter.store(output, position, type, op.getExclusive() ? before : after);
       return after;
     });
   });
@@ -134,7 +135,8 @@ LogicalResult KernelBuilder::lowerScatterElements(ScatterElementsOp op) {
     Value size = index.size(dims[axis]);
     emitter.loop(index.constant(0), size, [&](Value i) {
       at[axis] = i;
-      emitter.store(output, index.linearize(at, dims), type, emitter.element(op.getInput(), at));
+      position = index.linearize(at, dims);
+      emitter.store(output, position, type, emitter.element(op.getInput(), at));
     });
     // Updates may have fewer lines.
     Value covered = arith::ConstantOp::create(builder, loc, builder.getBoolAttr(true));
@@ -186,7 +188,8 @@ LogicalResult KernelBuilder::lowerScatterND(ScatterNDOp op) {
     forEachOfRow([&](Value column, ArrayRef<Value> rest) {
       Indices source(at);
       source.append(rest.begin(), rest.end());
-      emitter.store(output, index.add(base, column), type, emitter.element(op.getInput(), source));
+      position = index.add(base, column);
+      emitter.store(output, position, type, emitter.element(op.getInput(), source));
     });
   });
   emitter.loop(index.constant(0), index.size(product(places)), [&](Value number) {

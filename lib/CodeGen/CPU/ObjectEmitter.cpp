@@ -9,6 +9,7 @@
 #include "KernelLowering.h"
 #include "llmc-c/ModuleABI.h"
 #include "llmc/CodeGen/CPU/CodeGen.h"
+#include "llmc/Dialect/Exec/IR/Places.h"
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
 #include "mlir/Conversion/ControlFlowToLLVM/ControlFlowToLLVM.h"
 #include "mlir/Conversion/FuncToLLVM/ConvertFuncToLLVMPass.h"
@@ -22,6 +23,8 @@
 #include "mlir/Target/LLVMIR/Export.h"
 #include "mlir/Transforms/Passes.h"
 #include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/IR/InstIterator.h"
+#include "llvm/IR/Instructions.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
 #include "llvm/IR/Verifier.h"
@@ -59,12 +62,19 @@ std::unique_ptr<llvm::Module> cpu::lowerToLLVM(ModuleOp module, IsaLevel level,
   KernelTarget target{level, properties.blockTokens};
   llvm::StringMap<LoweredKernel> kernels;
   bool failedAny = false;
-  for (auto kernel : module.getOps<exec::KernelOp>()) {
-    FailureOr<LoweredKernel> lowered = lowerKernel(kernel, *code, target);
-    if (succeeded(lowered))
-      kernels[kernel.getSymName()] = *lowered;
-    failedAny |= failed(lowered);
-  }
+  SymbolTable symbols(module);
+  for (auto program : module.getOps<exec::ProgramOp>())
+    for (auto dispatch : program.getOps<exec::DispatchOp>()) {
+      SmallVector<unsigned> overwritten = exec::getOverwrittenInputs(dispatch);
+      auto [entry, isNew] = kernels.try_emplace(kernelName(dispatch.getKernel(), overwritten));
+      if (!isNew)
+        continue;
+      auto kernel = symbols.lookup<exec::KernelOp>(dispatch.getKernel());
+      FailureOr<LoweredKernel> lowered = lowerKernel(kernel, overwritten, *code, target);
+      if (succeeded(lowered))
+        entry->second = *lowered;
+      failedAny |= failed(lowered);
+    }
   if (failedAny)
     return nullptr;
   for (auto program : module.getOps<exec::ProgramOp>())
@@ -93,6 +103,17 @@ std::unique_ptr<llvm::Module> cpu::lowerToLLVM(ModuleOp module, IsaLevel level,
 
 /// Marks generated functions so that microkernels of the same level inline into
 /// them, and every call of one as to be inlined.
+/// The processor has no instruction for it.
+static bool roundsDoubleToHalf(const llvm::Module &module) {
+  for (const llvm::Function &function : module)
+    for (const llvm::Instruction &instruction : llvm::instructions(function))
+      if (llvm::isa<llvm::FPTruncInst>(instruction) &&
+          instruction.getType()->getScalarType()->isHalfTy() &&
+          instruction.getOperand(0)->getType()->getScalarType()->isDoubleTy())
+        return true;
+  return false;
+}
+
 static void setAttributes(llvm::Module &module, cpu::IsaLevel level) {
   for (llvm::Function &function : module) {
     if (function.isDeclaration())
@@ -145,8 +166,9 @@ LogicalResult cpu::emitObject(llvm::Module &module, IsaLevel level, Location loc
   (*kernels)->setDataLayout(module.getDataLayout());
   // Called by instruction selection only, when linking is over.
   constexpr const char *kRoundToHalf = "__truncdfhf2";
-  module.getOrInsertFunction(kRoundToHalf, llvm::Type::getHalfTy(module.getContext()),
-                             llvm::Type::getDoubleTy(module.getContext()));
+  if (roundsDoubleToHalf(module))
+    module.getOrInsertFunction(kRoundToHalf, llvm::Type::getHalfTy(module.getContext()),
+                               llvm::Type::getDoubleTy(module.getContext()));
   if (llvm::Linker::linkModules(module, std::move(*kernels), llvm::Linker::Flags::LinkOnlyNeeded))
     return emitError(loc, "cannot link the microkernels");
   llvm::internalizeModule(module, [&](const llvm::GlobalValue &value) {

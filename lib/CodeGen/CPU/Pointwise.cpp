@@ -45,7 +45,8 @@ LogicalResult KernelBuilder::lowerPointwise(Value root) {
     emitter.loop(index.constant(0), width, [&](Value column) {
       if (inner)
         indices[inner - 1] = column;
-      emitter.store(output, index.add(base, column), type, emitter.element(root, indices));
+      position = index.add(base, column);
+      emitter.store(output, position, type, emitter.element(root, indices));
     });
   });
   return success();

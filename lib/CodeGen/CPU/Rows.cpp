@@ -46,8 +46,10 @@ LogicalResult KernelBuilder::lowerRows(Operation *op) {
   emitter.loop(begin, end, [&](Value row) {
     Indices indices = index.delinearize(row, ArrayRef(dims).drop_back());
     indices.push_back(Value());
+    Value base = index.mul(row, columns);
     auto x = [&](Value column) {
       indices.back() = column;
+      position = index.add(base, column);
       return emitter.element(input, indices);
     };
     auto sum = [&](llvm::function_ref<Value(Value)> term) {
@@ -92,7 +94,6 @@ LogicalResult KernelBuilder::lowerRows(Operation *op) {
         return mul(emitter.math("exp", sub(x(column), largest)), scale);
       };
     }
-    Value base = index.mul(row, columns);
     emitter.loop(index.constant(0), columns, [&](Value column) {
       Value value = element(column);
       emitter.store(output, index.add(base, column), type, value);

@@ -7,6 +7,7 @@
 #include "FusionPlan.h"
 #include "llmc/Analysis/Layout.h"
 #include "llmc/Conversion/Passes.h"
+#include "llmc/Dialect/Exec/IR/ProgramSymbols.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -69,6 +70,8 @@ StringAttr ModuleTables::weight(ConstantOp constant, OpOperand *use) {
 template <typename Linear>
 StringAttr ModuleTables::weightOf(Linear linear, ConstantOp constant, OpOperand *use) {
   bool isMatrix = linear && use->get() == linear.getWeight();
+  bool isTied = use->getOwner()->hasAttr(exec::kPanelsAttr) &&
+                use->get() == cast<EmbeddingOp>(use->getOwner()).getTable();
   NamedAttrList attributes;
   exec::WeightLayout layout = exec::WeightLayout::dense;
   auto value = [](Value v) { return v.getDefiningOp<ConstantOp>().getValue(); };
@@ -82,14 +85,14 @@ StringAttr ModuleTables::weightOf(Linear linear, ConstantOp constant, OpOperand 
     ShapedType type = constant.getValue().getShapedType(); // [.., outputs, groups, blob]
     attributes.set("outputs", number(type.getDimSize(type.getRank() - 3)));
     attributes.set("group_size", number(*linear.getGroupSize()));
-  } else if (isMatrix) {
+  } else if (isMatrix || isTied) {
     layout = exec::WeightLayout::panels;
     ShapedType type = constant.getValue().getShapedType();
     int64_t last = type.getRank() - 1;
-    bool transposed = linear.getTransposed();
+    bool transposed = isTied || linear.getTransposed();
     attributes.set("columns", number(type.getDimSize(transposed ? last : last - 1)));
     attributes.set("outputs", number(type.getDimSize(transposed ? last - 1 : last)));
-    if (linear.getTransposed())
+    if (transposed)
       attributes.set("transposed", builder.getUnitAttr());
   }
   attributes.set("layout", exec::WeightLayoutAttr::get(builder.getContext(), layout));
@@ -274,7 +277,7 @@ void ProgramBuilder::dispatch(ValueRange roots) {
         loaded = exec::LoadWeightOp::create(builder, loc, source.getType(), name);
       inputs.push_back(loaded);
     } else {
-      inputs.push_back(lookup(source));
+      inputs.push_back(lookupOrLoad(source));
     }
   }
   for (Operation *op : body)
@@ -396,6 +399,36 @@ void separateWeights(func::FuncOp func) {
   llvm::for_each(func.getOps<ExpertLinearOp>(), separate);
 }
 
+/// The float matrices of `outputs x columns` that linears of the module read: they are in
+/// the artifact as panels.
+DenseSet<Attribute> collectPanels(ModuleOp module) {
+  DenseSet<Attribute> panels;
+  module.walk([&](LinearOp linear) {
+    ConstantOp constant = getWeight(linear.getWeight());
+    if (!constant || linear.getBits() || !linear.getTransposed())
+      return;
+    ShapedType type = constant.getValue().getShapedType();
+    Type element = type.getElementType();
+    if (type.getRank() == 2 && (element.isF32() || element.isF16() || element.isBF16()))
+      panels.insert(constant.getValue());
+  });
+  return panels;
+}
+
+/// Lets embeddings look up rows in the panels of a linear with the same matrix (tied
+/// weights): it is stored once.
+void tieEmbeddings(func::FuncOp func, const DenseSet<Attribute> &panels) {
+  for (auto embedding : func.getOps<EmbeddingOp>()) {
+    auto constant = embedding.getTable().getDefiningOp<ConstantOp>();
+    if (!constant || embedding.getBits() || !panels.contains(constant.getValue()))
+      continue;
+    // A constant of its own: other uses may read the matrix by rows.
+    OpBuilder builder(constant);
+    embedding.getTableMutable().assign(builder.clone(*constant)->getResult(0));
+    embedding->setAttr(exec::kPanelsAttr, builder.getUnitAttr());
+  }
+}
+
 /// Gives each n-bit linear with int8 activations the rounded input, made once for
 /// all linears that share it.
 void quantizeInputs(func::FuncOp func) {
@@ -418,12 +451,14 @@ struct ConvertLLMToExec : llmc::impl::ConvertLLMToExecBase<ConvertLLMToExec> {
   void runOnOperation() override {
     ModuleTables tables(getOperation());
     SmallVector<func::FuncOp> functions(getOperation().getOps<func::FuncOp>());
+    DenseSet<Attribute> panels = collectPanels(getOperation());
     for (func::FuncOp func : functions) {
       for (Operation &op : func.front())
         if (!hasKernel(&op)) {
           op.emitError("there is no kernel for ") << op.getName().getStringRef();
           return signalPassFailure();
         }
+      tieEmbeddings(func, panels);
       separateWeights(func);
       quantizeInputs(func);
       if (failed(ProgramBuilder(func, tables).build()))

@@ -22,13 +22,19 @@ struct Window {
 };
 } // namespace
 
-/// An attribute with an entry per dimension; 1 where it is absent.
+/// What strides, dilations and pads are at most: a product of two is a number.
+static constexpr int64_t kMaxStep = int64_t(1) << 30;
+
+/// An attribute with an entry per dimension; `missing` where it is absent.
 static SmallVector<int64_t> perDimension(Node &n, StringRef name, size_t count, int64_t missing) {
   SmallVector<int64_t> values = n.intsAttr(name);
   if (values.empty())
     values.assign(count, missing);
   if (!n.failed() && values.size() != count)
     n.fail(name + " has " + Twine(values.size()) + " entries, expected " + Twine(count));
+  for (int64_t value : values)
+    if (!n.failed() && (value < -kMaxStep || value > kMaxStep))
+      n.fail(name + " of " + Twine(value) + " make no sense");
   return values;
 }
 
@@ -59,8 +65,8 @@ static Window readWindow(Node &n, ArrayRef<int64_t> sizes, ArrayRef<DimExpr> spa
   window.overhang.assign(rank, 0);
   std::string mode = n.stringAttr("auto_pad", "NOTSET");
   for (size_t i = 0; i < rank && !n.failed(); ++i)
-    if (window.strides[i] < 1 || window.dilations[i] < 1 || sizes[i] < 1)
-      n.fail("window, strides and dilations must be positive");
+    if (window.strides[i] < 1 || window.dilations[i] < 1 || sizes[i] < 1 || sizes[i] > kMaxStep)
+      n.fail("window, strides and dilations must be positive, and below 2^30");
   if (spatial.size() != rank)
     n.fail("a window of " + Twine(rank) + " dimensions over " + llm::formatDims(spatial));
   if (n.failed())
@@ -228,6 +234,8 @@ static void convTransposeOp(Node &n) {
   SmallVector<int64_t> extra = perDimension(n, "output_padding", rank, 0);
   SmallVector<int64_t> shape = n.intsAttr("output_shape");
   std::string mode = n.stringAttr("auto_pad", "NOTSET");
+  if (!n.failed() && llvm::any_of(strides, [](int64_t stride) { return stride < 1; }))
+    n.fail("strides must be positive");
   if (!n.failed() && (dims.size() != rank + 2 || groups < 1))
     n.fail("a kernel of " + Twine(rank) + " dimensions over " + llm::formatDims(dims));
   if (shape.size() == rank + 2)

@@ -29,6 +29,10 @@ void Emitter::requireEqual(const DimExpr &a, const DimExpr &b, const Twine &what
 }
 
 Operation *Emitter::createInferred(InferFn infer, OperationState &state) {
+  if (llvm::is_contained(state.operands, Value()))
+    fail("an input is missing");
+  if (hasFailed)
+    return nullptr;
   std::string message;
   LogicalResult result = failure();
   SmallVector<Type> types;
@@ -57,7 +61,9 @@ bool Emitter::checkSize(RankedTensorType type) {
   for (int64_t size : type.getShape()) {
     if (ShapedType::isDynamic(size))
       continue;
-    if (size < 0 || __builtin_mul_overflow(count, size, &count) || count > symbols.maxElements) {
+    // Beside a 0, too: strides are products of the other sizes.
+    if (size < 0 || __builtin_mul_overflow(count, std::max<int64_t>(size, 1), &count) ||
+        count > symbols.maxElements) {
       fail("gives dimensions without sense: " + llm::formatDims(llm::getDims(type)));
       return false;
     }
@@ -204,6 +210,11 @@ Value Emitter::slice(Value x, int64_t axis, const DimExpr &start, const DimExpr 
     return {};
   Dims starts(rank(x), 0), result = dims(x);
   SmallVector<int64_t> steps(rank(x), 1);
+  if (DimExpr::less(start, 0) == true || DimExpr::less(result[axis], start + count) == true) {
+    fail("takes " + count.str() + " elements from " + start.str() + " on of " +
+         llm::formatDims(result));
+    return {};
+  }
   starts[axis] = start;
   result[axis] = count;
   return make<llm::SliceOp>(llm::makeTensorType(result, elementTypeOf(x)), x,

@@ -157,6 +157,9 @@ void GraphWalk::importNodes(const NodeList &nodes, Scope &scope) {
           "the graph has a cycle through the nodes " + names);
   }
   bool isGraph = hasUniqueOutputs(nodes, scope) && cyclic.empty();
+  // Branches and functions of a loop's body are unrolled, too.
+  if (isGraph && iterationDepth > 0 && !nodes.empty())
+    isGraph = countUnrolled(nodes.size(), nodeName(nodes[0], 0, scope.prefix));
   if (isGraph)
     for (int i : order)
       importNode(nodes[i], i, scope);
@@ -296,18 +299,25 @@ bool GraphWalk::importInline(const GraphProto &graph, Scope &outer, SmallVectorI
   return branchResults(graph, scope, results);
 }
 
-bool GraphWalk::importIteration(const GraphProto &body, Scope &outer, StringRef name,
-                                SmallVectorImpl<Value> &results, ValueRange arguments) {
+bool GraphWalk::countUnrolled(int64_t count, const Twine &name) {
   // Bounds what a small file can unfold to.
   constexpr int64_t kMaxUnrolledNodes = 200'000;
-  unrolledNodes += body.node_size();
-  if (unrolledNodes > kMaxUnrolledNodes) {
-    error(locationOf(name.str()), "node '" + name + "': not supported: loops of more than " +
-                                      Twine(kMaxUnrolledNodes) + " nodes when unrolled");
+  unrolledNodes += count;
+  if (unrolledNodes <= kMaxUnrolledNodes)
+    return true;
+  error(locationOf(name.str()), "node '" + name + "': not supported: loops of more than " +
+                                    Twine(kMaxUnrolledNodes) + " nodes when unrolled");
+  return false;
+}
+
+bool GraphWalk::importIteration(const GraphProto &body, Scope &outer, StringRef name,
+                                SmallVectorImpl<Value> &results, ValueRange arguments) {
+  if (!countUnrolled(1, name))
     return false;
-  }
   std::string prefix = std::exchange(outer.prefix, (name + "/").str());
+  ++iterationDepth;
   bool succeeded = importInline(body, outer, results, arguments);
+  --iterationDepth;
   outer.prefix = std::move(prefix);
   return succeeded;
 }

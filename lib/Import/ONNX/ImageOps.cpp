@@ -15,9 +15,10 @@ using llm::ReduceKind;
 /// [N, C, H, W] of a node that moves blocks of pixels.
 static std::optional<Dims> blockDims(Node &n) {
   Dims dims = n.dims(n.input(0));
-  if (dims.size() == 4 && n.intAttr("blocksize", 0) > 0)
+  int64_t block = n.intAttr("blocksize", 0);
+  if (dims.size() == 4 && block > 0 && block < (int64_t(1) << 30))
     return dims;
-  n.fail("blocks of " + Twine(n.intAttr("blocksize", 0)) + " pixels of " + llm::formatDims(dims));
+  n.fail("blocks of " + Twine(block) + " pixels of " + llm::formatDims(dims));
   return std::nullopt;
 }
 
@@ -247,6 +248,8 @@ Value Resize::weighted(Value x, const ResizeAxis &axis, Value at) {
     weight = n.select(inside, weight, mul(weight, 0.0));
     total = total ? add(total, weight) : weight;
   }
+  if (n.failed())
+    return {};
   Value result;
   Dims shape(n.rank(x), 1);
   shape[axis.axis] = axis.to;
@@ -282,6 +285,8 @@ void Resize::run() {
     if (way->from == way->to && transformation != "tf_crop_and_resize")
       continue;
     Value at = coordinates(*way);
+    if (n.failed())
+      return;
     if (transformation == "tf_crop_and_resize") {
       Dims shape(n.rank(x), 1);
       shape[axis] = way->to;

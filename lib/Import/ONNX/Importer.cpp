@@ -85,7 +85,11 @@ bool ModelImporter::readInput(const ValueInfoProto &input) {
   }
   std::string problem;
   std::optional<Dims> dims = symbols.inputDims(file->proto().graph(), input, problem);
-  if (dims && llm::product(*dims).bounds().lower > options.maxElements)
+  // A symbol and a 0 count as 1: the other sizes are multiplied for strides.
+  DimExpr fixed = 1;
+  for (const DimExpr &dim : dims.value_or(llm::Dims()))
+    fixed = fixed * DimExpr(std::max<int64_t>(1, dim.constant().value_or(1)));
+  if (dims && *fixed.constant() > options.maxElements)
     problem = "dimensions without sense: " + llm::formatDims(*dims);
   if (!problem.empty()) {
     error("input '" + name + "': " + problem);

@@ -38,7 +38,9 @@ static Value integerProduct(Node &n, Value a, Value b, Value aZeroPoint, Value b
   for (Value operand : {a, b})
     if (Type type = n.elementTypeOf(operand); type && !type.isInteger(8))
       n.fail("an operand is not of 8-bit integers");
-  return numpyMatmul(n, widen(n, a, aZeroPoint, 2), widen(n, b, bZeroPoint, 1));
+  // One after the other: compilers differ in the order of arguments.
+  Value left = widen(n, a, aZeroPoint, 2), right = widen(n, b, bZeroPoint, 1);
+  return numpyMatmul(n, left, right);
 }
 
 /// A scale beside the columns of a product; `axisFromEnd` as for zero points.

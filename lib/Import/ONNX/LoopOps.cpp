@@ -76,6 +76,9 @@ bool Loop::checkSignature() {
     n.fail("its body has " + Twine(body.input_size()) + " inputs and " + Twine(body.output_size()) +
            " outputs for " + Twine(numCarried) + " carried values and " + Twine(n.numOutputs()) +
            " outputs");
+  for (int i = 0; i < numCarried; ++i)
+    if (!n.input(2 + i))
+      n.fail("carried value " + Twine(i) + " is missing");
   return !n.failed();
 }
 
@@ -267,13 +270,16 @@ static SmallVector<Value> scan(Node &n, const GraphProto &body, ArrayRef<Value> 
 /// Checks how many states and scanned inputs there are, the first `skipped` operands
 /// being none of them, and gives the number of states.
 static std::optional<int64_t> stateCount(Node &n, const GraphProto &body, int64_t skipped) {
-  int64_t numInputs = n.intAttr("num_scan_inputs", 0);
+  int64_t numInputs = std::max<int64_t>(0, n.intAttr("num_scan_inputs", 0));
   int64_t numStates = n.numInputs() - skipped - numInputs;
   if (numInputs < 1 || numStates < 0 || body.input_size() != n.numInputs() - skipped ||
       body.output_size() != n.numOutputs() || body.output_size() < numStates)
     n.fail("its body has " + Twine(body.input_size()) + " inputs and " + Twine(body.output_size()) +
            " outputs for " + Twine(numStates) + " states and " + Twine(numInputs) +
            " scanned inputs");
+  for (int64_t i = skipped; i < n.numInputs(); ++i)
+    if (!n.input(int(i)))
+      n.fail("its input " + Twine(i) + " is missing");
   return n.failed() ? std::nullopt : std::optional(numStates);
 }
 

@@ -116,7 +116,8 @@ static void attentionOp(Node &n) {
     return n.fail("input " + llm::formatDims(n.dims(n.input(0))) + " has not rank 3");
   int64_t heads = n.intAttr("num_heads", 0), start = 0;
   Attention a;
-  for (auto [operand, width] : llvm::zip(ArrayRef<Value *>{&a.query, &a.key, &a.value}, widths)) {
+  Value *const operands[] = {&a.query, &a.key, &a.value};
+  for (auto [operand, width] : llvm::zip(operands, widths)) {
     *operand = splitHeads(n, n.slice(packed, 2, start, width), heads);
     start += width;
   }

@@ -83,7 +83,7 @@ static void padAtRuntime(Node &n, StringRef mode) {
   if (n.failed())
     return;
   Value begins = n.slice(pads, 0, 0, *length / 2);
-  for (int64_t axis = 0; axis < rank; ++axis)
+  for (int64_t axis = 0; axis < rank && !n.failed(); ++axis)
     x = padByIndex(n, mode, x, axis, entryOfAxis(n, begins, n.input(3), axis, rank, n.size(0)),
                    shape[axis]);
   n.setOutput(x);

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "RuntimeAxes.h"
+#include "Tensors.h"
 
 using namespace mlir;
 using namespace llmc;
@@ -15,7 +16,7 @@ static int64_t lengthOf(Emitter &e, Value list) {
   if (e.failed() || e.rank(list) == 0)
     return e.failed() ? 0 : 1;
   std::optional<int64_t> length = e.dims(list)[0].constant();
-  if (!length || e.rank(list) != 1)
+  if (!length || *length > kMaxRank || e.rank(list) != 1)
     e.fail("not supported: a list of axes of shape " + llm::formatDims(e.dims(list)));
   return e.failed() ? 0 : *length;
 }

@@ -105,6 +105,8 @@ private:
   void preflightNode(const NodeProto &proto, int index, const Scope &scope);
   void setOutputs(const NodeProto &proto, llvm::ArrayRef<Value> results, Scope &scope);
   bool hasUniqueOutputs(const NodeList &nodes, const Scope &scope);
+  /// Adds to what loops unroll to; reports and gives false where that is too much.
+  bool countUnrolled(int64_t count, const llvm::Twine &name);
   bool branchResults(const GraphProto &graph, Scope &scope, llvm::SmallVectorImpl<Value> &results);
 
   mlir::OpBuilder &builder;
@@ -115,7 +117,8 @@ private:
   mlir::Block *entry = nullptr;
   int errors = 0;
   bool isTooLarge = false;
-  int64_t unrolledNodes = 0; ///< nodes of loop bodies, once per iteration
+  int iterationDepth = 0;    ///< loops around the graph being imported
+  int64_t unrolledNodes = 0; ///< iterations, and the nodes in each
   int64_t nodeCount = 0;     ///< nodes seen by preflight, functions inlined
 };
 

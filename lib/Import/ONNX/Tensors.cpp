@@ -209,7 +209,9 @@ static std::optional<SmallVector<int64_t>> readShape(const TensorProto &tensor, 
     return std::nullopt;
   }
   for (int64_t dim : tensor.dims()) {
-    if (dim < 0 || __builtin_mul_overflow(count, dim, &count) || count > maxElements) {
+    // Beside a 0, too: strides are products of the other sizes.
+    if (dim < 0 || __builtin_mul_overflow(count, std::max<int64_t>(dim, 1), &count) ||
+        count > maxElements) {
       error =
           "has dimensions without sense: " +
           ("[" +

@@ -37,8 +37,7 @@ llmc_status_t llmc_module_load(const char *path, const llmc_module_options_t *op
   llmc_module *fresh = newModule();
   if (!fresh)
     return ErrorWriter(error, LLMC_STATUS_OUT_OF_MEMORY) << "no memory for a module";
-  llmc_status_t status =
-      loadArtifact(*fresh, path, settings.weights_path, settings.prefault, error);
+  llmc_status_t status = loadArtifact(*fresh, path, settings, error);
   if (status) {
     fresh->release();
     return status;
@@ -64,12 +63,20 @@ llmc_status_t llmc_module_load_static(llmc_module_query_fn query,
   llmc_module *fresh = newModule();
   if (!fresh)
     return ErrorWriter(error, LLMC_STATUS_OUT_OF_MEMORY) << "no memory for a module";
-  llmc_status_t status = loadStatic(*fresh, query, source, settings.prefault, error);
+  llmc_status_t status = loadStatic(*fresh, query, source, settings, error);
   if (status) {
     fresh->release();
     return status;
   }
   *module = fresh;
+  return LLMC_STATUS_OK;
+}
+
+llmc_status_t llmc_module_warnings(const llmc_module_t *module, const char **text,
+                                   llmc_error_t *error) {
+  if (!module || !text)
+    return invalid(error, "module and text must not be null");
+  *text = module->warnings.text();
   return LLMC_STATUS_OK;
 }
 

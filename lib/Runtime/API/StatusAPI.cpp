@@ -73,9 +73,11 @@ const char *llmc_status_string(llmc_status_t code) {
       "out of range",
       "capacity exceeded",
       "internal error",
+      "bad session file",
+      "session file of another module",
   };
   constexpr llmc_status_t count = sizeof(names) / sizeof(names[0]);
-  static_assert(count == LLMC_STATUS_INTERNAL + 1);
+  static_assert(count == LLMC_STATUS_MODULE_MISMATCH + 1);
   return code >= 0 && code < count ? names[code] : "unknown status";
 }
 

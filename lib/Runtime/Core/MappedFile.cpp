@@ -60,24 +60,3 @@ llmc_status_t MappedFile::map(const char *path, llmc_error_t *error) {
   fileBytes = size;
   return LLMC_STATUS_OK;
 }
-
-void llmc::runtime::adviseWeights(const uint8_t *data, size_t sizeBytes, bool prefault) {
-  if (sizeBytes == 0)
-    return;
-  size_t pageBytes = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  uintptr_t begin = reinterpret_cast<uintptr_t>(data) & ~(pageBytes - 1);
-  uintptr_t end = reinterpret_cast<uintptr_t>(data) + sizeBytes;
-  void *first = reinterpret_cast<void *>(begin);
-  // Only hints: huge pages of files need tmpfs or CONFIG_READ_ONLY_THP_FOR_FS.
-  madvise(first, end - begin, MADV_HUGEPAGE);
-  madvise(first, end - begin, MADV_WILLNEED);
-  if (!prefault)
-    return;
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22 // Linux 5.14; glibc 2.35
-#endif
-  if (madvise(first, end - begin, MADV_POPULATE_READ) == 0)
-    return;
-  for (uintptr_t page = begin; page < end; page += pageBytes)
-    static_cast<void>(*reinterpret_cast<const volatile uint8_t *>(page));
-}

@@ -33,9 +33,6 @@ private:
   size_t fileBytes = 0;
 };
 
-/// Announces that a range will be read soon; with `prefault`, reads it now.
-void adviseWeights(const uint8_t *data, size_t sizeBytes, bool prefault);
-
 } // namespace llmc::runtime
 
 #endif // LLMC_RUNTIME_CORE_MAPPEDFILE_H

@@ -30,7 +30,7 @@ void llmc_module::release() {
 
 /// Asks the code for its descriptor and compares it with the weights at hand.
 static llmc_status_t bind(llmc_module &module, llmc_module_query_fn query, const char *what,
-                          bool prefault, llmc_error_t *error) {
+                          const llmc_module_options_t &options, llmc_error_t *error) {
   const llmc_module_desc_t *desc = query(LLMC_MODULE_ABI_VERSION);
   if (!desc)
     return ErrorWriter(error, LLMC_STATUS_VERSION_MISMATCH)
@@ -57,7 +57,7 @@ static llmc_status_t bind(llmc_module &module, llmc_module_query_fn query, const
            << ", found " << Hex{weights.headerChecksum};
   if (llmc_status_t status = validateDescriptor(*desc, error))
     return status;
-  adviseWeights(weights.data, weights.dataBytes, prefault);
+  makeResident(weights.data, weights.dataBytes, options, module.warnings);
   module.desc = desc;
   return LLMC_STATUS_OK;
 }
@@ -81,7 +81,7 @@ static llmc_status_t mapExternalWeights(MappedFile &file, const char *path, cons
 }
 
 llmc_status_t llmc::runtime::loadArtifact(llmc_module &module, const char *path,
-                                          const char *weightsPath, bool prefault,
+                                          const llmc_module_options_t &options,
                                           llmc_error_t *error) {
   MappedFile &file = module.artifact;
   if (llmc_status_t status = file.map(path, error))
@@ -94,7 +94,8 @@ llmc_status_t llmc::runtime::loadArtifact(llmc_module &module, const char *path,
   llmc_status_t status = LLMC_STATUS_OK;
   bool external = trailer.flags & LLMC_ARTIFACT_EXTERNAL_WEIGHTS;
   if (external)
-    status = mapExternalWeights(module.externalWeights, path, weightsPath, module.weights, error);
+    status = mapExternalWeights(module.externalWeights, path, options.weights_path, module.weights,
+                                error);
   else if (trailer.safetensors_size)
     status = parseSafetensors(file.data() + trailer.safetensors_offset, trailer.safetensors_size,
                               path, module.weights, error);
@@ -104,14 +105,15 @@ llmc_status_t llmc::runtime::loadArtifact(llmc_module &module, const char *path,
     return ErrorWriter(error, external ? LLMC_STATUS_WEIGHTS_MISMATCH : LLMC_STATUS_BAD_ARTIFACT)
            << "'" << path << "': weights' header has checksum "
            << Hex{module.weights.headerChecksum} << ", expected " << Hex{trailer.header_checksum};
+  module.codeChecksum = trailer.elf_checksum;
   if (llmc_status_t loaded = module.code.load(path, file.data(), error))
     return loaded;
-  return bind(module, module.code.query(), path, prefault, error);
+  return bind(module, module.code.query(), path, options, error);
 }
 
 llmc_status_t llmc::runtime::loadStatic(llmc_module &module, llmc_module_query_fn query,
-                                        const llmc_weights_source_t &source, bool prefault,
-                                        llmc_error_t *error) {
+                                        const llmc_weights_source_t &source,
+                                        const llmc_module_options_t &options, llmc_error_t *error) {
   static const char what[] = "linked module";
   llmc_status_t status = LLMC_STATUS_OK;
   if (source.path) {
@@ -120,5 +122,5 @@ llmc_status_t llmc::runtime::loadStatic(llmc_module &module, llmc_module_query_f
     status = parseSafetensors(static_cast<const uint8_t *>(source.data), source.size_bytes, what,
                               module.weights, error);
   }
-  return status ? status : bind(module, query, what, prefault, error);
+  return status ? status : bind(module, query, what, options, error);
 }

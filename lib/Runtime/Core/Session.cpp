@@ -35,75 +35,164 @@ static llmc_status_t noMemory(uint64_t sizeBytes, const char *what, llmc_error_t
          << "no memory for " << sizeBytes << " bytes of " << what;
 }
 
-/// Lays out all states in one block. False if a size overflows.
-static bool sizeStates(const llmc_module_desc_t &desc, uint64_t numBlocks, uint32_t maxBatch,
-                       uint64_t *offsets, uint64_t &totalBytes) {
-  totalBytes = 0;
-  for (uint32_t i = 0; i < desc.num_states; ++i) {
-    const llmc_state_desc_t &state = desc.states[i];
-    bool isBlocks = state.kind == LLMC_STATE_BLOCKS;
-    uint64_t bytes;
-    offsets[i] = totalBytes;
-    if (__builtin_mul_overflow(state.bytes, isBlocks ? numBlocks : maxBatch, &bytes) ||
-        __builtin_add_overflow(bytes, stateAlignment - 1, &bytes) ||
-        __builtin_add_overflow(totalBytes, bytes & ~(stateAlignment - 1), &totalBytes))
-      return false;
-  }
-  return true;
-}
-
-llmc_status_t llmc_session::allocate(llmc_error_t *error) {
-  const llmc_allocator_t &from = settings.allocator;
+/// What the phases need most of.
+struct PhaseMaxima {
   uint64_t arenaBytes = 0;
-  size_t maxSymbols = 0, maxRank = 0;
-  uint32_t maxDispatches = 0, maxInputs = 0, maxOutputs = 0;
+  size_t symbols = 0, rank = 0;
+  uint32_t dispatches = 0, inputs = 0, outputs = 0;
+};
+
+static PhaseMaxima maximaOf(const llmc_module_desc_t &desc) {
+  PhaseMaxima most;
   auto raise = [](auto &most, auto value) {
     if (most < value)
       most = value;
   };
   for (uint32_t i = 0; i < desc.num_phases; ++i) {
     const llmc_phase_desc_t &phase = desc.phases[i];
-    raise(arenaBytes, phase.arena_bytes);
-    raise(maxSymbols, size_t{phase.num_symbols});
-    raise(maxRank, totalRank(phase));
-    raise(maxDispatches, phase.num_dispatches);
-    raise(maxInputs, phase.num_inputs);
-    raise(maxOutputs, phase.num_outputs);
+    raise(most.arenaBytes, phase.arena_bytes);
+    raise(most.symbols, size_t{phase.num_symbols});
+    raise(most.rank, totalRank(phase));
+    raise(most.dispatches, phase.num_dispatches);
+    raise(most.inputs, phase.num_inputs);
+    raise(most.outputs, phase.num_outputs);
   }
-  if (!arena.allocate(from, arenaBytes))
-    return noMemory(arenaBytes, "arena", error);
-  if (!symbols.allocate(from, maxSymbols) || !dims.allocate(from, maxRank) ||
-      !inputs.allocate(from, maxInputs) || !outputs.allocate(from, maxOutputs) ||
-      !givenInputs.allocate(from, maxInputs) || !givenOutputs.allocate(from, maxOutputs) ||
-      !symbolBinders.allocate(from, maxSymbols) ||
-      !ownedOutputs.allocate(from, size_t{2} * maxOutputs))
-    return noMemory(0, "step arguments", error);
+  return most;
+}
+
+template <typename Visit> void llmc_session::visitArrays(Visit visit) {
+  PhaseMaxima most = maximaOf(desc);
+  visit(symbols, most.symbols);
+  visit(dims, most.rank);
+  visit(inputs, most.inputs);
+  visit(outputs, most.outputs);
+  visit(givenInputs, most.inputs);
+  visit(givenOutputs, most.outputs);
+  visit(symbolBinders, most.symbols);
+  visit(ownedOutputs, uint64_t{2} * most.outputs);
+  if (!prefillPhase && !decodePhase)
+    return;
+  uint64_t batch = settings.maxBatch;
+  blocks.visitArrays(visit);
+  visit(stateBases, desc.num_states);
+  visit(lengths, settings.maxSequences);
+  visit(isUsed, settings.maxSequences);
+  visit(firstSequences, batch);
+  visit(stepPast, batch);
+  visit(stepBlocks, batch * blocks.stride());
+  visit(stepSlots, batch);
+  visit(chunk, batch * chunkTokens);
+  visit(logitsSequences, batch);
+  visit(logits, batch * desc.vocab_size);
+}
+
+/// Bytes of a state for all blocks or sequences, in whole pages. False if it overflows.
+static bool stateBytes(const llmc_state_desc_t &state, uint64_t numBlocks, uint64_t numSlots,
+                       uint64_t &bytes) {
+  bool isBlocks = state.kind == LLMC_STATE_BLOCKS;
+  if (__builtin_mul_overflow(state.bytes, isBlocks ? numBlocks : numSlots, &bytes) ||
+      __builtin_add_overflow(bytes, stateAlignment - 1, &bytes))
+    return false;
+  bytes &= ~(stateAlignment - 1);
+  return true;
+}
+
+/// How far back block states are read: all of them, since they share their blocks'
+/// numbers. 0 where one is read from its beginning.
+static uint64_t commonWindow(const llmc_module_desc_t &desc) {
+  uint64_t widest = 0;
+  for (uint32_t i = 0; i < desc.num_states; ++i) {
+    const llmc_state_desc_t &state = desc.states[i];
+    if (state.kind != LLMC_STATE_BLOCKS)
+      continue;
+    if (!state.window)
+      return 0;
+    widest = widest < state.window ? state.window : widest;
+  }
+  return widest;
+}
+
+llmc_status_t llmc_session::plan(llmc_error_t *error) {
+  sizes = {};
+  sizes.arena = maximaOf(desc).arenaBytes;
+  if (prefillPhase) {
+    int64_t bound = prefillPhase->symbols[LLMC_STATEFUL_SYMBOL_SEQ].max_value;
+    chunkTokens = desc.prefill_chunk;
+    if (bound >= 1 && static_cast<uint64_t>(bound) < chunkTokens)
+      chunkTokens = static_cast<uint64_t>(bound);
+  }
+  bool isSane = true;
+  if (prefillPhase || decodePhase) {
+    window = commonWindow(desc);
+    isSane = blocks.plan({settings.maxSequences, settings.maxSeq, desc.block_tokens, window,
+                          chunkTokens, settings.cacheTokens});
+    for (uint32_t i = 0; isSane && i < desc.num_states; ++i) {
+      uint64_t bytes = 0;
+      bool isFixed = desc.states[i].kind == LLMC_STATE_FIXED;
+      hasFixedStates |= isFixed;
+      uint64_t &sum = isFixed ? sizes.slots : sizes.blocks;
+      isSane = stateBytes(desc.states[i], blocks.numBlocks(), settings.maxSequences, bytes) &&
+               !__builtin_add_overflow(sum, bytes, &sum);
+    }
+  }
+  uint64_t arrays = 0;
+  visitArrays([&]<typename T>(Array<T> &, uint64_t count) {
+    uint64_t bytes;
+    isSane &= !__builtin_mul_overflow(count, sizeof(T), &bytes) &&
+              !__builtin_add_overflow(arrays, bytes, &arrays);
+  });
+  sizes.logits = desc.vocab_size * settings.maxBatch * sizeof(float);
+  if (!prefillPhase && !decodePhase)
+    sizes.logits = 0;
+  uint64_t sum = 0;
+  for (uint64_t part : {sizes.arena, sizes.blocks, sizes.slots, arrays, sizeof(llmc_session)})
+    isSane &= !__builtin_add_overflow(sum, part, &sum);
+  if (!isSane)
+    return ErrorWriter(error, LLMC_STATUS_OUT_OF_MEMORY)
+           << "the caches of " << settings.maxSequences << " sequences of " << settings.maxSeq
+           << " tokens are beyond any memory";
+  sizes.bookkeeping = arrays - sizes.logits + sizeof(llmc_session);
+  return LLMC_STATUS_OK;
+}
+
+llmc_status_t llmc_session::checkLimit(llmc_error_t *error) const {
+  if (sizes.total() <= settings.memoryLimit)
+    return LLMC_STATUS_OK;
+  return ErrorWriter(error, LLMC_STATUS_OUT_OF_MEMORY)
+         << "the session needs " << sizes.total() << " bytes (arena " << sizes.arena << ", caches "
+         << sizes.states() << " for " << settings.maxSequences << " sequences of up to "
+         << settings.maxSeq << " tokens), the limit is " << settings.memoryLimit;
+}
+
+llmc_status_t llmc_session::allocate(llmc_error_t *error) {
+  const llmc_allocator_t &from = settings.allocator;
+  if (!arena.allocate(from, sizes.arena))
+    return noMemory(sizes.arena, "arena", error);
+  bool hasArrays = true;
+  visitArrays([&]<typename T>(Array<T> &array, uint64_t count) {
+    hasArrays = hasArrays && array.allocate(from, count);
+  });
+  if (!hasArrays)
+    return noMemory(sizes.logits + sizes.bookkeeping, "logits and bookkeeping", error);
+  uint32_t maxDispatches = maximaOf(desc).dispatches;
   if (!team.create(settings.threads, maxDispatches))
     return noMemory(maxDispatches, "thread counters", error);
   if (!prefillPhase && !decodePhase)
     return LLMC_STATUS_OK;
 
-  if (!blocks.create(from, settings.maxBatch, settings.maxSeq, desc.block_tokens))
-    return noMemory(0, "the block table", error);
-  Array<uint64_t> offsets;
-  if (!offsets.allocate(from, desc.num_states) || !stateBases.allocate(from, desc.num_states))
-    return noMemory(0, "states", error);
-  if (!sizeStates(desc, blocks.numBlocks(), settings.maxBatch, offsets.data(), stateBytes) ||
-      !stateMemory.allocate(from, stateBytes, stateAlignment))
-    return noMemory(stateBytes, "caches", error);
+  blocks.start();
+  if (!stateMemory.allocate(from, sizes.states(), stateAlignment))
+    return noMemory(sizes.states(), "caches", error);
+  auto *base = static_cast<uint8_t *>(stateMemory.data());
   for (uint32_t i = 0; i < desc.num_states; ++i) {
-    stateBases[i] = static_cast<uint8_t *>(stateMemory.data()) + offsets[i];
-    hasFixedStates |= desc.states[i].kind == LLMC_STATE_FIXED;
+    uint64_t bytes = 0;
+    stateBases[i] = base;
+    static_cast<void>( // plan() has seen that it does not overflow
+        stateBytes(desc.states[i], blocks.numBlocks(), settings.maxSequences, bytes));
+    base += bytes;
   }
-  uint64_t logitsCount = desc.vocab_size * settings.maxBatch;
-  if (!slots.allocate(from, settings.maxBatch))
-    return noMemory(0, "slots", error);
-  for (size_t sequence = 0; sequence < slots.size(); ++sequence)
-    slots[sequence] = static_cast<int32_t>(sequence);
-  if (!lengths.allocate(from, settings.maxBatch) || !logits.allocate(from, logitsCount) ||
-      !chunk.allocate(from, size_t{settings.maxBatch} * desc.prefill_chunk))
-    return noMemory(logitsCount * sizeof(float), "logits and tokens", error);
-  reset();
+  for (uint32_t i = 0; i < settings.maxBatch; ++i)
+    firstSequences[i] = i;
   for (const llmc_phase_desc_t *phase : {prefillPhase, decodePhase})
     if (phase)
       if (llmc_status_t status = checkLogits(*phase, error))
@@ -140,9 +229,9 @@ llmc_status_t llmc_session::runPhase(const llmc_phase_desc_t &phase, llmc_error_
   step.weights = module.weights.data;
   step.arena = static_cast<uint8_t *>(arena.data());
   step.symbols = symbols.data();
-  step.block_table = blocks.table();
+  step.block_table = stepBlocks.data();
   step.block_table_stride = blocks.stride();
-  step.slots = slots.data();
+  step.slots = stepSlots.data();
   if (!team.run(phase.entry, step))
     return ErrorWriter(error, LLMC_STATUS_INTERNAL)
            << "phase '" << phase.name << "' issued more than its " << phase.num_dispatches

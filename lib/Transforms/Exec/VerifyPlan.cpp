@@ -7,9 +7,11 @@
 //
 // What both back ends rely on: every buffer and weight has a place of its own, and
 // dispatches that run at the same time do not depend on each other. Lifetimes are
-// counted anew, in barrier groups.
+// counted anew, in barrier groups. A result that lies where an operand lay is proved to
+// overwrite only what nobody reads any more.
 //
 //===----------------------------------------------------------------------===//
+#include "llmc/Analysis/InPlace.h"
 #include "llmc/Dialect/Exec/IR/ProgramSymbols.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
 #include "llmc/Transforms/Exec/Passes.h"
@@ -31,6 +33,9 @@ constexpr int64_t kAlignment = 64; // a cache line, and a 512-bit vector
 /// A buffer in the arena and the barrier groups (both inclusive) it lives in.
 struct PlacedBuffer {
   int64_t offset, bytes, firstGroup, lastGroup;
+  exec::DispatchOp writer;
+  SmallVector<exec::DispatchOp> lastReaders = {}; ///< dispatches of the last group
+  bool isSize = false;                            ///< a late worker reads it
   bool overlaps(const PlacedBuffer &other) const {
     return firstGroup <= other.lastGroup && other.firstGroup <= lastGroup &&
            offset < other.offset + other.bytes && other.offset < offset + bytes;
@@ -123,8 +128,12 @@ private:
       if (!dispatch.getOffsets())
         return dispatch.emitError("dispatch has no offsets");
       for (Value input : dispatch.getInputs())
-        if (auto it = buffers.find(exec::getBuffer(input)); it != buffers.end())
-          it->second.lastGroup = group;
+        if (auto it = buffers.find(exec::getBuffer(input)); it != buffers.end()) {
+          if (std::exchange(it->second.lastGroup, group) != group)
+            it->second.lastReaders.clear();
+          if (!llvm::is_contained(it->second.lastReaders, dispatch))
+            it->second.lastReaders.push_back(dispatch);
+        }
       for (auto [output, offset] : llvm::zip(dispatch.getOutputs(), *dispatch.getOffsets())) {
         auto type = dyn_cast<RankedTensorType>(output.getType());
         bool isInArena = type && !returned.contains(output);
@@ -132,12 +141,14 @@ private:
           return dispatch.emitError(isInArena ? "buffer has no place in the arena"
                                               : "output or state has a place in the arena");
         if (isInArena)
-          buffers[output] = {offset, sizeBytes(program, type), group, group};
+          buffers[output] = {offset, sizeBytes(program, type), group, group, dispatch};
       }
     }
     for (Value size : sizes)
-      if (auto it = buffers.find(size); it != buffers.end())
+      if (auto it = buffers.find(size); it != buffers.end()) {
         it->second.lastGroup = group;
+        it->second.isSize = true;
+      }
     return checkPlaces(program, llvm::to_vector(buffers));
   }
 
@@ -156,13 +167,41 @@ private:
                << arenaBytes;
       for (const auto &[other, place] : buffers.take_front(i))
         if (buffer.overlaps(place)) {
+          const char *reason = refuseInPlace(other, place, buffer);
+          if (!reason)
+            continue;
           InFlightDiagnostic error =
               emitError(value.getLoc(), "buffer overlaps one that is in use");
-          error.attachNote(other.getLoc()) << "which is written here";
+          error.attachNote(other.getLoc()) << "which is written here; " << reason;
           return error;
         }
     }
     return success();
+  }
+
+  /// Why `result` may not lie where `operand` does; null where it may.
+  const char *refuseInPlace(Value buffer, const PlacedBuffer &operand, const PlacedBuffer &result) {
+    exec::DispatchOp dispatch = result.writer;
+    if (operand.lastGroup != result.firstGroup || operand.firstGroup == operand.lastGroup ||
+        !llvm::is_contained(operand.lastReaders, dispatch))
+      return "it is no operand that dies there";
+    if (operand.isSize)
+      return "a size is read from it until the end";
+    if (operand.lastReaders.size() > 1)
+      return "another dispatch of the same group reads it";
+    if (operand.offset != result.offset)
+      return "the two begin at different places";
+    if (dispatch.getNumResults() > 1)
+      return "the dispatch has several results";
+    auto kernel =
+        SymbolTable::lookupNearestSymbolFrom<exec::KernelOp>(dispatch, dispatch.getKernelAttr());
+    Block &body = kernel.getBody().front();
+    SmallVector<BlockArgument> overwritable =
+        getOverwritableArguments(body.getTerminator()->getOperand(0));
+    for (auto [input, argument] : llvm::zip_equal(dispatch.getInputs(), body.getArguments()))
+      if (exec::getBuffer(input) == buffer && !llvm::is_contained(overwritable, argument))
+        return "the kernel reads other elements of it than the one it writes";
+    return nullptr;
   }
 
   static int64_t sizeBytes(exec::ProgramOp program, RankedTensorType type) {

@@ -46,3 +46,40 @@ func.func @experts(%x: tensor<3x32xf32>, %ids: tensor<3x2xi64>) -> tensor<3x2x5x
   %1 = llm.expert_linear %0, %ids, %v : (tensor<3x2x2xf32>, tensor<3x2xi64>, tensor<4x2x5xf32>) -> tensor<3x2x5xf32>
   return %1 : tensor<3x2x5xf32>
 }
+
+// -----
+
+// Tied weights are stored once: the embedding looks its rows up in the panels of the
+// product. A sum reads the same matrix by rows.
+// CHECK-LABEL: exec.program @tied
+// CHECK: %[[TABLE:.*]] = exec.load_weight @[[W:.*]] : tensor<5x4xf32>
+// CHECK: %[[ROWS:.*]] = exec.dispatch @embedding_0(%[[TABLE]], %{{.*}})
+// CHECK: exec.dispatch @linear_{{.*}}(%[[ROWS]], %[[TABLE]])
+// CHECK: exec.dispatch @pointwise_{{.*}}(%[[DENSE:.*]])
+// CHECK: llm.embedding {{.*}}exec.panels
+// CHECK-DAG: exec.weight @[[W]] panels {columns = 4 : i64, outputs = 5 : i64, transposed}
+// CHECK-DAG: exec.weight @{{.*}} dense
+// CHECK-NOT: exec.weight
+func.func @tied(%ids: tensor<3xi64>) -> (tensor<3x5xf32>, tensor<5x4xf32>)
+    attributes {llm.phase = "run", llm.symbols = []} {
+  %w = llm.constant dense<[[1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 5.0]]> : tensor<5x4xf32>
+  %rows = llm.embedding %w, %ids : (tensor<5x4xf32>, tensor<3xi64>) -> tensor<3x4xf32>
+  %logits = llm.linear %rows, %w {transposed} : (tensor<3x4xf32>, tensor<5x4xf32>) -> tensor<3x5xf32>
+  %sum = llm.binary add %w, %w : tensor<5x4xf32>, tensor<5x4xf32>
+  return %logits, %sum : tensor<3x5xf32>, tensor<5x4xf32>
+}
+
+// -----
+
+// A product that is not transposed has other panels: the table is stored beside them.
+// CHECK-LABEL: exec.program @not_tied
+// CHECK-NOT: exec.panels
+// CHECK-DAG: exec.weight @{{.*}} panels
+// CHECK-DAG: exec.weight @{{.*}} dense
+func.func @not_tied(%ids: tensor<3xi64>) -> tensor<3x2xf32>
+    attributes {llm.phase = "run", llm.symbols = []} {
+  %w = llm.constant dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>
+  %rows = llm.embedding %w, %ids : (tensor<2x2xf32>, tensor<3xi64>) -> tensor<3x2xf32>
+  %y = llm.linear %rows, %w : (tensor<3x2xf32>, tensor<2x2xf32>) -> tensor<3x2xf32>
+  return %y : tensor<3x2xf32>
+}

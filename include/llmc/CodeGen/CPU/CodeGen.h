@@ -24,7 +24,7 @@ namespace llmc {
 struct ModuleProperties {
   std::string name;
   int64_t maxBatch = 0, maxSeq = 0, prefillChunk = 0;
-  int64_t blockTokens = 64; ///< tokens per cache block, a power of two
+  int64_t blockTokens = 0; ///< tokens per cache block, a power of two
   uint64_t weightsBytes = 0, weightsChecksum = 0;
 };
 

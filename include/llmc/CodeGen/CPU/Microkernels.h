@@ -48,6 +48,9 @@ enum class Microkernel {
   LinearU8I8I32,      ///< linear_u8_i8/linear_u8_i8.h
   QuantizeF32I8,      ///< quantize/quantize.h
   AttentionF32,       ///< attention/attention.h
+  AttentionF32F16,    ///< attention/attention.h
+  AttentionF32BF16,   ///< attention/attention.h
+  AttentionF32I8,     ///< attention/attention.h
   LinearAttentionF32, ///< linear_attention/linear_attention.h
   MatmulF32F32F32,    ///< matmul/matmul.h
 };

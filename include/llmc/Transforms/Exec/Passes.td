@@ -27,7 +27,8 @@ def PlanArena : LLMC_ExecPass<"llmc-plan-arena", "::llmc::exec::ProgramOp"> {
   let description = [{
     Sizes are upper bounds over the program's symbols; lifetimes are counted in
     barrier groups, since dispatches of one group run at the same time. What a size is
-    read from lives until the end.
+    read from lives until the end. A result may lie over an operand that dies where the
+    kernel reads only the element, or the row, that it writes.
 
     **Requires** `llmc-insert-barriers`. **Ensures** `offsets` on every dispatch,
     `arena_bytes` and `lower_bound` on the program.
@@ -58,7 +59,8 @@ def VerifyPlan : LLMC_ExecPass<"llmc-verify-plan", "::mlir::ModuleOp"> {
   let description = [{
     Weights have aligned offsets and do not overlap. Every buffer that is neither
     output nor state has an aligned place inside `arena_bytes`, and no two that live
-    in the same barrier group overlap. No dispatch reads a buffer written since the
+    in the same barrier group overlap, unless one is written in place of the other, which
+    dies there and is read by nobody else. No dispatch reads a buffer written since the
     last barrier, overwrites a state read since then, or reads one that is overwritten.
   }];
 }

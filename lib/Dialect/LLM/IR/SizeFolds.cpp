@@ -134,6 +134,12 @@ std::optional<DimExpr> applyBinary(BinaryKind kind, const DimExpr &a, const DimE
       result = result * a;
     return result;
   }
+  case BinaryKind::bitwise_and:
+  case BinaryKind::bitwise_or:
+  case BinaryKind::bitwise_xor:
+  case BinaryKind::shift_left:
+  case BinaryKind::shift_right:
+    return std::nullopt;
   }
   return std::nullopt;
 }
@@ -330,9 +336,8 @@ std::optional<Dims> foldElementwise(Operation *op, ArrayRef<int64_t> shape) {
   });
 }
 
-} // namespace
-
-std::optional<Dims> foldSizes(Operation *op) {
+/// What an operation gives, in numbers that may end at infinity.
+std::optional<Dims> foldSaturating(Operation *op) {
   if (op->getNumResults() != 1)
     return std::nullopt;
   auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
@@ -363,6 +368,20 @@ std::optional<Dims> foldSizes(Operation *op) {
                          });
       })
       .Default([](Operation *) -> Result { return std::nullopt; });
+}
+
+} // namespace
+
+std::optional<Dims> foldSizes(Operation *op) {
+  std::optional<Dims> result = foldSaturating(op);
+  // Sizes saturate where data wraps around. The largest number may also be meant: it is
+  // the end of many a slice.
+  bool computes = isa<UnaryOp, BinaryOp, ReduceOp, IotaOp>(op);
+  for (const DimExpr &element : result.value_or(Dims()))
+    if (element.isConstant(-DimExpr::kInfinity) ||
+        (computes && element.isConstant(DimExpr::kInfinity)))
+      return std::nullopt;
+  return result;
 }
 
 Value materializeSizes(OpBuilder &builder, Location loc, ArrayRef<DimExpr> elements,

@@ -34,6 +34,10 @@ int64_t numMatrices(WeightOp weight);
 /// Bits of a number of a weight in row blocks.
 int64_t numBits(WeightOp weight);
 
+/// On an `llm.embedding`: its table lies in the artifact as panels, those of a linear with
+/// the same matrix.
+inline constexpr llvm::StringLiteral kPanelsAttr = "exec.panels";
+
 } // namespace llmc::exec
 
 #endif // LLMC_DIALECT_EXEC_IR_PROGRAMSYMBOLS_H

@@ -1,4 +1,4 @@
-//===- attention.h - contract of attention_f32 ----------------------------===//
+//===- attention.h - contract of attention_f32 and its typed caches -------===//
 //
 // Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -21,10 +21,15 @@
 // A contiguous cache: block_table null, block_stride = bs * token_stride.
 // head dims are contiguous. Strides are in elements.
 //
+// Elements of k and v are f32 in attention_f32, f16 in attention_f32_f16, bf16 in
+// attention_f32_bf16, and int8 in attention_f32_i8, where token j counts as its elements
+// times k_scale[block(j) * k_scale_block_stride + (j mod bs)], v alike. Everything is
+// computed in f32 whatever the cache's type; a scale multiplies sums, not elements.
+//
 // All of k and v that is visible to some row must be finite (NaN there may spread between
 // rows of a call). Invisible tokens beyond every row's range, and tokens >= total, are not
 // read. bias is read at visible j only. out may alias nothing; it is also the accumulator.
-// exp has at most 2 ulp. About 7 KiB of stack.
+// exp has at most 2 ulp. About 8 KiB of stack.
 //
 // Determinism: a row's result does not depend on num_heads, num_positions or the other
 // rows; it does depend on the ISA level (dot products have 8 or 16 partial sums).
@@ -36,17 +41,18 @@
 
 #include <stdint.h>
 
-/// Field order is the LLVM struct { ptr x8, i64 x20, float x2 } that the code generator
+/// Field order is the LLVM struct { ptr x9, i64 x21, float x2 } that the code generator
 /// builds: pointers, then sizes and strides, then floats.
 struct llmc_uk_attention_params {
   const float *q;
-  const float *k;
-  const float *v;
+  const void *k; ///< elements of the cache's type
+  const void *v;
   float *out;
   const int32_t *block_table; ///< null: block(j) = j >> block_shift
   const float *bias;          ///< null: none
   const float *sink;          ///< [num_heads], null: none
-  void *reserved;             ///< null
+  const float *k_scale;       ///< of attention_f32_i8, else null
+  const float *v_scale;       ///< the same
 
   int64_t num_heads;      ///< G: query heads that share this kv head
   int64_t num_positions;  ///< I
@@ -67,7 +73,8 @@ struct llmc_uk_attention_params {
   int64_t v_token_stride;
   int64_t bias_head_stride; ///< may be 0
   int64_t bias_pos_stride;  ///< may be 0
-  int64_t reserved_size;    ///< 0
+  int64_t k_scale_block_stride;
+  int64_t v_scale_block_stride;
 
   float scale;
   float softcap; ///< 0: none
@@ -76,7 +83,19 @@ struct llmc_uk_attention_params {
 #define LLMC_UK_DECLARE_ATTENTION_F32(isa)                                     \
   extern "C" void llmc_uk_attention_f32__##isa(                                \
       const struct llmc_uk_attention_params *params)
+#define LLMC_UK_DECLARE_ATTENTION_F32_F16(isa)                                 \
+  extern "C" void llmc_uk_attention_f32_f16__##isa(                            \
+      const struct llmc_uk_attention_params *params)
+#define LLMC_UK_DECLARE_ATTENTION_F32_BF16(isa)                                \
+  extern "C" void llmc_uk_attention_f32_bf16__##isa(                           \
+      const struct llmc_uk_attention_params *params)
+#define LLMC_UK_DECLARE_ATTENTION_F32_I8(isa)                                  \
+  extern "C" void llmc_uk_attention_f32_i8__##isa(                             \
+      const struct llmc_uk_attention_params *params)
 
 LLMC_UK_DECLARE_ATTENTION_F32(reference);
+LLMC_UK_DECLARE_ATTENTION_F32_F16(reference);
+LLMC_UK_DECLARE_ATTENTION_F32_BF16(reference);
+LLMC_UK_DECLARE_ATTENTION_F32_I8(reference);
 
 #endif // LLMC_UK_ATTENTION_H

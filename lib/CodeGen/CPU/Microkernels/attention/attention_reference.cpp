@@ -1,36 +1,73 @@
-//===- attention_reference.cpp - oracle of attention_f32 ------------------===//
+//===- attention_reference.cpp - oracle of attention ----------------------===//
 //
 // Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// Softmax over all keys at once, in double.
+// Softmax over all keys at once, in double. A token is decoded to double first.
 //
 //===----------------------------------------------------------------------===//
 
 #include "attention.h"
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <vector>
 
 namespace {
 
-const float *token(const float *base, int64_t j, const llmc_uk_attention_params &a,
-                   int64_t blockStride, int64_t tokenStride) {
+double decodeF32(const void *base, int64_t at) { return static_cast<const float *>(base)[at]; }
+
+double decodeF16(const void *base, int64_t at) {
+  uint16_t bits = static_cast<const uint16_t *>(base)[at];
+  int exponent = bits >> 10 & 31, fraction = bits & 1023;
+  double size = exponent == 31  ? (fraction ? NAN : INFINITY)
+                : exponent == 0 ? std::ldexp(fraction, -24)
+                                : std::ldexp(1024 + fraction, exponent - 25);
+  return bits & 0x8000 ? -size : size;
+}
+
+double decodeBF16(const void *base, int64_t at) {
+  uint32_t bits = uint32_t(static_cast<const uint16_t *>(base)[at]) << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+double decodeI8(const void *base, int64_t at) { return static_cast<const int8_t *>(base)[at]; }
+
+/// Keys or values.
+struct Cache {
+  double (*decode)(const void *base, int64_t at);
+  const void *base;
+  int64_t blockStride, tokenStride;
+  const float *scale;
+  int64_t scaleBlockStride, dim;
+};
+
+std::vector<double> token(const Cache &cache, int64_t j, const llmc_uk_attention_params &a) {
   int64_t block = j >> a.block_shift;
   if (a.block_table)
     block = a.block_table[block];
   int64_t offset = j & ((int64_t(1) << a.block_shift) - 1);
-  return base + block * blockStride + offset * tokenStride;
+  std::vector<double> elements(cache.dim);
+  for (int64_t d = 0; d < cache.dim; ++d)
+    elements[d] =
+        cache.decode(cache.base, block * cache.blockStride + offset * cache.tokenStride + d);
+  if (cache.scale)
+    for (double &element : elements)
+      element *= cache.scale[block * cache.scaleBlockStride + offset];
+  return elements;
 }
 
 bool isVisible(const llmc_uk_attention_params &a, int64_t position, int64_t j) {
   return (!a.causal || j <= position) && (a.window <= 0 || j > position - a.window);
 }
 
-void attentionRow(const llmc_uk_attention_params &a, int64_t g, int64_t i) {
+void attentionRow(const llmc_uk_attention_params &a, const Cache &keys, const Cache &values,
+                  int64_t g, int64_t i) {
   const double inf = std::numeric_limits<double>::infinity();
   const float *q = a.q + g * a.q_head_stride + i * a.q_pos_stride;
   std::vector<double> score(a.total, -inf);
@@ -38,7 +75,7 @@ void attentionRow(const llmc_uk_attention_params &a, int64_t g, int64_t i) {
   for (int64_t j = 0; j < a.total; ++j) {
     if (!isVisible(a, a.first_position + i, j))
       continue;
-    const float *k = token(a.k, j, a, a.k_block_stride, a.k_token_stride);
+    std::vector<double> k = token(keys, j, a);
     double s = 0;
     for (int64_t d = 0; d < a.key_dim; ++d)
       s += double(q[d]) * k[d];
@@ -57,7 +94,7 @@ void attentionRow(const llmc_uk_attention_params &a, int64_t g, int64_t i) {
     if (p == 0)
       continue;
     sum += p;
-    const float *v = token(a.v, j, a, a.v_block_stride, a.v_token_stride);
+    std::vector<double> v = token(values, j, a);
     for (int64_t d = 0; d < a.value_dim; ++d)
       out[d] += p * v[d];
   }
@@ -68,10 +105,19 @@ void attentionRow(const llmc_uk_attention_params &a, int64_t g, int64_t i) {
         sum > 0 ? float(out[d] / sum) : 0.0f;
 }
 
+void attention(const llmc_uk_attention_params &a, double (*decode)(const void *, int64_t)) {
+  Cache keys{decode,    a.k, a.k_block_stride,       a.k_token_stride,
+             a.k_scale,      a.k_scale_block_stride, a.key_dim};
+  Cache values{decode,    a.v, a.v_block_stride,       a.v_token_stride,
+               a.v_scale,      a.v_scale_block_stride, a.value_dim};
+  for (int64_t g = 0; g < a.num_heads; ++g)
+    for (int64_t i = 0; i < a.num_positions; ++i)
+      attentionRow(a, keys, values, g, i);
+}
+
 } // namespace
 
-LLMC_UK_DECLARE_ATTENTION_F32(reference) {
-  for (int64_t g = 0; g < params->num_heads; ++g)
-    for (int64_t i = 0; i < params->num_positions; ++i)
-      attentionRow(*params, g, i);
-}
+LLMC_UK_DECLARE_ATTENTION_F32(reference) { attention(*params, decodeF32); }
+LLMC_UK_DECLARE_ATTENTION_F32_F16(reference) { attention(*params, decodeF16); }
+LLMC_UK_DECLARE_ATTENTION_F32_BF16(reference) { attention(*params, decodeBF16); }
+LLMC_UK_DECLARE_ATTENTION_F32_I8(reference) { attention(*params, decodeI8); }

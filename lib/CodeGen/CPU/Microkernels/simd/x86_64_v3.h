@@ -41,6 +41,35 @@ struct Simd {
   static LLMC_UK_INLINE V load(const float *p, Mask m) {
     return _mm256_maskload_ps(p, m);
   }
+  static LLMC_UK_INLINE V loadF16(const uint16_t *p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+  }
+  static LLMC_UK_INLINE V loadF16(const uint16_t *p, Mask m) {
+    return _mm256_cvtph_ps(firstOf(p, m));
+  }
+  static LLMC_UK_INLINE V loadBF16(const uint16_t *p) {
+    return fromBF16(_mm_loadu_si128((const __m128i *)p));
+  }
+  static LLMC_UK_INLINE V loadBF16(const uint16_t *p, Mask m) {
+    return fromBF16(firstOf(p, m));
+  }
+  static LLMC_UK_INLINE V loadI8(const int8_t *p) {
+    return toFloat(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+  }
+  static LLMC_UK_INLINE V loadI8(const int8_t *p, Mask m) {
+    return toFloat(_mm256_cvtepi8_epi32(firstOf(p, m)));
+  }
+  static LLMC_UK_INLINE V fromBF16(__m128i x) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16));
+  }
+  /// Elements 0, 1, .. of those lanes of m, with no read behind them: AVX2 masks dwords only.
+  template <class T> static LLMC_UK_INLINE __m128i firstOf(const T *p, Mask m) {
+    alignas(16) T elements[16 / sizeof(T)] = {};
+    const int count = __builtin_popcount(unsigned(_mm256_movemask_ps(_mm256_castsi256_ps(m))));
+    for (int i = 0; i < count; ++i)
+      elements[i] = p[i];
+    return _mm_load_si128((const __m128i *)elements);
+  }
   static LLMC_UK_INLINE void store(float *p, V v) { _mm256_storeu_ps(p, v); }
   static LLMC_UK_INLINE void store(float *p, V v, Mask m) {
     _mm256_maskstore_ps(p, m, v);

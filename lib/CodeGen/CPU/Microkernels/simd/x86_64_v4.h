@@ -43,6 +43,28 @@ struct Simd {
   static LLMC_UK_INLINE V load(const float *p, Mask m) {
     return _mm512_maskz_loadu_ps(m, p);
   }
+  /// W narrow elements as f32; a mask has the first lanes, and reads nothing behind them.
+  static LLMC_UK_INLINE V loadF16(const uint16_t *p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+  }
+  static LLMC_UK_INLINE V loadF16(const uint16_t *p, Mask m) {
+    return _mm512_cvtph_ps(_mm256_maskz_loadu_epi16(m, p));
+  }
+  static LLMC_UK_INLINE V loadBF16(const uint16_t *p) {
+    return fromBF16(_mm256_loadu_si256((const __m256i *)p));
+  }
+  static LLMC_UK_INLINE V loadBF16(const uint16_t *p, Mask m) {
+    return fromBF16(_mm256_maskz_loadu_epi16(m, p));
+  }
+  static LLMC_UK_INLINE V loadI8(const int8_t *p) {
+    return toFloat(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
+  }
+  static LLMC_UK_INLINE V loadI8(const int8_t *p, Mask m) {
+    return toFloat(_mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(m, p)));
+  }
+  static LLMC_UK_INLINE V fromBF16(__m256i x) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
+  }
   static LLMC_UK_INLINE void store(float *p, V v) { _mm512_storeu_ps(p, v); }
   static LLMC_UK_INLINE void store(float *p, V v, Mask m) {
     _mm512_mask_storeu_ps(p, m, v);

@@ -1,0 +1,33 @@
+//===- Places.cpp - where a plan puts the buffers of a program
+//
+// Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+#include "llmc/Dialect/Exec/IR/Places.h"
+#include "mlir/IR/BuiltinTypes.h"
+
+using namespace mlir;
+using namespace llmc;
+using namespace llmc::exec;
+
+std::optional<int64_t> exec::getArenaOffset(Value buffer) {
+  auto dispatch = buffer.getDefiningOp<DispatchOp>();
+  if (!dispatch || !dispatch.getOffsets())
+    return {};
+  int64_t offset = (*dispatch.getOffsets())[cast<OpResult>(buffer).getResultNumber()];
+  return offset < 0 ? std::nullopt : std::optional(offset);
+}
+
+SmallVector<unsigned> exec::getOverwrittenInputs(DispatchOp dispatch) {
+  SmallVector<unsigned> inputs;
+  if (dispatch.getNumResults() != 1)
+    return inputs;
+  std::optional<int64_t> offset = getArenaOffset(dispatch.getResult(0));
+  if (!offset)
+    return inputs;
+  for (OpOperand &input : dispatch.getInputsMutable())
+    if (getArenaOffset(getBuffer(input.get())) == offset)
+      inputs.push_back(input.getOperandNumber());
+  return inputs;
+}
