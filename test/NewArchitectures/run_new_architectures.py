@@ -35,6 +35,7 @@ ALIBI = "a bias per head and key position is computed together with the mask"
 KNOWN = {
     "bloom": ALIBI,
     "falcon-alibi": ALIBI,
+    "gemma": LENGTH,
     "gemma3_text": LENGTH,
     "gpt_neo": LENGTH,
     "mpt": ALIBI,

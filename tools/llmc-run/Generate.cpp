@@ -37,6 +37,7 @@ struct GenerateOptions {
   SamplerOptions sampling;
   uint32_t threads = 0;
   LoadOptions load;
+  bool hasPrompt = false; ///< an empty one is a prompt, too
   bool printIds = false, hidePrompt = false, printStats = false;
 };
 
@@ -101,7 +102,7 @@ private:
 };
 
 bool readPrompt(GenerateOptions &options, std::string &error) {
-  if (options.prompt.empty() && options.promptFile.empty() && options.loadPath.empty()) {
+  if (!options.hasPrompt && options.loadPath.empty()) {
     error = "nothing to continue: --prompt, --prompt-file or --load-session is needed";
     return false;
   }
@@ -276,7 +277,10 @@ void addGenerateCommand(CLI::App &app, int &exitCode) {
                     "print the new tokens' ids on one line instead of text");
   command->add_flag("--no-echo", options->hidePrompt, "print the new text without the prompt");
   command->add_flag("--stats", options->printStats, "print times on standard error at the end");
-  command->callback([options, &exitCode] { exitCode = runGenerate(*options); });
+  command->callback([options, prompt, &exitCode] {
+    options->hasPrompt = prompt->count_all() > 0;
+    exitCode = runGenerate(*options);
+  });
 }
 
 } // namespace llmc::run

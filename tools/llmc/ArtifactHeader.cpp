@@ -58,7 +58,7 @@ llvm::Expected<ArtifactHeader> ArtifactHeader::read(llvm::StringRef path, llvm::
     return broken("'" + path + "' has a broken manifest");
   }
   result.description = std::move(*manifest);
-  return std::move(result);
+  return result;
 }
 
 llvm::StringRef ArtifactHeader::producer() const {

@@ -100,7 +100,7 @@ static llvm::Expected<PhasePlan> readPhase(const llvm::json::Object &entry) {
     });
     phase.live.push_back(bytes);
   }
-  return std::move(phase);
+  return phase;
 }
 
 llvm::Expected<MemoryPlan> MemoryPlan::read(const ArtifactHeader &artifact) {
@@ -144,7 +144,7 @@ llvm::Expected<MemoryPlan> MemoryPlan::read(const ArtifactHeader &artifact) {
             plan.vocabulary = size->constant().value_or(0);
     plan.phases.push_back(std::move(*phase));
   }
-  return std::move(plan);
+  return plan;
 }
 
 int64_t MemoryPlan::arenaBytes() const {
