@@ -63,8 +63,6 @@ static std::string nameOf(Operation *op) {
   return op->getName().stripDialect().str();
 }
 
-static std::string sizeOf(const DimExpr &dim) { return dim.str(); }
-
 static std::string elementText(Type type) {
   std::string text;
   llvm::raw_string_ostream stream(text);
@@ -85,10 +83,10 @@ static std::string describe(AttentionOp op) {
       return getDims(state.getToken())[0];
     return getDims(value)[1];
   };
-  std::string text = llvm::formatv("{0} heads over {1}, head size {2}", sizeOf(query[1]),
-                                   sizeOf(heads(op.getKey())), sizeOf(query[3]));
+  std::string text = llvm::formatv("{0} heads over {1}, head size {2}", query[1].str(),
+                                   heads(op.getKey()).str(), query[3].str());
   if (getDims(op.getResult())[3] != query[3])
-    text += ", values of " + sizeOf(getDims(op.getResult())[3]);
+    text += ", values of " + getDims(op.getResult())[3].str();
   if (op.getCausal())
     text += ", causal";
   if (op.getWindow())
@@ -108,36 +106,36 @@ static std::string detailsOf(Operation *op) {
         bool isPacked = linear.getBits().has_value();
         DimExpr columns = isPacked ? DimExpr(int64_t(*linear.getColumns()))
                                    : getDims(linear.getWeight())[linear.getTransposed() ? 1 : 0];
-        return llvm::formatv("{0} -> {1}, {2}{3}", sizeOf(columns),
-                             sizeOf(getDims(linear.getResult()).back()), weightFormat(linear),
+        return llvm::formatv("{0} -> {1}, {2}{3}", columns.str(),
+                             getDims(linear.getResult()).back().str(), weightFormat(linear),
                              linear.getBias() ? ", bias" : "")
             .str();
       })
       .Case<ExpertLinearOp>([](ExpertLinearOp linear) {
         return llvm::formatv("{0} -> {1}, {2} of {3} experts, {4}{5}",
-                             sizeOf(getDims(linear.getInput()).back()),
-                             sizeOf(getDims(linear.getResult()).back()),
-                             sizeOf(getDims(linear.getIds()).back()),
-                             sizeOf(getDims(linear.getWeight())[0]), weightFormat(linear),
+                             getDims(linear.getInput()).back().str(),
+                             getDims(linear.getResult()).back().str(),
+                             getDims(linear.getIds()).back().str(),
+                             getDims(linear.getWeight())[0].str(), weightFormat(linear),
                              linear.getBias() ? ", bias" : "")
             .str();
       })
       .Case<EmbeddingOp>([](EmbeddingOp embedding) {
-        return llvm::formatv("{0} rows of {1}, {2}", sizeOf(getDims(embedding.getTable())[0]),
-                             sizeOf(getDims(embedding.getResult()).back()),
+        return llvm::formatv("{0} rows of {1}, {2}", getDims(embedding.getTable())[0].str(),
+                             getDims(embedding.getResult()).back().str(),
                              embedding.getBits()
                                  ? llvm::formatv("int{0}", *embedding.getBits()).str()
                                  : elementText(embedding.getTable().getType()))
             .str();
       })
       .Case<RMSNormOp, LayerNormOp>([](auto norm) {
-        std::string text = sizeOf(getDims(norm.getWeight())[0]) + ", epsilon ";
+        std::string text = getDims(norm.getWeight())[0].str() + ", epsilon ";
         llvm::raw_string_ostream(text) << llvm::format("%g", norm.getEpsilon().convertToDouble());
         return text;
       })
       .Case<RotaryOp>([](RotaryOp rotary) {
-        return llvm::formatv("{0} of {1} channels{2}", sizeOf(getDims(rotary.getCos())[2] * 2),
-                             sizeOf(getDims(rotary.getInput())[3]),
+        return llvm::formatv("{0} of {1} channels{2}", (getDims(rotary.getCos())[2] * 2).str(),
+                             getDims(rotary.getInput())[3].str(),
                              rotary.getInterleaved() ? ", interleaved" : "")
             .str();
       })
@@ -145,16 +143,15 @@ static std::string detailsOf(Operation *op) {
       .Case<LinearAttentionOp>([](LinearAttentionOp attention) {
         Dims key = getDims(attention.getKey());
         return llvm::formatv("{0} heads over {1}, matrices of {2} x {3}{4}{5}",
-                             sizeOf(getDims(attention.getQuery())[1]), sizeOf(key[1]),
-                             sizeOf(key[3]), sizeOf(getDims(attention.getValue())[3]),
+                             getDims(attention.getQuery())[1].str(), key[1].str(), key[3].str(),
+                             getDims(attention.getValue())[3].str(),
                              attention.getDecay() ? ", decay" : "",
                              attention.getDelta() ? ", delta rule" : "")
             .str();
       })
       .Case<CausalConvOp>([](CausalConvOp conv) {
         Dims weight = getDims(conv.getWeight());
-        return llvm::formatv("{0} channels, kernel {1}", sizeOf(weight[0]), sizeOf(weight[1]))
-            .str();
+        return llvm::formatv("{0} channels, kernel {1}", weight[0].str(), weight[1].str()).str();
       })
       .Case<MatmulOp>([](MatmulOp matmul) {
         return formatDims(getDims(matmul.getLhs())) + " by " + formatDims(getDims(matmul.getRhs()));

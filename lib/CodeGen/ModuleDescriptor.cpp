@@ -24,9 +24,7 @@ using mlir::isa;
 using mlir::RankedTensorType;
 using mlir::StringAttr;
 
-namespace {
-
-uint32_t dtypeOf(mlir::Type type) {
+uint32_t llmc::abiDataType(mlir::Type type) {
   if (auto integer = dyn_cast<mlir::IntegerType>(type)) {
     bool isUnsigned = integer.isUnsigned();
     switch (integer.getWidth()) {
@@ -58,6 +56,8 @@ uint32_t dtypeOf(mlir::Type type) {
       .Case([](mlir::Float4E2M1FNType) { return LLMC_DTYPE_F4E2M1FN; })
       .Default([](mlir::Type) { return LLMC_DTYPE_F32; });
 }
+
+namespace {
 
 /// How far back the program reads a state of tokens: the widest window of the attentions
 /// that read it, 0 where something reads all of it.
@@ -153,7 +153,7 @@ llvm::Constant *DescriptorBuilder::tensors(mlir::ValueRange values, mlir::ArrayA
       dimSymbols.push_back(u32(uint32_t(position)));
     }
     auto name = cast<StringAttr>(names[i]).getValue();
-    descriptors.push_back(structure({string(name), u32(dtypeOf(type.getElementType())),
+    descriptors.push_back(structure({string(name), u32(abiDataType(type.getElementType())),
                                      u32(type.getRank()), array(dimSymbols)}));
   }
   count = descriptors.size();
@@ -211,9 +211,9 @@ llvm::Constant *DescriptorBuilder::states(unsigned &count) {
               uint64_t there = windowOf(other, input);
               window = there ? std::max(window, there) : 0;
             }
-      descriptors.push_back(
-          structure({string(name), u32(state.getFixed() ? LLMC_STATE_FIXED : LLMC_STATE_BLOCKS),
-                     u32(dtypeOf(state.getToken().getElementType())), u64(bytes), u64(window)}));
+      descriptors.push_back(structure(
+          {string(name), u32(state.getFixed() ? LLMC_STATE_FIXED : LLMC_STATE_BLOCKS),
+           u32(abiDataType(state.getToken().getElementType())), u64(bytes), u64(window)}));
     }
   }
   count = descriptors.size();

@@ -12,7 +12,7 @@
 // logits is printed on standard error.
 //
 //===----------------------------------------------------------------------===//
-#include "llmc-c/Runtime.h"
+#include "CheckedSession.h"
 
 #include <algorithm>
 #include <cmath>
@@ -24,33 +24,8 @@
 
 namespace {
 
-using Tokens = std::vector<int64_t>;
-
-llmc_error_t error;
-
-void require(llmc_status_t status) {
-  if (status == LLMC_STATUS_OK)
-    return;
-  std::fprintf(stderr, "llmc-session-check: error %d: %s\n", int(status), error.message);
-  std::exit(1);
-}
-
-std::vector<float> logitsOf(llmc_session_t *session, size_t row) {
-  const float *logits = nullptr;
-  size_t rows = 0, vocabulary = 0;
-  require(llmc_session_logits(session, &logits, &rows, &vocabulary, &error));
-  return {logits + row * vocabulary, logits + (row + 1) * vocabulary};
-}
-
 int64_t mostLikely(const std::vector<float> &logits) {
   return std::max_element(logits.begin(), logits.end()) - logits.begin();
-}
-
-Tokens makeTokens(int64_t count, int64_t seed) {
-  Tokens tokens;
-  for (int64_t i = 0; i < count; ++i)
-    tokens.push_back((i * 37 + seed * 11 + i * i) % 300);
-  return tokens;
 }
 
 double worst = 0; // difference of a logit as a part of the largest one
@@ -58,12 +33,7 @@ double worst = 0; // difference of a logit as a part of the largest one
 /// Compares a row of a batch with what the same sequence gives in a step of its own. False
 /// where the most likely token differs.
 bool isAsAlone(const std::vector<float> &expected, const std::vector<float> &found) {
-  double largest = 0, difference = 0;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    largest = std::fmax(largest, std::fabs(expected[i]));
-    difference = std::fmax(difference, std::fabs(expected[i] - found[i]));
-  }
-  worst = std::fmax(worst, difference / largest);
+  worst = std::fmax(worst, relativeDifference(expected, found));
   return mostLikely(expected) == mostLikely(found);
 }
 

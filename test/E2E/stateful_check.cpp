@@ -13,7 +13,7 @@
 // are narrower than f32 round what the functional phase does not.
 //
 //===----------------------------------------------------------------------===//
-#include "llmc-c/Runtime.h"
+#include "CheckedSession.h"
 
 #include <cmath>
 #include <cstdio>
@@ -24,17 +24,6 @@
 #include <vector>
 
 namespace {
-
-using Tokens = std::vector<int64_t>;
-
-llmc_error_t error;
-
-void require(llmc_status_t status) {
-  if (status == LLMC_STATUS_OK)
-    return;
-  std::fprintf(stderr, "llmc-stateful-check: error %d: %s\n", int(status), error.message);
-  std::exit(1);
-}
 
 bool isNamed(const char *name, const char *part) { return std::strstr(name, part) != nullptr; }
 
@@ -146,34 +135,16 @@ public:
 
 private:
   void compare() {
-    const float *logits = nullptr;
-    size_t rows = 0, vocabulary = 0;
-    require(llmc_session_logits(session, &logits, &rows, &vocabulary, &error));
     ++numSteps;
-    for (size_t row = 0; row < rows; ++row) {
-      std::vector<float> expected = functional.logits(held[row]);
-      double largest = 0, difference = 0;
-      for (size_t i = 0; i < vocabulary; ++i) {
-        float found = logits[row * vocabulary + i];
-        largest = std::fmax(largest, std::fabs(expected[i]));
-        difference =
-            std::isnan(found) ? INFINITY : std::fmax(difference, std::fabs(expected[i] - found));
-      }
-      worst = std::fmax(worst, largest > 0 ? difference / largest : INFINITY);
-    }
+    for (size_t row = 0; row < held.size(); ++row)
+      worst = std::fmax(worst,
+                        relativeDifference(functional.logits(held[row]), logitsOf(session, row)));
   }
 
   llmc_session_t *session;
   FunctionalRun &functional;
   std::vector<Tokens> held;
 };
-
-Tokens makeTokens(int64_t count, int64_t seed) {
-  Tokens tokens;
-  for (int64_t i = 0; i < count; ++i)
-    tokens.push_back((i * 37 + seed * 11 + i * i) % 300);
-  return tokens;
-}
 
 } // namespace
 

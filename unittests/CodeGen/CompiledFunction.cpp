@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "CompiledFunction.h"
+#include "llmc/CodeGen/CPU/CodeGen.h"
 #include "llmc/Pipelines/Pipelines.h"
 #include "mlir/Parser/Parser.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -72,44 +73,11 @@ std::shared_ptr<llmc_session_t> CompiledFunction::makeSession(uint32_t threads) 
   return {session, llmc_session_destroy};
 }
 
-static uint32_t dtypeOf(Type type) {
-  if (auto integer = dyn_cast<IntegerType>(type)) {
-    bool isUnsigned = integer.isUnsigned();
-    switch (integer.getWidth()) {
-    case 1:
-      return LLMC_DTYPE_BOOL;
-    case 2:
-      return isUnsigned ? LLMC_DTYPE_U2 : LLMC_DTYPE_I2;
-    case 4:
-      return isUnsigned ? LLMC_DTYPE_U4 : LLMC_DTYPE_I4;
-    case 8:
-      return isUnsigned ? LLMC_DTYPE_U8 : LLMC_DTYPE_I8;
-    case 16:
-      return isUnsigned ? LLMC_DTYPE_U16 : LLMC_DTYPE_I16;
-    case 32:
-      return isUnsigned ? LLMC_DTYPE_U32 : LLMC_DTYPE_I32;
-    default:
-      return isUnsigned ? LLMC_DTYPE_U64 : LLMC_DTYPE_I64;
-    }
-  }
-  return llvm::TypeSwitch<Type, uint32_t>(type)
-      .Case([](Float64Type) { return LLMC_DTYPE_F64; })
-      .Case([](Float16Type) { return LLMC_DTYPE_F16; })
-      .Case([](BFloat16Type) { return LLMC_DTYPE_BF16; })
-      .Case([](Float8E4M3FNType) { return LLMC_DTYPE_F8E4M3FN; })
-      .Case([](Float8E4M3FNUZType) { return LLMC_DTYPE_F8E4M3FNUZ; })
-      .Case([](Float8E5M2Type) { return LLMC_DTYPE_F8E5M2; })
-      .Case([](Float8E5M2FNUZType) { return LLMC_DTYPE_F8E5M2FNUZ; })
-      .Case([](Float8E8M0FNUType) { return LLMC_DTYPE_F8E8M0FNU; })
-      .Case([](Float4E2M1FNType) { return LLMC_DTYPE_F4E2M1FN; })
-      .Default([](Type) { return LLMC_DTYPE_F32; });
-}
-
 std::vector<Tensor> CompiledFunction::run(llmc_session_t *session, ArrayRef<Tensor> inputs) {
   auto function = *source->getOps<func::FuncOp>().begin();
   std::vector<llmc_tensor_t> given(inputs.size()), wanted(function.getNumResults());
   for (size_t i = 0; i < inputs.size(); ++i) {
-    given[i].dtype = dtypeOf(inputs[i].elementType());
+    given[i].dtype = abiDataType(inputs[i].elementType());
     given[i].rank = uint32_t(inputs[i].rank());
     llvm::copy(inputs[i].shape(), given[i].dims);
     given[i].data = const_cast<char *>(inputs[i].bytes().data());

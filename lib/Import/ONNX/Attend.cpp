@@ -151,6 +151,23 @@ static Value softmaxOf(Node &n, Value scores, Value sinks) {
   return n.slice(n.infer<llm::SoftmaxOp>(uint64_t(3), all), 3, 0, dims[3]);
 }
 
+Type llmc::importer::softmaxPrecision(Node &n, int64_t otherwise) {
+  int64_t precision = n.intAttr("softmax_precision", otherwise);
+  switch (precision) {
+  case TensorProto::DOUBLE:
+    return n.builder.getF64Type();
+  case TensorProto::FLOAT16:
+    return n.builder.getF16Type();
+  case TensorProto::BFLOAT16:
+    return n.builder.getBF16Type();
+  default:
+    n.fail("softmax_precision is " + Twine(precision) + ", which is no floating-point type");
+    [[fallthrough]];
+  case TensorProto::FLOAT:
+    return n.builder.getF32Type();
+  }
+}
+
 AttentionSteps llmc::importer::attendInSteps(Node &n, const Attention &a, Type softmaxType) {
   AttentionSteps steps;
   if (n.failed())

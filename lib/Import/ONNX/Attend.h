@@ -45,6 +45,9 @@ struct AttentionSteps {
   Value probabilities; ///< rows without a visible key are 0
   Value result;
 };
+/// The element type that the attribute `softmax_precision` names, `otherwise` (an ONNX data
+/// type) without it; fails for what is no floating-point type.
+mlir::Type softmaxPrecision(Node &n, int64_t otherwise);
 /// The softmax is computed in elements of `softmaxType`.
 AttentionSteps attendInSteps(Node &n, const Attention &a, mlir::Type softmaxType);
 

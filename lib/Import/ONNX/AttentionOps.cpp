@@ -76,19 +76,10 @@ static void setVisibility(Node &n, Attention &a, Value nonpad, const DimExpr &be
 /// The element type of the softmax where it says something: llm.attention computes f16 and
 /// bf16 in f32, and rounds once, so that only less precise ones than the scores' count.
 static Type softmaxType(Node &n, Type element) {
-  int64_t precision = n.intAttr("softmax_precision", TensorProto::FLOAT);
-  switch (precision) {
-  case TensorProto::FLOAT:
-  case TensorProto::DOUBLE:
-    return element.isF64() ? element : n.builder.getF32Type();
-  case TensorProto::FLOAT16:
-    return n.builder.getF16Type();
-  case TensorProto::BFLOAT16:
-    return n.builder.getBF16Type();
-  default:
-    n.fail("softmax_precision is " + Twine(precision) + ", which is no floating-point type");
-    return element;
-  }
+  Type asked = softmaxPrecision(n, TensorProto::FLOAT);
+  if (asked.isF16() || asked.isBF16())
+    return asked;
+  return element.isF64() ? element : n.builder.getF32Type();
 }
 
 /// Output 3: what `qk_matmul_output_mode` chooses.

@@ -43,31 +43,14 @@ static Value applyGraph(Node &n, StringRef name, Value x) {
   return results[0];
 }
 
-static Type softmaxType(Node &n, Type element) {
-  int64_t precision =
-      n.intAttr("softmax_precision", element.isF64() ? TensorProto::DOUBLE : TensorProto::FLOAT);
-  switch (precision) {
-  case TensorProto::FLOAT:
-    return n.builder.getF32Type();
-  case TensorProto::DOUBLE:
-    return n.builder.getF64Type();
-  case TensorProto::FLOAT16:
-    return n.builder.getF16Type();
-  case TensorProto::BFLOAT16:
-    return n.builder.getBF16Type();
-  default:
-    n.fail("softmax_precision is " + Twine(precision) + ", which is no floating-point type");
-    return element;
-  }
-}
-
 static void flexAttentionOp(Node &n) {
   Attention a{n.input(0), n.input(1), n.input(2)};
   checkOperands(n, a);
   if (n.failed())
     return;
   a.scale = n.hasAttribute("scale") ? n.floatAttr("scale", 1) : defaultScale(n, a.query);
-  Type element = n.elementTypeOf(a.query), precision = softmaxType(n, element);
+  Type element = n.elementTypeOf(a.query),
+       precision = softmaxPrecision(n, element.isF64() ? TensorProto::DOUBLE : TensorProto::FLOAT);
   bool isPlain = !n.hasAttribute("score_mod") && !n.hasAttribute("prob_mod") &&
                  precision.getIntOrFloatBitWidth() >= element.getIntOrFloatBitWidth();
   if (isPlain)

@@ -47,6 +47,15 @@ static llmc_status_t resolve(const llmc_session_options_t &options, const llmc_m
   return LLMC_STATUS_OK;
 }
 
+/// The caller's options, whatever version of the struct they are, with defaults filled in.
+static llmc_status_t readSettings(const llmc_session_options_t *options,
+                                  const llmc_module_desc_t &desc, SessionSettings &settings,
+                                  llmc_error_t *error) {
+  llmc_session_options_t given = {};
+  llmc_status_t status = readStruct(options, given, error);
+  return status ? status : resolve(given, desc, settings, error);
+}
+
 extern "C" {
 
 llmc_status_t llmc_session_measure(const llmc_module_t *module,
@@ -54,11 +63,8 @@ llmc_status_t llmc_session_measure(const llmc_module_t *module,
                                    llmc_session_memory_t *memory, llmc_error_t *error) {
   if (!module || !memory)
     return invalid(error, "module and memory must not be null");
-  llmc_session_options_t given = {};
   SessionSettings settings;
-  llmc_status_t status = readStruct(options, given, error);
-  if (!status)
-    status = resolve(given, *module->desc, settings, error);
+  llmc_status_t status = readSettings(options, *module->desc, settings, error);
   if (status)
     return status;
   // Only its references change, which are no part of what a module is.
@@ -84,11 +90,8 @@ llmc_status_t llmc_session_create(llmc_module_t *module, const llmc_session_opti
                                   llmc_session_t **session, llmc_error_t *error) {
   if (!module || !session)
     return invalid(error, "module and session must not be null");
-  llmc_session_options_t given = {};
   SessionSettings settings;
-  llmc_status_t status = readStruct(options, given, error);
-  if (!status)
-    status = resolve(given, *module->desc, settings, error);
+  llmc_status_t status = readSettings(options, *module->desc, settings, error);
   if (status)
     return status;
   {

@@ -20,6 +20,9 @@ class Module;
 
 namespace llmc {
 
+/// The LLMC_DTYPE_* of the module ABI for a tensor's element type.
+uint32_t abiDataType(mlir::Type element);
+
 /// What the module descriptor says beside what the IR says.
 struct ModuleProperties {
   std::string name;
