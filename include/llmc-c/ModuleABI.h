@@ -21,7 +21,7 @@
 extern "C" {
 #endif
 
-#define LLMC_MODULE_ABI_VERSION 2u
+#define LLMC_MODULE_ABI_VERSION 3u
 
 /* Element types; the numbers are those of ONNX TensorProto.DataType. Elements of less
  * than 8 bits take a byte each, integers extended to it by sign or zeros. */
@@ -208,6 +208,33 @@ typedef struct llmc_artifact_trailer {
 } llmc_artifact_trailer_t;
 enum { LLMC_ARTIFACT_EXTERNAL_WEIGHTS = 1u << 0 };
 
+/* The weights index: chunks that cover the weight region in order and without a gap,
+ * then llmc_weights_index_t as the last 64 bytes of the safetensors file, in which it is
+ * the tensor "__index". A chunk's bytes lie in the file as they are, or each as one zstd
+ * frame. A file whose data is the weight region and nothing more has no index. */
+#define LLMC_WEIGHTS_INDEX_MAGIC "LLMCWIX1"
+enum { LLMC_WEIGHTS_PLAIN = 0, LLMC_WEIGHTS_ZSTD = 1 };
+
+typedef struct llmc_weights_chunk {
+  uint64_t offset;        /* in the weight region, a multiple of 4096 */
+  uint64_t size;          /* bytes there; a multiple of 4096 except for the last chunk */
+  uint64_t stored_offset; /* from the beginning of the file's data; plain: = offset */
+  uint64_t stored_size;   /* bytes there; plain: = size */
+  /* The first half of the BLAKE3 hash of the `size` bytes: chunks of one size and hash
+   * have the same bytes, in whatever files they are. */
+  uint8_t content[16];
+} llmc_weights_chunk_t;
+
+typedef struct llmc_weights_index {
+  uint8_t magic[8];
+  uint64_t num_chunks;
+  uint64_t chunks_offset; /* of the first llmc_weights_chunk_t, from the data's beginning */
+  uint64_t region_size;   /* llmc_module_desc_t.weights_bytes */
+  uint64_t checksum;      /* FNV-1a 64 of the chunks */
+  uint32_t encoding;      /* LLMC_WEIGHTS_* */
+  uint32_t reserved[5];   /* 0 */
+} llmc_weights_index_t;
+
 #ifdef __cplusplus
 }
 #define LLMC_ABI_ASSERT(condition) static_assert(condition, #condition)
@@ -223,5 +250,7 @@ LLMC_ABI_ASSERT(sizeof(llmc_phase_desc_t) == 96);
 LLMC_ABI_ASSERT(sizeof(llmc_state_desc_t) == 32);
 LLMC_ABI_ASSERT(sizeof(llmc_module_desc_t) == 128);
 LLMC_ABI_ASSERT(sizeof(llmc_artifact_trailer_t) == 64);
+LLMC_ABI_ASSERT(sizeof(llmc_weights_chunk_t) == 48);
+LLMC_ABI_ASSERT(sizeof(llmc_weights_index_t) == 64);
 
 #endif /* LLMC_C_MODULEABI_H */

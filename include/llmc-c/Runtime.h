@@ -71,15 +71,19 @@ typedef struct llmc_module_options {
   /* Path of the external weights; null means "<artifact>.weights". Ignored by
    * an artifact that carries its own. */
   const char *weights_path;
-  /* Threads that `prefault` reads with. 0: one for each physical core that the
-   * process may use. */
+  /* Threads that `prefault` reads with, and that decompress weights. 0: one for each
+   * physical core that the process may use. */
   uint32_t load_threads;
-  bool huge_pages; /* asks for huge pages for the weights (Linux: madvise) */
+  /* Asks for huge pages for the weights (Linux: madvise). Decompressed weights then are
+   * memory of the module alone, which no other module shares. */
+  bool huge_pages;
   bool lock;       /* keeps the weights in memory (mlock), once they are read */
 } llmc_module_options_t;
 
 /* Opens an artifact: verifies the file, its checksums and the processor before
- * any of its code is mapped, then maps code and weights. `options` may be null.
+ * any of its code is mapped, then maps code and weights. Compressed weights are
+ * decompressed into memory; LLMC_STATUS_OUT_OF_MEMORY if there is too little for them.
+ * Weights that equal those of a loaded module share its memory. `options` may be null.
  * The file must not be modified while the module lives (replacing it by rename
  * is fine). On success *module is the caller's to destroy.
  * Thread-safe. Since 0.1. */
@@ -133,6 +137,9 @@ typedef struct llmc_module_info {
   uint64_t arena_bytes;              /* largest phase's: what a session allocates */
   uint64_t state_bytes_per_token;    /* block states, rounded up */
   uint64_t state_bytes_per_sequence; /* fixed states */
+  /* Of weights_bytes, what was in memory already when the module was loaded, because
+   * another loaded module has equal weights: it is there once for both. */
+  uint64_t weights_shared_bytes;
 } llmc_module_info_t;
 
 /* Fills *info up to info->struct_size. Thread-safe. Since 0.1. */

@@ -5,9 +5,11 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/CodeGen/Artifact.h"
+#include "WeightChunks.h"
 #include "WeightPacking.h"
 #include "llmc-c/ModuleABI.h"
 #include "llmc/CodeGen/CPU/CodeGen.h"
+#include "llmc/Dialect/Exec/IR/ProgramSymbols.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/JSON.h"
 #include "llvm/Support/raw_ostream.h"
@@ -15,7 +17,7 @@
 using namespace mlir;
 using namespace llmc;
 
-static constexpr uint64_t kPage = 4096;
+static constexpr uint64_t kPage = exec::kPageBytes;
 
 static uint64_t alignUp(uint64_t value, uint64_t alignment) {
   return (value + alignment - 1) / alignment * alignment;
@@ -88,6 +90,13 @@ std::string llmc::makeWeightsHeader(ModuleOp module,
       else
         tensor(weight.getSymName(), "U8", {int64_t(end - begin)}, begin, end);
     }
+    if (size_t numChunks = planWeightChunks(module).size()) {
+      uint64_t begin = alignUp(position, kPage), bytes = weightsIndexBytes(numChunks);
+      if (begin > position)
+        tensor(("__padding_" + Twine(position)).str(), "U8", {int64_t(begin - position)}, position,
+               begin);
+      tensor("__index", "U8", {int64_t(bytes)}, begin, begin + bytes);
+    }
   });
   stream.flush();
   text.resize(alignUp(text.size(), kPage), ' ');
@@ -125,9 +134,13 @@ llmc::writeFileAtomically(StringRef path, Location loc,
   return success();
 }
 
-static LogicalResult writeWeights(ModuleOp module, StringRef header, cpu::IsaLevel level,
-                                  raw_ostream &stream) {
-  stream << header;
+static LogicalResult writeWeights(ModuleOp module, StringRef header, WeightsCompression compression,
+                                  cpu::IsaLevel level, raw_ostream &file) {
+  file << header;
+  std::vector<llmc_weights_chunk_t> chunks = planWeightChunks(module);
+  if (chunks.empty())
+    return success();
+  WeightChunkStream stream(std::move(chunks), compression, file);
   uint64_t position = 0;
   for (auto weight : module.getOps<exec::WeightOp>()) {
     stream.write_zeros(*weight.getOffset() - position);
@@ -140,20 +153,23 @@ static LogicalResult writeWeights(ModuleOp module, StringRef header, cpu::IsaLev
              << written << " bytes where " << *weight.getBytes() << " are planned";
     position = *weight.getOffset() + *weight.getBytes();
   }
+  if (!stream.finish())
+    return module.emitError("zstd cannot compress the weights: there is no memory");
   return success();
 }
 
 LogicalResult llmc::writeWeightsFile(ModuleOp module, StringRef path, StringRef header,
-                                     cpu::IsaLevel level) {
+                                     WeightsCompression compression, cpu::IsaLevel level) {
   return writeFileAtomically(path, module.getLoc(), [&](llvm::raw_pwrite_stream &stream) {
-    return writeWeights(module, header, level, stream);
+    return writeWeights(module, header, compression, level, stream);
   });
 }
 
 LogicalResult llmc::writeArtifact(ModuleOp module, StringRef path, const ArtifactParts &parts,
                                   cpu::IsaLevel level) {
   if (parts.externalWeights &&
-      failed(writeWeightsFile(module, (path + ".weights").str(), parts.weightsHeader, level)))
+      failed(writeWeightsFile(module, (path + ".weights").str(), parts.weightsHeader,
+                              parts.compression, level)))
     return failure();
   return writeFileAtomically(path, module.getLoc(), [&](llvm::raw_pwrite_stream &stream) {
     StringRef elf(parts.elf.data(), parts.elf.size());
@@ -161,7 +177,7 @@ LogicalResult llmc::writeArtifact(ModuleOp module, StringRef path, const Artifac
     uint64_t offset = alignUp(elf.size(), kPage), size = 0;
     stream.write_zeros(offset - elf.size());
     if (!parts.externalWeights) {
-      if (failed(writeWeights(module, parts.weightsHeader, level, stream)))
+      if (failed(writeWeights(module, parts.weightsHeader, parts.compression, level, stream)))
         return failure();
       size = stream.tell() - offset;
     }

@@ -41,6 +41,9 @@ private:
   LogicalResult codeGen();
   LogicalResult pack();
   LogicalResult writeObject(StringRef header);
+  WeightsCompression compression() const {
+    return options.compressWeights ? WeightsCompression::Zstd : WeightsCompression::None;
+  }
   void begin(Phase phase);
   /// Prints or saves the IR; true where compilation stops here.
   FailureOr<bool> finish(Phase phase);
@@ -192,7 +195,7 @@ LogicalResult Compilation::writeObject(StringRef header) {
       "#ifndef LLMC_GENERATED_MODULE_H\n#define LLMC_GENERATED_MODULE_H\n\n"
       "#include \"llmc-c/ModuleABI.h\"\n\n#ifdef __cplusplus\nextern \"C\"\n#endif\n"
       "const llmc_module_desc_t *llmc_module_query(uint32_t abi_version);\n\n#endif\n";
-  if (failed(writeWeightsFile(*module, (base + ".weights").str(), header, level)) ||
+  if (failed(writeWeightsFile(*module, (base + ".weights").str(), header, compression(), level)) ||
       failed(write(".h", declarations)))
     return failure();
   return write(".o", StringRef(object.data(), object.size()));
@@ -222,8 +225,8 @@ LogicalResult Compilation::pack() {
   SmallVector<char> shared;
   if (failed(linkSharedObject(object, loc, shared)))
     return failure();
-  return writeArtifact(*module, options.output, {shared, weightsHeader, options.externalWeights},
-                       level);
+  return writeArtifact(*module, options.output,
+                       {shared, weightsHeader, options.externalWeights, compression()}, level);
 }
 
 LogicalResult Compilation::run() {

@@ -5,6 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Manifest.h"
+#include "llmc/Analysis/StateWindow.h"
+#include "llmc/Dialect/Exec/IR/Places.h"
 #include "llmc/Dialect/Exec/IR/ProgramSymbols.h"
 #include "llmc/Dialect/Exec/IR/StateLayout.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
@@ -64,9 +66,15 @@ static llvm::json::Object planEntry(exec::ProgramOp program) {
     for (Value input : dispatch.getInputs())
       if (auto it = buffers.find(exec::getBuffer(input)); it != buffers.end())
         it->second.last = dispatches;
-    for (auto [i, output] : llvm::enumerate(dispatch.getOutputs()))
-      if (int64_t offset = (*dispatch.getOffsets())[i]; offset >= 0)
-        buffers[output] = {dispatch, unsigned(i), dispatches, dispatches, offset};
+    for (auto [i, output] : llvm::enumerate(dispatch.getOutputs())) {
+      Value buffer = exec::getBuffer(output);
+      std::optional<int64_t> offset = exec::getArenaOffset(buffer);
+      if (!offset)
+        continue;
+      auto [it, isFirst] =
+          buffers.insert({buffer, {dispatch, unsigned(i), dispatches, dispatches, *offset}});
+      it->second.last = dispatches; // another part of a joined buffer
+    }
     ++dispatches;
   }
   for (Value size : sizes)
@@ -105,10 +113,13 @@ static llvm::json::Object phaseEntry(exec::ProgramOp program, int64_t blockToken
       llvm::json::Object entry{{"name", llvm::json::fixUTF8(name.getValue())},
                                {"type", exec::hasScales(state) ? "int8" : element}};
       uint64_t bytes = exec::stateBytes(state, blockTokens);
-      if (state.getFixed())
+      if (state.getFixed()) {
         entry["bytes_per_sequence"] = int64_t(bytes);
-      else
+      } else {
         entry["bytes_per_token"] = int64_t(llvm::divideCeil(bytes, uint64_t(blockTokens)));
+        entry["bytes_per_block"] = int64_t(bytes);
+        entry["window"] = getStateWindow(program->getParentOfType<ModuleOp>(), name.getValue());
+      }
       states.push_back(std::move(entry));
     } else {
       inputs.push_back(tensorEntry(argument, name));

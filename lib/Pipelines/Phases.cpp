@@ -39,6 +39,8 @@ void llmc::registerDialects(DialectRegistry &registry) {
 
 void llmc::addNormalizePasses(OpPassManager &passes) {
   passes.addPass(createSplitBranches());
+  // Before operations are merged that are layouts of several tokens.
+  passes.addPass(createGrowStaticCaches());
   passes.addNestedPass<func::FuncOp>(createCanonicalizerPass());
   passes.addNestedPass<func::FuncOp>(createFoldConstants());
   passes.addNestedPass<func::FuncOp>(createCanonicalizerPass());
@@ -78,6 +80,7 @@ void llmc::addSpecializePasses(OpPassManager &passes, const CompilerOptions &opt
 }
 
 void llmc::addPartitionPasses(OpPassManager &passes) {
+  passes.addPass(createFoldEqualConstants());
   passes.addNestedPass<func::FuncOp>(createWidenContractions());
   passes.addNestedPass<func::FuncOp>(createCSEPass());
   passes.addPass(createConvertLLMToExec());

@@ -156,6 +156,8 @@ FailureOr<Tensor> evaluateOp(ExpertLinearOp op, const OpFrame &frame) {
 }
 
 FailureOr<Tensor> evaluateOp(EmbeddingOp op, const OpFrame &frame) {
+  if (op.getPacked())
+    return frame.fail("packed tables have no reference");
   const Tensor &table = frame[op.getTable()], &ids = frame[op.getIds()];
   int64_t width = op.getBits() ? int64_t(*op.getWidth()) : table.dim(1);
   std::optional<GroupedRows> grouped;

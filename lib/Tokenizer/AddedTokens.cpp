@@ -12,6 +12,9 @@
 #include "AddedTokens.h"
 #include "Unicode.h"
 
+#include <deque>
+#include <unordered_map>
+
 using namespace llmc::tokenizer;
 
 AddedTokens AddedTokens::parse(const JsonNode &node, const Model &model,
@@ -22,6 +25,7 @@ AddedTokens AddedTokens::parse(const JsonNode &node, const Model &model,
   std::unordered_map<int32_t, std::string> contentOfId;
   std::unordered_map<std::string, int32_t> idOfContent;
   std::vector<PrefixTable::Entry> raw, normalized;
+  std::deque<std::string> patterns; // what the entries look at
   for (const JsonNode &entry : node.elements()) {
     AddedToken token;
     token.content = entry.requiredString("content");
@@ -48,12 +52,12 @@ AddedTokens AddedTokens::parse(const JsonNode &node, const Model &model,
     if (entry.failed())
       return result;
 
-    std::string pattern = token.content;
+    std::string &pattern = patterns.emplace_back(token.content);
     if (token.normalized)
       if (MaybeError problem = normalizer(pattern))
         entry.fail(problem->message);
     (token.normalized ? normalized : raw)
-        .push_back({std::move(pattern), static_cast<int32_t>(result.tokens.size())});
+        .push_back({pattern, static_cast<int32_t>(result.tokens.size())});
     if (token.special)
       result.specialIds.insert(token.id);
     result.tokens.push_back(std::move(token));

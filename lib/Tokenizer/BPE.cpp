@@ -14,7 +14,6 @@
 #include "Model.h"
 #include "Unicode.h"
 
-#include <nlohmann/json.hpp>
 #include <queue>
 
 using namespace llmc::tokenizer;
@@ -25,12 +24,38 @@ struct Merge {
   int32_t rank, result;
 };
 
-/// By the two ids, left one in the upper half.
-using MergeTable = std::unordered_map<uint64_t, Merge>;
+/// Merges by their two ids, in one array: there are as many as tokens.
+class MergeTable {
+public:
+  explicit MergeTable(size_t size = 0) : slots(size + size / 2 + 1) {}
 
-uint64_t pairKey(int32_t left, int32_t right) {
-  return static_cast<uint64_t>(left) << 32 | static_cast<uint32_t>(right);
-}
+  /// A pair's last merge counts. There must be room for it.
+  void set(int32_t left, int32_t right, Merge merge) {
+    slots[slotOf(left, right)] = {left, right, merge};
+  }
+  const Merge *find(int32_t left, int32_t right) const {
+    const Slot &slot = slots[slotOf(left, right)];
+    return slot.left < 0 ? nullptr : &slot.merge;
+  }
+
+private:
+  struct Slot {
+    int32_t left = -1, right = -1; ///< -1: empty
+    Merge merge = {};
+  };
+
+  /// Where the pair is, or the empty slot where it would be.
+  size_t slotOf(int32_t left, int32_t right) const {
+    uint64_t key = static_cast<uint64_t>(left) << 32 | static_cast<uint32_t>(right);
+    uint64_t hash = (key * 0x9E3779B97F4A7C15u) >> 32; // Fibonacci hashing
+    size_t slot = hash * slots.size() >> 32;           // evenly over the array
+    while (slots[slot].left >= 0 && (slots[slot].left != left || slots[slot].right != right))
+      slot = slot + 1 < slots.size() ? slot + 1 : 0;
+    return slot;
+  }
+
+  std::vector<Slot> slots;
+};
 
 /// The merging of one word.
 class Merger {
@@ -71,8 +96,7 @@ private:
     int32_t next = symbols[position].next;
     if (symbols[position].id < 0 || next < 0)
       return nullptr;
-    auto found = merges.find(pairKey(symbols[position].id, symbols[next].id));
-    return found == merges.end() ? nullptr : &found->second;
+    return merges.find(symbols[position].id, symbols[next].id);
   }
 
   void consider(int32_t position) {
@@ -172,31 +196,30 @@ private:
   }
 
   void readMerges(const JsonNode &node) {
-    if (!node.isArray())
+    const JsonTable *table = node.table();
+    if (!table || table->isObject())
       return node.fail("expected an array of merges");
-    merges.reserve(node.raw()->size());
-    int32_t rank = 0;
-    for (const nlohmann::json &entry : *node.raw()) {
-      if (std::string problem = addMerge(entry, rank); !problem.empty())
-        return node.fail(problem, "[" + std::to_string(rank) + "]");
-      ++rank;
-    }
+    merges = MergeTable(table->size());
+    for (size_t row = 0; row < table->size(); ++row)
+      if (std::string problem = addMerge(*table, row); !problem.empty())
+        return node.fail(problem, "[" + std::to_string(row) + "]");
+    node.clearTable();
   }
 
-  /// Reads "a b" or ["a", "b"]; returns what is wrong with it.
-  std::string addMerge(const nlohmann::json &entry, int32_t rank) {
+  /// Reads "a b" or ["a", "b"], whose rank is its row; returns what is wrong with it.
+  std::string addMerge(const JsonTable &table, size_t row) {
     std::string_view left, right;
-    if (entry.is_string()) {
-      std::string_view text = entry.get_ref<const std::string &>();
+    JsonTable::Cell first = table.cell(row, 0), second = table.cell(row, 1);
+    if (table.listSize(row) == 0 && first.isText()) {
+      std::string_view text = first.text;
       size_t space = text.find(' ');
       if (space == std::string_view::npos || text.find(' ', space + 1) != std::string_view::npos)
         return "expected two tokens with a space between, found '" + std::string(text) + "'";
       left = text.substr(0, space);
       right = text.substr(space + 1);
-    } else if (entry.is_array() && entry.size() == 2 && entry[0].is_string() &&
-               entry[1].is_string()) {
-      left = entry[0].get_ref<const std::string &>();
-      right = entry[1].get_ref<const std::string &>();
+    } else if (table.listSize(row) == 2 && first.isText() && second.isText()) {
+      left = first.text;
+      right = second.text;
     } else {
       return "expected \"a b\" or [\"a\", \"b\"]";
     }
@@ -211,7 +234,7 @@ private:
       if (!ids[i])
         return "'" + std::string(names[i]) + "' is not in the vocabulary";
     }
-    merges[pairKey(*ids[0], *ids[1])] = {rank, *ids[2]};
+    merges.set(*ids[0], *ids[1], {static_cast<int32_t>(row), *ids[2]});
     return {};
   }
 

@@ -5,67 +5,86 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The only file that lets the JSON parser throw; its exceptions end here.
+// Members and checks; JsonReader.cpp parses.
 //
 //===----------------------------------------------------------------------===//
 
 #include "JsonNode.h"
+#include "JsonReader.h"
 
+#include <cassert>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
-#include <nlohmann/json.hpp>
 
 using namespace llmc::tokenizer;
 using Json = nlohmann::json;
 
-JsonNode::JsonNode(const Json *value, Mistakes *mistakes, std::string path)
-    : value(value && !value->is_null() ? value : nullptr), mistakes(mistakes),
-      path(std::move(path)) {}
+JsonNode::JsonNode(const Json *value, Shared *shared, std::string path)
+    : value(value && !value->is_null() ? value : nullptr), shared(shared), path(std::move(path)) {}
 
 bool JsonNode::isString() const { return value && value->is_string(); }
-bool JsonNode::isArray() const { return value && value->is_array(); }
-bool JsonNode::isObject() const { return value && value->is_object(); }
-bool JsonNode::failed() const { return mistakes->first.has_value(); }
+bool JsonNode::isArray() const {
+  return table() ? !table()->isObject() : value && value->is_array();
+}
+bool JsonNode::isObject() const {
+  return table() ? table()->isObject() : value && value->is_object();
+}
+const JsonTable *JsonNode::table() const {
+  return value && value->is_binary() ? &shared->tables[value->get_binary().subtype()] : nullptr;
+}
+
+void JsonNode::clearTable() const {
+  if (table())
+    shared->tables[value->get_binary().subtype()] = JsonTable(table()->isObject());
+}
+
+const char *JsonNode::typeName() const {
+  if (table())
+    return table()->isObject() ? "object" : "array";
+  return value ? value->type_name() : "nothing";
+}
+
+bool JsonNode::failed() const { return shared->firstMistake.has_value(); }
 
 void JsonNode::fail(std::string_view message, std::string_view below) const {
-  if (mistakes->first)
+  if (shared->firstMistake)
     return;
-  std::string text = mistakes->file + ": ";
+  std::string text = shared->file + ": ";
   if (std::string place = path + std::string(below); !place.empty())
     text += place + ": ";
-  mistakes->first = Error{text + std::string(message)};
+  shared->firstMistake = Error{text + std::string(message)};
 }
 
 JsonNode JsonNode::member(std::string_view key) const {
   std::string below = path.empty() ? std::string(key) : path + "." + std::string(key);
   if (!value)
-    return JsonNode(nullptr, mistakes, std::move(below));
+    return JsonNode(nullptr, shared, std::move(below));
   if (!value->is_object()) {
-    fail(std::string("expected an object, found ") + value->type_name());
-    return JsonNode(nullptr, mistakes, std::move(below));
+    fail(std::string("expected an object, found ") + typeName());
+    return JsonNode(nullptr, shared, std::move(below));
   }
   auto found = value->find(std::string(key));
-  return JsonNode(found == value->end() ? nullptr : &*found, mistakes, std::move(below));
+  return JsonNode(found == value->end() ? nullptr : &*found, shared, std::move(below));
 }
 
 std::vector<JsonNode> JsonNode::elements() const {
+  assert(!table() && "a table has rows");
   std::vector<JsonNode> result;
   if (!isArray()) {
-    fail(std::string("expected an array, found ") + (value ? value->type_name() : "nothing"));
+    fail(std::string("expected an array, found ") + typeName());
     return result;
   }
   result.reserve(value->size());
   for (size_t i = 0; i < value->size(); ++i)
-    result.push_back(JsonNode(&(*value)[i], mistakes, path + "[" + std::to_string(i) + "]"));
+    result.push_back(JsonNode(&(*value)[i], shared, path + "[" + std::to_string(i) + "]"));
   return result;
 }
 
 std::string JsonNode::asString() const {
   if (isString())
     return value->get_ref<const std::string &>();
-  fail(std::string("expected a string, found ") + (value ? value->type_name() : "nothing"));
+  fail(std::string("expected a string, found ") + typeName());
   return {};
 }
 
@@ -81,7 +100,7 @@ int32_t JsonNode::asId() const {
     fail("expected a token id, found a number that exceeds 31 bits");
     return 0;
   }
-  fail(std::string("expected a token id, found ") + (value ? value->type_name() : "nothing"));
+  fail(std::string("expected a token id, found ") + typeName());
   return 0;
 }
 
@@ -98,7 +117,7 @@ bool JsonNode::boolOr(std::string_view key, bool fallback) const {
     return fallback;
   if (found.value->is_boolean())
     return found.value->get<bool>();
-  found.fail(std::string("expected true or false, found ") + found.value->type_name());
+  found.fail(std::string("expected true or false, found ") + found.typeName());
   return fallback;
 }
 
@@ -108,7 +127,7 @@ double JsonNode::numberOr(std::string_view key, double fallback) const {
     return fallback;
   if (found.value->is_number())
     return found.value->get<double>();
-  found.fail(std::string("expected a number, found ") + found.value->type_name());
+  found.fail(std::string("expected a number, found ") + found.typeName());
   return fallback;
 }
 
@@ -123,20 +142,19 @@ int64_t JsonNode::countOr(std::string_view key, int64_t fallback, int64_t limit)
 JsonDocument::JsonDocument() = default;
 JsonDocument::~JsonDocument() = default;
 
-JsonNode JsonDocument::root() const { return JsonNode(value.get(), mistakes.get(), ""); }
+JsonNode JsonDocument::root() const { return JsonNode(value.get(), shared.get(), ""); }
 
-Expected<std::unique_ptr<JsonDocument>> JsonDocument::parse(std::string_view text,
-                                                            std::string file) {
+Expected<std::unique_ptr<JsonDocument>> JsonDocument::parse(std::istream &text, std::string file) {
+  auto parsed = parseJson(text);
+  if (!parsed)
+    return Error{file + ": not valid JSON: " + parsed.error().message};
+  if (!parsed->root.is_object())
+    return Error{file + ": expected an object, found " + parsed->root.type_name()};
   std::unique_ptr<JsonDocument> document(new JsonDocument());
-  document->mistakes = std::make_unique<JsonNode::Mistakes>();
-  document->mistakes->file = file;
-  try {
-    document->value = std::make_unique<Json>(Json::parse(text.begin(), text.end()));
-  } catch (const std::exception &problem) {
-    return Error{file + ": not valid JSON: " + problem.what()};
-  }
-  if (!document->value->is_object())
-    return Error{file + ": expected an object, found " + document->value->type_name()};
+  document->value = std::make_unique<Json>(std::move(parsed->root));
+  document->shared = std::make_unique<JsonNode::Shared>();
+  document->shared->file = std::move(file);
+  document->shared->tables = std::move(parsed->tables);
   return document;
 }
 
@@ -148,8 +166,8 @@ Expected<std::unique_ptr<JsonDocument>> JsonDocument::readIfPresent(const std::s
   std::ifstream stream(path, std::ios::binary);
   if (!stream || std::filesystem::is_directory(status))
     return Error{path + ": cannot read the file"};
-  std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  auto document = parse(stream, path);
   if (stream.bad())
     return Error{path + ": cannot read the file"};
-  return parse(text, path);
+  return document;
 }

@@ -14,9 +14,11 @@
 #ifndef LLMC_LIB_TOKENIZER_JSONNODE_H
 #define LLMC_LIB_TOKENIZER_JSONNODE_H
 
+#include "JsonTable.h"
 #include "llmc/Tokenizer/Expected.h"
 
 #include <cstdint>
+#include <istream>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -38,7 +40,7 @@ public:
   /// A member of this object; not present where it is missing or null.
   JsonNode member(std::string_view key) const;
 
-  /// The elements of this array; an error and empty where it is none.
+  /// The elements of this array, which is no table; an error and empty where it is none.
   std::vector<JsonNode> elements() const;
 
   /// The value itself, required to have that type.
@@ -54,9 +56,10 @@ public:
   /// A whole number from 0 to `limit`.
   int64_t countOr(std::string_view key, int64_t fallback, int64_t limit) const;
 
-  /// The value as the parser stores it, for loops over large tables; null
-  /// where it is not present.
-  const nlohmann::json *raw() const { return value; }
+  /// The rows of a large array or object; null where this is none (see JsonReader.h).
+  const JsonTable *table() const;
+  /// Gives back the rows' memory when the reader needs them no more.
+  void clearTable() const;
 
   /// Records a mistake at this place, or at `below` under it ("[3]").
   void fail(std::string_view message, std::string_view below = {}) const;
@@ -66,14 +69,18 @@ public:
 
 private:
   friend class JsonDocument;
-  struct Mistakes {
+  /// What all nodes of a document share.
+  struct Shared {
     std::string file;
-    MaybeError first;
+    MaybeError firstMistake;
+    std::vector<JsonTable> tables;
   };
-  JsonNode(const nlohmann::json *value, Mistakes *mistakes, std::string path);
+  JsonNode(const nlohmann::json *value, Shared *shared, std::string path);
+  /// "object", "array", ..; "nothing" where there is no value.
+  const char *typeName() const;
 
   const nlohmann::json *value;
-  Mistakes *mistakes;
+  Shared *shared;
   std::string path;
 };
 
@@ -81,20 +88,20 @@ private:
 class JsonDocument {
 public:
   /// `file` only names the document in messages.
-  static Expected<std::unique_ptr<JsonDocument>> parse(std::string_view text, std::string file);
+  static Expected<std::unique_ptr<JsonDocument>> parse(std::istream &text, std::string file);
   /// Null where the file does not exist.
   static Expected<std::unique_ptr<JsonDocument>> readIfPresent(const std::string &path);
 
   ~JsonDocument();
 
   JsonNode root() const;
-  const MaybeError &firstMistake() const { return mistakes->first; }
+  const MaybeError &firstMistake() const { return shared->firstMistake; }
 
 private:
   JsonDocument();
 
   std::unique_ptr<nlohmann::json> value;
-  std::unique_ptr<JsonNode::Mistakes> mistakes;
+  std::unique_ptr<JsonNode::Shared> shared;
 };
 
 } // namespace llmc::tokenizer

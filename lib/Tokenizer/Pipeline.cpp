@@ -16,22 +16,13 @@
 
 using namespace llmc::tokenizer;
 
-/// Fills the tables over the model's and the added tokens.
+/// Fills the tables over the added tokens.
 static void indexTokens(Pipeline &pipeline) {
-  const Vocabulary &words = pipeline.model->vocabulary();
-  size_t size = words.size();
-  for (const AddedToken &token : pipeline.addedTokens.all())
-    size = std::max(size, static_cast<size_t>(token.id) + 1);
-  pipeline.tokens.resize(size);
-  pipeline.hasToken.resize(size);
-  for (size_t id = 0; id < words.size(); ++id) {
-    pipeline.tokens[id] = words.tokenOf(static_cast<int32_t>(id));
-    pipeline.hasToken[id] = words.contains(static_cast<int32_t>(id));
-  }
+  pipeline.numTokens = pipeline.model->vocabulary().size();
   for (const AddedToken &token : pipeline.addedTokens.all()) {
-    pipeline.tokens[token.id] = token.content;
-    pipeline.hasToken[token.id] = true;
     pipeline.addedIds[token.content] = token.id;
+    pipeline.addedContents[token.id] = token.content;
+    pipeline.numTokens = std::max(pipeline.numTokens, static_cast<size_t>(token.id) + 1);
   }
 }
 

@@ -18,6 +18,8 @@
 #include "PostProcessor.h"
 #include "SpecialIds.h"
 
+#include <unordered_map>
+
 namespace llmc::tokenizer {
 
 struct Pipeline {
@@ -29,10 +31,10 @@ struct Pipeline {
   std::vector<StageFactory> decoder;
   SpecialIds specialIds;
 
-  /// Spellings by id, of the model and the added tokens; views into both.
-  std::vector<std::string_view> tokens;
-  std::vector<bool> hasToken;
+  /// The added tokens both ways; views into them.
   std::unordered_map<std::string_view, int32_t> addedIds;
+  std::unordered_map<int32_t, std::string_view> addedContents;
+  size_t numTokens = 0; ///< one more than the largest id
 
   /// Reads `root`. Mistakes are recorded in the document; the pipeline is then
   /// not to be used.
@@ -41,7 +43,12 @@ struct Pipeline {
   Expected<std::vector<int32_t>> encode(std::string_view text, bool addSpecialTokens) const;
   std::optional<int32_t> idOf(std::string_view token) const;
   bool contains(int32_t id) const {
-    return id >= 0 && static_cast<size_t>(id) < hasToken.size() && hasToken[id];
+    return model->vocabulary().contains(id) || addedContents.contains(id);
+  }
+  /// Empty where the id has no token.
+  std::string_view tokenOf(int32_t id) const {
+    auto added = addedContents.find(id);
+    return added == addedContents.end() ? model->vocabulary().tokenOf(id) : added->second;
   }
 };
 

@@ -26,12 +26,12 @@ namespace llmc::tokenizer {
 class PrefixTable {
 public:
   struct Entry {
-    std::string key;
+    std::string_view key;
     int32_t value;
   };
 
   PrefixTable() = default;
-  /// Of entries with the same key the last one stays.
+  /// Copies the keys. Of entries with the same key the last one stays.
   explicit PrefixTable(std::vector<Entry> entries);
 
   bool empty() const { return entries.empty(); }
@@ -46,7 +46,7 @@ public:
     for (size_t depth = 1; low < high; ++depth) {
       // All entries in [low, high) share text's first `depth` bytes; the
       // shortest sorts first.
-      if (entries[low].key.size() == depth) {
+      if (entries[low].size == depth) {
         visit(depth, entries[low].value);
         ++low;
       }
@@ -59,7 +59,13 @@ public:
 private:
   void narrow(uint32_t &low, uint32_t &high, size_t depth, unsigned char byte) const;
 
-  std::vector<Entry> entries;
+  struct StoredEntry {
+    uint32_t begin, size; ///< of the key in `keys`
+    int32_t value;
+  };
+
+  std::string keys;
+  std::vector<StoredEntry> entries;
   /// Where the keys with each first byte begin.
   std::array<uint32_t, 257> firstByteBegin{};
 };

@@ -13,6 +13,7 @@
 #include "Pipeline.h"
 
 #include <algorithm>
+#include <sstream>
 
 using namespace llmc::tokenizer;
 
@@ -27,7 +28,8 @@ static Expected<std::unique_ptr<Pipeline>> readPipeline(const JsonDocument &docu
 }
 
 Expected<std::unique_ptr<Tokenizer>> Tokenizer::loadFromJson(std::string_view text) {
-  auto document = JsonDocument::parse(text, "tokenizer.json");
+  std::istringstream stream{std::string(text)};
+  auto document = JsonDocument::parse(stream, "tokenizer.json");
   if (!document)
     return document.error();
   auto pipeline = readPipeline(**document);
@@ -76,15 +78,13 @@ bool Tokenizer::isEos(int32_t id) const {
   return std::binary_search(eosIds().begin(), eosIds().end(), id);
 }
 
-size_t Tokenizer::vocabSize() const { return pipeline->tokens.size(); }
+size_t Tokenizer::vocabSize() const { return pipeline->numTokens; }
 
 std::optional<int32_t> Tokenizer::tokenToId(std::string_view token) const {
   return pipeline->idOf(token);
 }
 
-std::string_view Tokenizer::idToToken(int32_t id) const {
-  return pipeline->contains(id) ? pipeline->tokens[id] : std::string_view();
-}
+std::string_view Tokenizer::idToToken(int32_t id) const { return pipeline->tokenOf(id); }
 
 StreamDecoder::StreamDecoder(const Tokenizer &tokenizer, bool skipSpecial)
     : tokenizer(&tokenizer), skipSpecial(skipSpecial),
@@ -97,7 +97,7 @@ std::string StreamDecoder::push(int32_t id) {
   const Pipeline &pipeline = *tokenizer->pipeline;
   bool skipped = skipSpecial && pipeline.addedTokens.isSpecial(id);
   if (!skipped && pipeline.contains(id))
-    chain->push(pipeline.tokens[id]);
+    chain->push(pipeline.tokenOf(id));
   return chain->takeOutput();
 }
 

@@ -16,7 +16,6 @@
 
 #include <algorithm>
 #include <limits>
-#include <nlohmann/json.hpp>
 
 using namespace llmc::tokenizer;
 
@@ -28,12 +27,17 @@ constexpr double unknownPenalty = 10.0;
 
 class UnigramModel : public Model {
 public:
-  UnigramModel(std::vector<std::string> tokens, std::vector<double> tokenScores,
-               const JsonNode &node)
-      : Model(Vocabulary::fromList(tokens)), scores(std::move(tokenScores)) {
+  /// `rows` has a row [token, score] per id.
+  UnigramModel(const JsonTable &rows, const JsonNode &node)
+      : Model(
+            Vocabulary::fromList(rows.size(), [&](size_t row) { return rows.cell(row, 0).text; })) {
+    scores.reserve(rows.size());
     std::vector<PrefixTable::Entry> entries;
-    for (size_t id = 0; id < tokens.size(); ++id)
-      entries.push_back({std::move(tokens[id]), static_cast<int32_t>(id)});
+    entries.reserve(rows.size());
+    for (size_t row = 0; row < rows.size(); ++row) {
+      scores.push_back(rows.cell(row, 1).real);
+      entries.push_back({rows.cell(row, 0).text, static_cast<int32_t>(row)});
+    }
     table = PrefixTable(std::move(entries));
     double worst = 0;
     if (!scores.empty())
@@ -127,23 +131,22 @@ private:
 } // namespace
 
 std::unique_ptr<Model> llmc::tokenizer::parseUnigram(const JsonNode &node) {
-  std::vector<std::string> tokens;
-  std::vector<double> scores;
   JsonNode vocab = node.member("vocab");
-  if (!vocab.isArray()) {
+  const JsonTable *table = vocab.table();
+  const JsonTable none(/*isObject=*/false);
+  if (!table || table->isObject()) {
     vocab.fail("expected an array of [token, score]");
-  } else if (vocab.raw()->size() > static_cast<size_t>(idLimit)) {
+    table = &none;
+  } else if (table->size() > static_cast<size_t>(idLimit)) {
     vocab.fail("too many tokens");
-  } else {
-    for (const nlohmann::json &entry : *vocab.raw()) {
-      if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() ||
-          !entry[1].is_number()) {
-        vocab.fail("expected [token, score]", "[" + std::to_string(tokens.size()) + "]");
-        break;
-      }
-      tokens.push_back(entry[0].get<std::string>());
-      scores.push_back(entry[1].get<double>());
-    }
+    table = &none;
   }
-  return std::make_unique<UnigramModel>(std::move(tokens), std::move(scores), node);
+  for (size_t row = 0; row < table->size(); ++row)
+    if (table->listSize(row) != 2 || !table->cell(row, 0).isText() ||
+        !table->cell(row, 1).isNumber()) {
+      vocab.fail("expected [token, score]", "[" + std::to_string(row) + "]");
+      table = &none;
+      break;
+    }
+  return std::make_unique<UnigramModel>(*table, node);
 }

@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 //
 // The two-way table of a model's tokens. Ids may have holes; they have a limit,
-// so that a broken file cannot ask for a huge table.
+// so that a broken file cannot ask for a huge table. The spellings lie in one text.
 //
 //===----------------------------------------------------------------------===//
 
@@ -16,8 +16,8 @@
 #include "JsonNode.h"
 
 #include <array>
+#include <functional>
 #include <optional>
-#include <unordered_map>
 
 namespace llmc::tokenizer {
 
@@ -35,26 +35,33 @@ public:
   static Vocabulary fromObject(const JsonNode &node);
 
   /// Numbers the tokens by position; a repeated one means its last position.
-  static Vocabulary fromList(std::vector<std::string> tokens);
+  static Vocabulary fromList(size_t size, const std::function<std::string_view(size_t)> &token);
 
   std::optional<int32_t> idOf(std::string_view token) const;
 
   /// Empty where the id has no token.
   std::string_view tokenOf(int32_t id) const {
-    return contains(id) ? std::string_view(tokens[id]) : std::string_view();
+    return contains(id) ? spelling(id) : std::string_view();
   }
   bool contains(int32_t id) const;
 
   /// One more than the largest id.
-  size_t size() const { return tokens.size(); }
+  size_t size() const { return isHole.size(); }
 
 private:
+  /// Adds the next id.
+  void append(std::string_view token, bool hole);
+  std::string_view spelling(int32_t id) const {
+    return std::string_view(text).substr(begins[id], begins[id + 1] - begins[id]);
+  }
   void indexTokens();
+  /// Where in `slots` the token is, or the empty slot where it would be.
+  size_t slotOf(std::string_view token) const;
 
-  std::vector<std::string> tokens;
+  std::string text;                ///< all tokens, by id
+  std::vector<uint32_t> begins{0}; ///< of each token in `text`, and the end
   std::vector<bool> isHole;
-  /// Views into `tokens`, which never changes again.
-  std::unordered_map<std::string_view, int32_t> ids;
+  std::vector<int32_t> slots; ///< ids by hash of their token; -1: empty
 };
 
 /// SentencePiece's tokens "<0x00>" .. "<0xFF>" for bytes of unknown characters.

@@ -90,13 +90,12 @@ void addThreadsOption(CLI::App &command, uint32_t &threads) {
 }
 
 void addLoadOptions(CLI::App &command, LoadOptions &options) {
-  CLI::Option *prefault =
-      command.add_flag("--prefault", options.prefault, "read all weights before the first step");
+  command.add_flag("--prefault", options.prefault, "read all weights before the first step");
   command
       .add_option("--load-threads", options.threads,
-                  "threads that --prefault reads with; 0: one per physical core")
+                  "threads that --prefault reads with, or that decompress weights; 0: one per "
+                  "physical core")
       ->type_name("N")
-      ->needs(prefault)
       ->check(CLI::Validator(checkRange<int64_t>(0, MaxThreads), ""))
       ->capture_default_str();
   command.add_flag("--huge-pages", options.hugePages, "ask for huge pages for the weights");

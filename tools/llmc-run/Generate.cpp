@@ -20,6 +20,8 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
+#include <fstream>
 #include <memory>
 
 namespace llmc::run {
@@ -41,10 +43,28 @@ struct GenerateOptions {
   bool printIds = false, hidePrompt = false, printStats = false;
 };
 
+/// Of this process, as Linux counts it; 0 where it does not say.
+struct ResidentMemory {
+  double bytes = 0, peakBytes = 0;
+};
+
+ResidentMemory residentMemory() {
+  ResidentMemory memory;
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmRSS:"))
+      memory.bytes = std::strtod(line.c_str() + 6, nullptr) * 1024;
+    if (line.starts_with("VmHWM:"))
+      memory.peakBytes = std::strtod(line.c_str() + 6, nullptr) * 1024;
+  }
+  return memory;
+}
+
 struct Statistics {
   Clock::time_point start = Clock::now();
   double loadSeconds = 0, prefillSeconds = 0, decodeSeconds = 0;
   double firstTokenSeconds = 0; // from start
+  ResidentMemory afterLoad;
   size_t numPromptTokens = 0, numNewTokens = 0, numDecodeSteps = 0;
 };
 
@@ -182,6 +202,12 @@ void printStatistics(const Statistics &statistics, uint32_t threads) {
       threads, statistics.loadSeconds * 1e3, statistics.firstTokenSeconds * 1e3,
       statistics.numPromptTokens, rate(statistics.numPromptTokens, statistics.prefillSeconds),
       statistics.numDecodeSteps, rate(statistics.numDecodeSteps, statistics.decodeSeconds));
+  const ResidentMemory &loaded = statistics.afterLoad, atEnd = residentMemory();
+  std::fprintf(stderr,
+               "llmc-run: resident after load %.1f MB, peak while loading %.1f MB; at the end %.1f "
+               "MB, peak %.1f MB\n",
+               loaded.bytes / 1e6, loaded.peakBytes / 1e6, atEnd.bytes / 1e6,
+               atEnd.peakBytes / 1e6);
 }
 
 int runGenerate(GenerateOptions options) {
@@ -219,6 +245,7 @@ int runGenerate(GenerateOptions options) {
         std::to_string(session->maxSeq() - session->length()) + (goesOn ? " more" : ""));
   statistics.loadSeconds = secondsSince(statistics.start);
   statistics.numPromptTokens = prompt.size();
+  statistics.afterLoad = residentMemory();
 
   TokenPrinter printer(**tokenizer, options.printIds);
   printer.startWith(prompt, options.hidePrompt);
@@ -276,7 +303,8 @@ void addGenerateCommand(CLI::App &app, int &exitCode) {
   command->add_flag("--ids", options->printIds,
                     "print the new tokens' ids on one line instead of text");
   command->add_flag("--no-echo", options->hidePrompt, "print the new text without the prompt");
-  command->add_flag("--stats", options->printStats, "print times on standard error at the end");
+  command->add_flag("--stats", options->printStats,
+                    "print times and resident memory on standard error at the end");
   command->callback([options, prompt, &exitCode] {
     options->hasPrompt = prompt->count_all() > 0;
     exitCode = runGenerate(*options);

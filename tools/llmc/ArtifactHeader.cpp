@@ -18,6 +18,27 @@ bool ArtifactHeader::isArtifact(llvm::StringRef file) {
          file.take_back(sizeof(llmc_artifact_trailer_t)).starts_with(LLMC_ARTIFACT_MAGIC);
 }
 
+/// The size of all frames behind a safetensors header; none where there are no frames.
+static std::optional<uint64_t> findFrames(llvm::StringRef data) {
+  llmc_weights_index_t index;
+  if (data.size() < sizeof(index))
+    return std::nullopt;
+  memcpy(&index, data.end() - sizeof(index), sizeof(index));
+  if (memcmp(index.magic, LLMC_WEIGHTS_INDEX_MAGIC, sizeof(index.magic)) != 0 ||
+      index.encoding == LLMC_WEIGHTS_PLAIN)
+    return std::nullopt;
+  uint64_t bytes = 0, room = data.size() - sizeof(index);
+  for (uint64_t i = 0; i < index.num_chunks; ++i) {
+    llmc_weights_chunk_t chunk;
+    uint64_t begin = index.chunks_offset + i * sizeof(chunk);
+    if (begin > room || sizeof(chunk) > room - begin)
+      break;
+    memcpy(&chunk, data.data() + begin, sizeof(chunk));
+    bytes += chunk.stored_size;
+  }
+  return bytes;
+}
+
 llvm::Expected<ArtifactHeader> ArtifactHeader::read(llvm::StringRef path, llvm::StringRef file) {
   ArtifactHeader result;
   memcpy(&result.end, file.end() - sizeof(result.end), sizeof(result.end));
@@ -46,6 +67,7 @@ llvm::Expected<ArtifactHeader> ArtifactHeader::read(llvm::StringRef path, llvm::
     return broken("'" + path +
                   "' has a broken weights header: " + llvm::toString(header.takeError()));
   result.header = std::move(*header);
+  result.frameBytes = findFrames(weights.substr(sizeof(length) + length));
   const llvm::json::Object *root = result.header.getAsObject();
   const llvm::json::Object *metadata = root ? root->getObject("__metadata__") : nullptr;
   auto text = metadata ? metadata->getString("llmc.manifest") : std::nullopt;

@@ -11,6 +11,7 @@
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/Error.h"
 #include "llvm/Support/JSON.h"
+#include <optional>
 
 namespace llmc {
 
@@ -29,11 +30,14 @@ public:
   const llvm::json::Object &tensors() const { return *header.getAsObject(); }
   const llvm::json::Object &manifest() const { return *description.getAsObject(); }
   llvm::StringRef producer() const;
+  /// Bytes of the weights in the file where they are compressed.
+  std::optional<uint64_t> compressedBytes() const { return frameBytes; }
 
 private:
   ArtifactHeader() : header(nullptr), description(nullptr) {}
   llmc_artifact_trailer_t end = {};
   llvm::json::Value header, description;
+  std::optional<uint64_t> frameBytes;
 };
 
 } // namespace llmc

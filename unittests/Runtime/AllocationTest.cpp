@@ -1,64 +1,20 @@
-//===- AllocationTest.cpp - decode does not allocate ----------------------===//
+//===- AllocationTest.cpp - steps do not allocate -------------------------===//
 //
 // Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// Its own program, because it replaces malloc. Not built with sanitizers, which
-// replace it too.
+// Generated tokens, and prompts once a first one has been read, take no memory.
 //
 //===----------------------------------------------------------------------===//
 
+#include "CountingMalloc.h"
 #include "ToyModule.h"
 
 #include "llmc/Runtime.hpp"
 
-#include <atomic>
-#include <cerrno>
 #include <gtest/gtest.h>
-
-static std::atomic<bool> isCounting{false};
-static std::atomic<uint64_t> numAllocations{0};
-
-static void count() {
-  if (isCounting.load(std::memory_order_relaxed))
-    ++numAllocations;
-}
-
-// glibc's own entry points, behind the names that are replaced here.
-extern "C" {
-void *__libc_malloc(size_t);
-void *__libc_calloc(size_t, size_t);
-void *__libc_realloc(void *, size_t);
-void *__libc_memalign(size_t, size_t);
-
-void *malloc(size_t size) {
-  count();
-  return __libc_malloc(size);
-}
-void *calloc(size_t number, size_t size) {
-  count();
-  return __libc_calloc(number, size);
-}
-void *realloc(void *memory, size_t size) {
-  count();
-  return __libc_realloc(memory, size);
-}
-void *memalign(size_t alignment, size_t size) {
-  count();
-  return __libc_memalign(alignment, size);
-}
-void *aligned_alloc(size_t alignment, size_t size) {
-  count();
-  return __libc_memalign(alignment, size);
-}
-int posix_memalign(void **memory, size_t alignment, size_t size) {
-  count();
-  *memory = __libc_memalign(alignment, size);
-  return *memory ? 0 : ENOMEM;
-}
-}
 
 namespace {
 
@@ -88,6 +44,35 @@ TEST_P(Allocation, NoneInDecode) {
     }
   }
   EXPECT_EQ(inDecode, 0u) << "in " << steps << " steps";
+}
+
+TEST_P(Allocation, NoneInPrefillAfterTheFirst) {
+  for (llmc_module_query_fn query :
+       {llmc::test::statefulQuery, llmc::test::recurrentQuery, llmc::test::windowedQuery}) {
+    llmc::Module module;
+    llmc::Session session;
+    ASSERT_EQ(module.loadStatic(query), LLMC_STATUS_OK);
+    llmc_session_options_t options = llmc::Session::defaultOptions();
+    options.threads = GetParam();
+    ASSERT_EQ(session.create(module, options), LLMC_STATUS_OK);
+    const int64_t tokens[20] = {1, 2, 3, 1, 2, 3}; // the module's chunks are shorter
+    uint64_t inPrefill = 0;
+    for (int round = 0; round < 20; ++round)
+      for (size_t seq : {size_t{20}, size_t{1}, size_t{10}}) {
+        numAllocations = 0;
+        isCounting = round > 0;
+        llmc_status_t status = llmc_session_reset(session.get(), nullptr);
+        if (!status)
+          status = llmc_session_prefill(session.get(), 1, seq, tokens, nullptr);
+        const uint32_t other = 1;
+        if (!status)
+          status = llmc_sequences_prefill(session.get(), &other, 1, seq, tokens, nullptr);
+        isCounting = false;
+        ASSERT_EQ(status, LLMC_STATUS_OK) << seq;
+        inPrefill += numAllocations;
+      }
+    EXPECT_EQ(inPrefill, 0u);
+  }
 }
 
 TEST_P(Allocation, NoneInForksAndChangingBatches) {
@@ -132,7 +117,8 @@ TEST_P(Allocation, NoneInForksAndChangingBatches) {
 TEST(Counter, Counts) {
   isCounting = true;
   free(malloc(10));
-  delete new int;
+  int *volatile number = new int; // volatile: the pair must not be optimised away
+  delete number;
   isCounting = false;
   EXPECT_GE(numAllocations, 1u);
 }

@@ -5,7 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "TinyArtifact.h"
+
 #include "Cache/BlockTable.h"
+#include "Core/AvailableMemory.h"
 #include "Core/CPUFeatures.h"
 #include "Core/CPUTopology.h"
 #include "Core/Error.h"
@@ -133,6 +136,27 @@ TEST(CPU, Count) {
   EXPECT_GE(cpus.physicalCores, 1u);
   EXPECT_LE(cpus.physicalCores, cpus.logicalProcessors);
   EXPECT_LE(cpus.logicalProcessors, std::thread::hardware_concurrency());
+}
+
+TEST(Memory, ControlGroupBound) {
+  llmc::test::TemporaryFolder folder;
+  std::string root = folder / "cgroup";
+  EXPECT_EQ(controlGroupBound(root.c_str(), "0::/a/b\n"), UINT64_MAX);
+  std::filesystem::create_directories(root + "/a/b");
+  llmc::test::writeFile(root + "/a/b/memory.max", "max\n");
+  EXPECT_EQ(controlGroupBound(root.c_str(), "0::/a/b\n"), UINT64_MAX);
+  // The group's parent bounds it, too.
+  llmc::test::writeFile(root + "/a/memory.max", "1048576\n");
+  EXPECT_EQ(controlGroupBound(root.c_str(), "4:memory:/x\n0::/a/b\n"), 1048576u);
+  llmc::test::writeFile(root + "/a/b/memory.max", "4096\n");
+  EXPECT_EQ(controlGroupBound(root.c_str(), "0::/a/b"), 4096u);
+  EXPECT_EQ(controlGroupBound(root.c_str(), "0::/\n"), UINT64_MAX);
+  // In a container the group is the root.
+  llmc::test::writeFile(root + "/memory.max", "8192");
+  EXPECT_EQ(controlGroupBound(root.c_str(), "0::/\n"), 8192u);
+  EXPECT_EQ(controlGroupBound(root.c_str(), ""), 8192u);
+  EXPECT_EQ(controlGroupBound(root.c_str(), ("0::/" + std::string(5000, 'a')).c_str()),
+            UINT64_MAX);
 }
 
 TEST(Memory, LargeBlocksAreAligned) {

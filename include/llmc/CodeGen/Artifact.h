@@ -34,10 +34,14 @@ uint64_t weightsBytes(mlir::ModuleOp module);
 mlir::LogicalResult linkSharedObject(llvm::ArrayRef<char> object, mlir::Location loc,
                                      llvm::SmallVectorImpl<char> &shared);
 
+/// What the weights' bytes are in the file.
+enum class WeightsCompression { None, Zstd };
+
 struct ArtifactParts {
   llvm::ArrayRef<char> elf;
   std::string weightsHeader;
   bool externalWeights = false;
+  WeightsCompression compression = WeightsCompression::None;
 };
 
 /// Writes the artifact (and `<path>.weights` with external weights) under temporary
@@ -45,9 +49,11 @@ struct ArtifactParts {
 mlir::LogicalResult writeArtifact(mlir::ModuleOp module, llvm::StringRef path,
                                   const ArtifactParts &parts, cpu::IsaLevel level);
 
-/// Writes a safetensors file of the weights alone.
+/// Writes the weights alone: a safetensors file, or with compression the same header with
+/// frames behind it.
 mlir::LogicalResult writeWeightsFile(mlir::ModuleOp module, llvm::StringRef path,
-                                     llvm::StringRef header, cpu::IsaLevel level);
+                                     llvm::StringRef header, WeightsCompression compression,
+                                     cpu::IsaLevel level);
 
 /// Writes a file under a temporary name and renames it when complete.
 mlir::LogicalResult

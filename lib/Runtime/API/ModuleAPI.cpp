@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../Core/AvailableMemory.h"
 #include "../Core/Error.h"
 #include "../Core/Module.h"
 #include "StructSize.h"
@@ -37,7 +38,7 @@ llmc_status_t llmc_module_load(const char *path, const llmc_module_options_t *op
   llmc_module *fresh = newModule();
   if (!fresh)
     return ErrorWriter(error, LLMC_STATUS_OUT_OF_MEMORY) << "no memory for a module";
-  llmc_status_t status = loadArtifact(*fresh, path, settings, error);
+  llmc_status_t status = loadArtifact(*fresh, path, {settings, availableMemory()}, error);
   if (status) {
     fresh->release();
     return status;
@@ -63,7 +64,7 @@ llmc_status_t llmc_module_load_static(llmc_module_query_fn query,
   llmc_module *fresh = newModule();
   if (!fresh)
     return ErrorWriter(error, LLMC_STATUS_OUT_OF_MEMORY) << "no memory for a module";
-  llmc_status_t status = loadStatic(*fresh, query, source, settings, error);
+  llmc_status_t status = loadStatic(*fresh, query, source, {settings, availableMemory()}, error);
   if (status) {
     fresh->release();
     return status;
@@ -113,6 +114,7 @@ llmc_status_t llmc_module_info(const llmc_module_t *module, llmc_module_info_t *
         desc.states[i].bytes;
   if (desc.block_tokens)
     facts.state_bytes_per_token = (blockBytes + desc.block_tokens - 1) / desc.block_tokens;
+  facts.weights_shared_bytes = module->region.sharedBytes();
   return writeStruct(facts, *info, error);
 }
 

@@ -20,7 +20,6 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 
 /// The safetensors format allows no more.
 static constexpr uint64_t maxHeaderBytes = 100'000'000;
-static constexpr uint64_t weightAlignment = 4096;
 
 #if defined(__x86_64__)
 static constexpr unsigned hostMachine = EM_X86_64;
@@ -60,9 +59,80 @@ llmc_status_t llmc::runtime::parseSafetensors(const uint8_t *file, size_t sizeBy
   weights.headerBytes = headerBytes;
   weights.data = header + headerBytes;
   weights.dataBytes = room - headerBytes;
-  if (weights.dataBytes && reinterpret_cast<uintptr_t>(weights.data) % weightAlignment)
+  if (weights.dataBytes && reinterpret_cast<uintptr_t>(weights.data) % filePageBytes)
     return bad(error, path) << "weight data is not aligned to 4096 bytes";
   weights.headerChecksum = fnv1a64(header, headerBytes);
+  return LLMC_STATUS_OK;
+}
+
+llmc_weights_chunk_t WeightsIndex::chunk(uint64_t i) const {
+  llmc_weights_chunk_t result;
+  std::memcpy(&result, chunks + i * sizeof(result), sizeof(result));
+  return result;
+}
+
+/// Whether the chunk continues the region at `position` and its bytes lie before the index.
+static bool isSound(const llmc_weights_chunk_t &chunk, const llmc_weights_index_t &footer,
+                    uint64_t position) {
+  uint64_t left = footer.region_size - position;
+  if (chunk.offset != position || chunk.size == 0 || chunk.size > left ||
+      (chunk.size != left && chunk.size % filePageBytes != 0))
+    return false;
+  if (footer.encoding == LLMC_WEIGHTS_PLAIN &&
+      (chunk.stored_offset != chunk.offset || chunk.stored_size != chunk.size))
+    return false;
+  return chunk.stored_offset <= footer.chunks_offset &&
+         chunk.stored_size <= footer.chunks_offset - chunk.stored_offset;
+}
+
+llmc_status_t llmc::runtime::parseWeightsIndex(const Weights &weights, uint64_t regionBytes,
+                                               const char *path, WeightsIndex &index,
+                                               llmc_error_t *error) {
+  if (weights.dataBytes == regionBytes)
+    return LLMC_STATUS_OK;
+  llmc_weights_index_t footer = {};
+  uint64_t body = weights.dataBytes - sizeof(footer); // once there are so many
+  bool hasIndex = weights.dataBytes >= sizeof(footer);
+  if (hasIndex) {
+    std::memcpy(&footer, weights.data + body, sizeof(footer));
+    hasIndex = std::memcmp(footer.magic, LLMC_WEIGHTS_INDEX_MAGIC, sizeof(footer.magic)) == 0;
+  }
+  if (!hasIndex || footer.region_size != regionBytes)
+    return ErrorWriter(error, LLMC_STATUS_WEIGHTS_MISMATCH)
+           << "'" << path << "' needs " << regionBytes << " bytes of weights, found "
+           << (hasIndex ? footer.region_size : weights.dataBytes);
+  if (footer.encoding > LLMC_WEIGHTS_ZSTD)
+    return ErrorWriter(error, LLMC_STATUS_VERSION_MISMATCH)
+           << "'" << path << "' has weights in encoding " << footer.encoding
+           << ", which this runtime does not know";
+  if (footer.chunks_offset > body ||
+      footer.num_chunks != (body - footer.chunks_offset) / sizeof(llmc_weights_chunk_t) ||
+      (body - footer.chunks_offset) % sizeof(llmc_weights_chunk_t))
+    return bad(error, path) << "the weights' index claims " << footer.num_chunks
+                            << " chunks at offset " << footer.chunks_offset
+                            << ", which do not end where the index does (" << body << ")";
+  // Mapped chunks reach to the end of their last page.
+  if (footer.encoding == LLMC_WEIGHTS_PLAIN &&
+      (footer.chunks_offset < regionBytes || footer.chunks_offset % filePageBytes))
+    return bad(error, path) << "the weights' index at offset " << footer.chunks_offset
+                            << " overlaps the weights";
+  index.chunks = weights.data + footer.chunks_offset;
+  index.numChunks = footer.num_chunks;
+  index.encoding = footer.encoding;
+  uint64_t checksum = fnv1a64(index.chunks, body - footer.chunks_offset);
+  if (checksum != footer.checksum)
+    return bad(error, path) << "the weights' index is corrupted: checksum " << Hex{checksum}
+                            << ", expected " << Hex{footer.checksum};
+  uint64_t position = 0;
+  for (uint64_t i = 0; i < index.numChunks; ++i) {
+    llmc_weights_chunk_t chunk = index.chunk(i);
+    if (!isSound(chunk, footer, position))
+      return bad(error, path) << "chunk " << i << " of the weights is not where it can be";
+    position += chunk.size;
+  }
+  if (position != regionBytes)
+    return bad(error, path) << "the chunks of the weights end at " << position << " of "
+                            << regionBytes << " bytes";
   return LLMC_STATUS_OK;
 }
 

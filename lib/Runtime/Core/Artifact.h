@@ -31,10 +31,27 @@ struct Weights {
   uint64_t headerChecksum = 0;
 };
 
+/// What a page is in the file format, whatever it is for this system.
+inline constexpr uint64_t filePageBytes = 4096;
+
 /// Splits the safetensors file at [file, file + sizeBytes). `path` is for
 /// messages only.
 llmc_status_t parseSafetensors(const uint8_t *file, size_t sizeBytes, const char *path,
                                Weights &weights, llmc_error_t *error);
+
+/// The chunks of the weight region; none where the file has no index.
+struct WeightsIndex {
+  const uint8_t *chunks = nullptr;
+  uint64_t numChunks = 0;
+  uint32_t encoding = LLMC_WEIGHTS_PLAIN;
+
+  llmc_weights_chunk_t chunk(uint64_t i) const;
+};
+
+/// Finds and checks the index behind the weights of a module that needs `regionBytes` of
+/// them: afterwards its chunks cover the region and lie inside the data.
+llmc_status_t parseWeightsIndex(const Weights &weights, uint64_t regionBytes, const char *path,
+                                WeightsIndex &index, llmc_error_t *error);
 
 /// Reads and checks the trailer of the artifact at [file, file + sizeBytes),
 /// the checksum of its code, and that the code is for this kind of machine.

@@ -55,9 +55,35 @@ uint64_t llmc::runtime::availableMemory() {
     if (kibibytes < UINT64_MAX / 1024)
       bytes = kibibytes * 1024;
   }
+  SystemText membership("/proc/self/cgroup");
+  uint64_t most = controlGroupBound("/sys/fs/cgroup", membership.text);
+  return most < bytes ? most : bytes;
+}
+
+uint64_t llmc::runtime::controlGroupBound(const char *root, const char *membership) {
+  static const char key[] = "0::", file[] = "/memory.max";
+  char path[2048];
+  size_t rootLength = std::strlen(root), length = rootLength;
+  std::memcpy(path, root, rootLength);
+  if (const char *group = std::strstr(membership, key)) {
+    group += sizeof(key) - 1;
+    size_t groupLength = std::strcspn(group, "\n");
+    if (groupLength > sizeof(path) - sizeof(file) - rootLength)
+      return UINT64_MAX;
+    std::memcpy(path + rootLength, group, groupLength);
+    length += groupLength;
+  }
   // "max" where there is no bound. What the group uses already is mostly page cache,
   // which gives way, and is not subtracted.
-  SystemText bound("/sys/fs/cgroup/memory.max");
-  uint64_t most = parseNumber(bound.text);
-  return most < bytes ? most : bytes;
+  uint64_t bound = UINT64_MAX;
+  for (;;) {
+    std::memcpy(path + length, file, sizeof(file));
+    uint64_t bytes = parseNumber(SystemText(path).text);
+    bound = bytes < bound ? bytes : bound;
+    if (length == rootLength)
+      return bound;
+    do
+      --length;
+    while (length > rootLength && path[length] != '/');
+  }
 }

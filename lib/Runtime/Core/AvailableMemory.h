@@ -12,8 +12,13 @@
 namespace llmc::runtime {
 
 /// Bytes that new memory may take without swapping: the kernel's MemAvailable, and no more
-/// than the control group's bound. UINT64_MAX where the system does not say.
+/// than the bounds of the process' control groups. UINT64_MAX where the system does not say.
 uint64_t availableMemory();
+
+/// The smallest bound of the group that `membership` (the text of /proc/self/cgroup) names
+/// and of those that it lies in, as files under `root` give them; UINT64_MAX without one.
+/// Control groups of version 2.
+uint64_t controlGroupBound(const char *root, const char *membership);
 
 } // namespace llmc::runtime
 

@@ -20,11 +20,23 @@ using namespace llmc::runtime;
 MappedFile::~MappedFile() {
   if (base)
     munmap(const_cast<uint8_t *>(base), fileBytes);
+  closeDescriptor();
+}
+
+int MappedFile::takeDescriptor() {
+  int taken = fd;
+  fd = -1;
+  return taken;
+}
+
+void MappedFile::closeDescriptor() {
+  if (fd >= 0)
+    close(takeDescriptor());
 }
 
 llmc_status_t MappedFile::map(const char *path, llmc_error_t *error) {
   // NONBLOCK: opening a pipe must not wait for its writer.
-  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
     int reason = errno;
     bool missing = reason == ENOENT || reason == ENOTDIR;
@@ -35,16 +47,13 @@ llmc_status_t MappedFile::map(const char *path, llmc_error_t *error) {
   struct stat facts;
   if (fstat(fd, &facts) != 0) {
     int reason = errno;
-    close(fd);
     return (ErrorWriter(error, LLMC_STATUS_IO) << "cannot examine '" << path << "': ")
         .systemError(reason);
   }
-  if (!S_ISREG(facts.st_mode)) {
-    close(fd);
+  if (!S_ISREG(facts.st_mode))
     return ErrorWriter(error, LLMC_STATUS_BAD_ARTIFACT)
            << "'" << path << "' is "
            << (S_ISDIR(facts.st_mode) ? "a directory" : "not a regular file");
-  }
   size_t size = static_cast<size_t>(facts.st_size);
   void *mapped = MAP_FAILED;
   int reason = 0;
@@ -52,7 +61,6 @@ llmc_status_t MappedFile::map(const char *path, llmc_error_t *error) {
     mapped = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
     reason = errno;
   }
-  close(fd);
   if (size && mapped == MAP_FAILED)
     return (ErrorWriter(error, LLMC_STATUS_IO) << "cannot map '" << path << "': ")
         .systemError(reason);

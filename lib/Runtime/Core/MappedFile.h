@@ -25,12 +25,19 @@ public:
   /// with size 0.
   llmc_status_t map(const char *path, llmc_error_t *error);
 
+  /// The open file, which is the caller's to close from now on; -1 if it was taken or
+  /// closed before.
+  int takeDescriptor();
+  /// The view needs the file open no longer.
+  void closeDescriptor();
+
   const uint8_t *data() const { return base; }
   size_t size() const { return fileBytes; }
 
 private:
   const uint8_t *base = nullptr;
   size_t fileBytes = 0;
+  int fd = -1;
 };
 
 } // namespace llmc::runtime

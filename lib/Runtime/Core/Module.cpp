@@ -30,7 +30,7 @@ void llmc_module::release() {
 
 /// Asks the code for its descriptor and compares it with the weights at hand.
 static llmc_status_t bind(llmc_module &module, llmc_module_query_fn query, const char *what,
-                          const llmc_module_options_t &options, llmc_error_t *error) {
+                          const LoadSettings &settings, llmc_error_t *error) {
   const llmc_module_desc_t *desc = query(LLMC_MODULE_ABI_VERSION);
   if (!desc)
     return ErrorWriter(error, LLMC_STATUS_VERSION_MISMATCH)
@@ -46,18 +46,26 @@ static llmc_status_t bind(llmc_module &module, llmc_module_query_fn query, const
            << " bytes, this runtime expects " << sizeof(llmc_module_desc_t);
   if (llmc_status_t status = checkRequiredCPU(desc->required_cpu, what, error))
     return status;
-  const Weights &weights = module.weights;
-  if (desc->weights_bytes != weights.dataBytes)
+  Weights &weights = module.weights;
+  if (desc->weights_bytes != 0 && weights.dataBytes == 0)
     return ErrorWriter(error, LLMC_STATUS_WEIGHTS_MISMATCH)
-           << "'" << what << "' needs " << desc->weights_bytes << " bytes of weights, found "
-           << weights.dataBytes;
+           << "'" << what << "' needs " << desc->weights_bytes << " bytes of weights, found 0";
   if (desc->weights_bytes && desc->weights_checksum != weights.headerChecksum)
     return ErrorWriter(error, LLMC_STATUS_WEIGHTS_MISMATCH)
            << "'" << what << "' needs weights with header checksum " << Hex{desc->weights_checksum}
            << ", found " << Hex{weights.headerChecksum};
   if (llmc_status_t status = validateDescriptor(*desc, error))
     return status;
-  makeResident(weights.data, weights.dataBytes, options, module.warnings);
+  MappedFile *file = module.externalWeights.data() ? &module.externalWeights
+                     : module.artifact.data()      ? &module.artifact
+                                                   : nullptr;
+  if (llmc_status_t status = module.region.open(weights, desc->weights_bytes, file, what, settings,
+                                                module.warnings, error))
+    return status;
+  module.artifact.closeDescriptor();
+  module.externalWeights.closeDescriptor();
+  weights.data = module.region.data();
+  weights.dataBytes = module.region.size();
   module.desc = desc;
   return LLMC_STATUS_OK;
 }
@@ -81,8 +89,7 @@ static llmc_status_t mapExternalWeights(MappedFile &file, const char *path, cons
 }
 
 llmc_status_t llmc::runtime::loadArtifact(llmc_module &module, const char *path,
-                                          const llmc_module_options_t &options,
-                                          llmc_error_t *error) {
+                                          const LoadSettings &settings, llmc_error_t *error) {
   MappedFile &file = module.artifact;
   if (llmc_status_t status = file.map(path, error))
     return status;
@@ -94,8 +101,8 @@ llmc_status_t llmc::runtime::loadArtifact(llmc_module &module, const char *path,
   llmc_status_t status = LLMC_STATUS_OK;
   bool external = trailer.flags & LLMC_ARTIFACT_EXTERNAL_WEIGHTS;
   if (external)
-    status = mapExternalWeights(module.externalWeights, path, options.weights_path, module.weights,
-                                error);
+    status = mapExternalWeights(module.externalWeights, path, settings.options.weights_path,
+                                module.weights, error);
   else if (trailer.safetensors_size)
     status = parseSafetensors(file.data() + trailer.safetensors_offset, trailer.safetensors_size,
                               path, module.weights, error);
@@ -108,12 +115,12 @@ llmc_status_t llmc::runtime::loadArtifact(llmc_module &module, const char *path,
   module.codeChecksum = trailer.elf_checksum;
   if (llmc_status_t loaded = module.code.load(path, file.data(), error))
     return loaded;
-  return bind(module, module.code.query(), path, options, error);
+  return bind(module, module.code.query(), path, settings, error);
 }
 
 llmc_status_t llmc::runtime::loadStatic(llmc_module &module, llmc_module_query_fn query,
                                         const llmc_weights_source_t &source,
-                                        const llmc_module_options_t &options, llmc_error_t *error) {
+                                        const LoadSettings &settings, llmc_error_t *error) {
   static const char what[] = "linked module";
   llmc_status_t status = LLMC_STATUS_OK;
   if (source.path) {
@@ -122,5 +129,5 @@ llmc_status_t llmc::runtime::loadStatic(llmc_module &module, llmc_module_query_f
     status = parseSafetensors(static_cast<const uint8_t *>(source.data), source.size_bytes, what,
                               module.weights, error);
   }
-  return status ? status : bind(module, query, what, options, error);
+  return status ? status : bind(module, query, what, settings, error);
 }

@@ -10,7 +10,7 @@
 #include "Artifact.h"
 #include "LoadedCode.h"
 #include "MappedFile.h"
-#include "Residency.h"
+#include "WeightRegion.h"
 
 #include "llmc-c/Runtime.h"
 
@@ -20,12 +20,13 @@
 struct llmc_module {
   std::atomic<uint64_t> references{1};
   const llmc_module_desc_t *desc = nullptr;
-  uint64_t codeChecksum = 0; ///< of the artifact's ELF bytes; 0 for linked code
-  llmc::runtime::Weights weights;
+  uint64_t codeChecksum = 0;      ///< of the artifact's ELF bytes; 0 for linked code
+  llmc::runtime::Weights weights; ///< after loading, data is the region's
   llmc::runtime::Warnings warnings;
   // Members end in reverse order: code goes before the files that it reads.
   llmc::runtime::MappedFile artifact;
   llmc::runtime::MappedFile externalWeights;
+  llmc::runtime::WeightRegion region;
   llmc::runtime::LoadedCode code;
 
   void retain() { references.fetch_add(1, std::memory_order_relaxed); }
@@ -37,10 +38,10 @@ namespace llmc::runtime {
 /// Null when there is no memory.
 llmc_module *newModule();
 
-llmc_status_t loadArtifact(llmc_module &module, const char *path,
-                           const llmc_module_options_t &options, llmc_error_t *error);
+llmc_status_t loadArtifact(llmc_module &module, const char *path, const LoadSettings &settings,
+                           llmc_error_t *error);
 llmc_status_t loadStatic(llmc_module &module, llmc_module_query_fn query,
-                         const llmc_weights_source_t &source, const llmc_module_options_t &options,
+                         const llmc_weights_source_t &source, const LoadSettings &settings,
                          llmc_error_t *error);
 
 /// Checks that a descriptor of the right version does not contradict itself, so

@@ -7,14 +7,12 @@
 
 #include "Residency.h"
 
-#include "AvailableMemory.h"
-#include "CPUTopology.h"
 #include "Error.h"
+#include "LoadThreads.h"
 
 #include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -75,29 +73,17 @@ struct Prefault {
 
 void prefault(uintptr_t begin, uintptr_t end, uintptr_t pageBytes, uint32_t threads,
               Warnings &warnings) {
-  constexpr uint32_t most = 64;
   Prefault task = {begin, end, pageBytes, {begin}};
   uint64_t chunks = (end - begin + Prefault::chunkBytes - 1) / Prefault::chunkBytes;
-  if (threads > most)
-    threads = most;
-  if (threads > chunks)
-    threads = static_cast<uint32_t>(chunks);
-  pthread_t helpers[most];
-  uint32_t started = 0;
-  for (; started + 1 < threads; ++started)
-    if (int reason = pthread_create(&helpers[started], nullptr, Prefault::work, &task)) {
-      warnings.add("weights are read with fewer threads: cannot start one", reason);
-      break;
-    }
-  Prefault::work(&task);
-  for (uint32_t i = 0; i < started; ++i)
-    pthread_join(helpers[i], nullptr);
+  if (int reason = runOnThreads(threads, chunks, Prefault::work, &task))
+    warnings.add("weights are read with fewer threads: cannot start one", reason);
 }
 
 } // namespace
 
 void llmc::runtime::makeResident(const uint8_t *data, size_t sizeBytes,
-                                 const llmc_module_options_t &options, Warnings &warnings) {
+                                 const llmc_module_options_t &options, uint64_t available,
+                                 Warnings &warnings) {
   if (sizeBytes == 0)
     return;
   uintptr_t pageBytes = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
@@ -108,7 +94,6 @@ void llmc::runtime::makeResident(const uint8_t *data, size_t sizeBytes,
   // Before the pages come in: they come in as large ones or not at all.
   if (options.huge_pages && madvise(first, length, MADV_HUGEPAGE) != 0)
     warnings.add("weights have no huge pages", errno);
-  uint64_t available = availableMemory();
   if (sizeBytes > available) {
     warnings.addSizes("weights of ", sizeBytes, " bytes exceed the ", available,
                       " bytes of available memory: steps read them from the file again and again");
@@ -117,10 +102,15 @@ void llmc::runtime::makeResident(const uint8_t *data, size_t sizeBytes,
     return;
   }
   if (options.prefault)
-    prefault(begin, end, pageBytes,
-             options.load_threads ? options.load_threads : countCPUs().physicalCores, warnings);
+    prefault(begin, end, pageBytes, options.load_threads, warnings);
   else
     madvise(first, length, MADV_WILLNEED); // a hint: read ahead in the background
-  if (options.lock && mlock(first, length) != 0)
+  if (options.lock)
+    lockPages(data, sizeBytes, warnings);
+}
+
+void llmc::runtime::lockPages(const uint8_t *data, size_t sizeBytes, Warnings &warnings) {
+  // Whole pages, as the system takes them.
+  if (sizeBytes && mlock(data, sizeBytes) != 0)
     warnings.add("weights are not locked in memory", errno);
 }

@@ -27,10 +27,14 @@ private:
   size_t used = 0;
 };
 
-/// Does with the pages of [data, data + sizeBytes) what the options ask for. What the
-/// system refuses is a warning: the pages come in on first use all the same.
+/// Does with the pages of [data, data + sizeBytes), which are a file's, what the options ask
+/// for. What the system refuses is a warning: the pages come in on first use all the same.
+/// `available` is what memory may hold.
 void makeResident(const uint8_t *data, size_t sizeBytes, const llmc_module_options_t &options,
-                  Warnings &warnings);
+                  uint64_t available, Warnings &warnings);
+
+/// Keeps pages that are in memory there, or warns.
+void lockPages(const uint8_t *data, size_t sizeBytes, Warnings &warnings);
 
 } // namespace llmc::runtime
 

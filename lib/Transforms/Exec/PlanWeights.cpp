@@ -52,9 +52,11 @@ struct PlanWeights : llmc::impl::PlanWeightsBase<PlanWeights> {
     int64_t offset = 0;
     for (auto weight : getOperation().getOps<exec::WeightOp>()) {
       int64_t bytes = weightBytes(weight, panelWidth);
+      int64_t alignment = bytes >= exec::kOwnPagesBytes ? exec::kPageBytes : kAlignment;
+      offset = ceilDiv(offset, alignment) * alignment;
       weight.setOffset(offset);
       weight.setBytes(bytes);
-      offset += ceilDiv(bytes, kAlignment) * kAlignment;
+      offset += ceilDiv(bytes, alignment) * alignment;
     }
   }
 };
