@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 //
 //   slice(linear(norm(x)))  =>  linear(norm(slice(x)))
+//   slice(attention(q, states, past))  =>  attention(slice(q), states, past + seq - 1)
 //
 // A reverse walk finds the operations whose results nothing but the slice needs
 // and that treat tokens alike; then they are cloned behind slices of what comes
@@ -121,7 +122,30 @@ private:
     }
     if (auto reshape = dyn_cast<llm::ReshapeOp>(op))
       return reshapeOperand(reshape, layout);
+    if (auto rotary = dyn_cast<llm::RotaryOp>(op); rotary && layout.axis == 2)
+      return tokenOperands(op, {{0, layout}, {1, {1}}, {2, {1}}});
+    // The query's position is told by the lengths; keys and values must be states, whose
+    // tokens it does not tell.
+    if (auto attention = dyn_cast<llm::AttentionOp>(op);
+        attention && layout.axis == 2 && isa<llm::StateType>(attention.getKey().getType()) &&
+        isa<llm::StateType>(attention.getValue().getType()))
+      return attention.getBias() ? tokenOperands(op, {{0, layout}, {3, biasLayout(attention)}})
+                                 : Operands{{0, layout}};
     return std::nullopt;
+  }
+
+  /// Those of the operands that have a token of their own for each of the result's.
+  static Operands tokenOperands(Operation *op, const Operands &candidates) {
+    Operands operands;
+    for (const auto &[index, layout] : candidates)
+      if (layout.axis >= 0 && !getDims(op->getOperand(index))[layout.axis].isConstant(1))
+        operands.push_back({index, layout});
+    return operands;
+  }
+
+  /// The bias broadcasts to [batch, head, query, key].
+  static Layout biasLayout(llm::AttentionOp attention) {
+    return {int64_t(getDims(attention.getBias()).size()) - 2};
   }
 
   /// Users come after definitions, so that a reverse walk has seen all of them.
@@ -172,6 +196,19 @@ private:
     return value;
   }
 
+  /// The only query left is the last one of the tokens.
+  void skipTokens(llm::AttentionOp attention) {
+    OpBuilder builder(attention);
+    Location loc = attention.getLoc();
+    Value lens = attention.getPastLens();
+    Type element = cast<RankedTensorType>(lens.getType()).getElementType();
+    Value skipped =
+        llm::DimValuesOp::create(builder, loc, llm::makeTensorType({DimExpr(1)}, element),
+                                 llm::makeExprs(builder.getContext(), ArrayRef<DimExpr>{seq - 1}));
+    attention.getPastLensMutable().assign(
+        llm::BinaryOp::create(builder, loc, lens.getType(), llm::BinaryKind::add, lens, skipped));
+  }
+
   void rebuild(Block *block) {
     IRMapping mapping;
     OpBuilder builder(block->getParentOp()->getContext());
@@ -185,16 +222,18 @@ private:
       if (layouts.contains(argument))
         take(argument);
     for (Operation &op : llvm::make_early_inc_range(*block)) {
-      if (op.getNumResults() != 1 || !layouts.contains(op.getResult(0)))
-        continue;
-      Value result = op.getResult(0);
       builder.setInsertionPointAfter(&op);
       if (!operations.contains(&op)) {
-        take(result);
+        for (Value result : op.getResults()) // a recurrence has two
+          if (layouts.contains(result))
+            take(result);
         continue;
       }
+      Value result = op.getResult(0);
       Operation *clone = builder.clone(op, mapping);
       clone->getResult(0).setType(slicedType(result));
+      if (auto attention = dyn_cast<llm::AttentionOp>(clone))
+        skipTokens(attention);
       sliced[result] = clone->getResult(0);
     }
   }

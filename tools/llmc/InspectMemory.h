@@ -7,18 +7,14 @@
 #ifndef LLMC_TOOLS_LLMC_INSPECTMEMORY_H
 #define LLMC_TOOLS_LLMC_INSPECTMEMORY_H
 
-#include "ArtifactHeader.h"
+#include "MemoryPlan.h"
 
 namespace llmc {
 
-/// What a session is created for; 0: the largest that the artifact was compiled for.
-struct MemorySizes {
-  int64_t batch = 0, seq = 0;
-};
-
 /// Prints what an artifact needs of memory, and how that depends on batch and sequence.
+/// Sizes that are 0 are the largest that it was compiled for, `sequences` the batch.
 /// With `htmlPath` draws the plan of every phase into one self-contained page, too.
-llvm::Error inspectMemory(const ArtifactHeader &artifact, const MemorySizes &sizes,
+llvm::Error inspectMemory(const ArtifactHeader &artifact, MemorySizes sizes,
                           llvm::StringRef htmlPath);
 
 } // namespace llmc

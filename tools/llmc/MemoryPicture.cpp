@@ -39,18 +39,19 @@ static llvm::json::Object toJson(const PhasePlan &phase) {
                             {"live", llvm::json::Array(phase.live)}};
 }
 
-std::string llmc::drawMemoryPlan(const MemoryPlan &plan, int64_t batch, int64_t seq) {
+std::string llmc::drawMemoryPlan(const MemoryPlan &plan, const MemorySizes &sizes) {
   llvm::json::Array phases;
   for (const PhasePlan &phase : plan.phases)
     phases.push_back(toJson(phase));
   llvm::json::Object data{{"model", plan.model},
                           {"producer", plan.producer},
-                          {"batch", batch},
-                          {"seq", seq},
+                          {"batch", sizes.batch},
+                          {"sequences", sizes.sequences},
+                          {"seq", sizes.seq},
                           {"weights", plan.weightsBytes},
                           {"arena", plan.arenaBytes()},
-                          {"caches", plan.cacheBytes(batch, seq)},
-                          {"logits", plan.logitsBytes(batch)},
+                          {"caches", plan.cacheBytes(sizes)},
+                          {"logits", plan.logitsBytes(sizes)},
                           {"phases", std::move(phases)}};
   std::string json;
   llvm::raw_string_ostream stream(json);

@@ -103,6 +103,34 @@ static llvm::Expected<PhasePlan> readPhase(const llvm::json::Object &entry) {
   return phase;
 }
 
+static void readStates(const llvm::json::Array &states, MemoryPlan &plan) {
+  plan.numStates = states.size();
+  // Block numbers are common: the widest window counts, and one that reads all, for all.
+  bool keepsAll = false;
+  for (const llvm::json::Value &value : states) {
+    const llvm::json::Object *state = value.getAsObject();
+    if (!state)
+      continue;
+    plan.bytesPerToken += state->getInteger("bytes_per_token").value_or(0);
+    std::optional<int64_t> bytes = state->getInteger("bytes_per_block");
+    bool isFixed = !bytes;
+    if (isFixed)
+      bytes = state->getInteger("bytes_per_sequence").value_or(0);
+    else if (int64_t window = state->getInteger("window").value_or(0))
+      plan.window = std::max(plan.window, window);
+    else
+      keepsAll = true;
+    auto same = llvm::find_if(plan.states, [&](const PlannedStates &other) {
+      return other.isFixed == isFixed && other.bytes == *bytes;
+    });
+    if (same == plan.states.end())
+      same = plan.states.insert(same, {0, *bytes, isFixed});
+    ++same->count;
+  }
+  if (keepsAll)
+    plan.window = 0;
+}
+
 llvm::Expected<MemoryPlan> MemoryPlan::read(const ArtifactHeader &artifact) {
   const llvm::json::Object &manifest = artifact.manifest();
   MemoryPlan plan;
@@ -127,15 +155,11 @@ llvm::Expected<MemoryPlan> MemoryPlan::read(const ArtifactHeader &artifact) {
     if (!phase)
       return phase.takeError();
     // Prefill and decode have the same states.
-    if (const llvm::json::Array *states = entry->getArray("states"); states && !states->empty()) {
-      plan.numStates = states->size();
-      plan.bytesPerToken = plan.bytesPerSequence = 0;
-      for (const llvm::json::Value &state : *states)
-        if (const llvm::json::Object *object = state.getAsObject()) {
-          plan.bytesPerToken += object->getInteger("bytes_per_token").value_or(0);
-          plan.bytesPerSequence += object->getInteger("bytes_per_sequence").value_or(0);
-        }
-    }
+    if (const llvm::json::Array *states = entry->getArray("states"); states && plan.states.empty())
+      readStates(*states, plan);
+    if (phase->kind == "prefill") // a chunk is no longer than the phase takes
+      if (auto seq = phase->largest.find("seq"); seq != phase->largest.end() && seq->second > 0)
+        plan.prefillChunk = std::min(plan.prefillChunk, seq->second);
     const llvm::json::Array *outputs = entry->getArray("outputs");
     if (phase->kind == "decode" && outputs && !outputs->empty())
       if (const llvm::json::Object *logits = (*outputs)[0].getAsObject())
@@ -154,7 +178,23 @@ int64_t MemoryPlan::arenaBytes() const {
   return most;
 }
 
-int64_t MemoryPlan::cacheBytes(int64_t batch, int64_t seq) const {
-  int64_t blocks = blockTokens ? llvm::divideCeil(seq, blockTokens) : 0;
-  return batch * (blocks * blockTokens * bytesPerToken + bytesPerSequence);
+int64_t MemoryPlan::windowBlocks() const {
+  // What a step reads and writes may begin and end inside a block.
+  return window ? int64_t(llvm::divideCeil(window - 1 + prefillChunk, blockTokens)) + 1 : 0;
+}
+
+int64_t MemoryPlan::blocksPerSequence(int64_t seq) const {
+  if (!blockTokens)
+    return 0;
+  int64_t all = llvm::divideCeil(seq, blockTokens);
+  return window ? std::min(all, windowBlocks()) : all;
+}
+
+int64_t MemoryPlan::cacheBytes(const MemorySizes &sizes) const {
+  int64_t bytes = 0;
+  for (const PlannedStates &state : states) {
+    int64_t places = sizes.sequences * (state.isFixed ? 1 : blocksPerSequence(sizes.seq));
+    bytes += state.count * llvm::alignTo(places * state.bytes, kStateAlignment);
+  }
+  return bytes;
 }

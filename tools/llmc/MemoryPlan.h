@@ -39,12 +39,28 @@ struct PhasePlan {
   DimExpr liveBytes(int64_t step) const;
 };
 
-/// All that a session of one artifact holds.
+/// What a session is created for.
+struct MemorySizes {
+  int64_t batch = 0;     ///< sequences of one step
+  int64_t sequences = 0; ///< held at the same time
+  int64_t seq = 0;       ///< tokens of a sequence
+};
+
+/// States of one kind and size.
+struct PlannedStates {
+  int64_t count = 0;
+  int64_t bytes = 0;    ///< of a block of tokens, or of a sequence
+  bool isFixed = false; ///< one per sequence, whatever its length
+};
+
+/// All that a session of one artifact holds. The runtime counts the same (docs/Sessions.md).
 struct MemoryPlan {
   std::string model, producer;
   int64_t maxBatch = 0, maxSeq = 0, prefillChunk = 0, blockTokens = 0;
   int64_t weightsBytes = 0, codeBytes = 0, numWeights = 0;
-  int64_t numStates = 0, bytesPerToken = 0, bytesPerSequence = 0;
+  std::vector<PlannedStates> states;
+  int64_t numStates = 0, bytesPerToken = 0;
+  int64_t window = 0;     ///< tokens that a sequence keeps; 0: all
   int64_t vocabulary = 0; ///< logits of a sequence; 0 without stateful phases
   std::vector<PhasePlan> phases;
 
@@ -52,15 +68,21 @@ struct MemoryPlan {
 
   /// Sessions have one arena for all phases.
   int64_t arenaBytes() const;
-  int64_t cacheBytes(int64_t batch, int64_t seq) const;
-  int64_t logitsBytes(int64_t batch) const { return batch * vocabulary * 4; }
-  int64_t totalBytes(int64_t batch, int64_t seq) const {
-    return weightsBytes + arenaBytes() + cacheBytes(batch, seq) + logitsBytes(batch);
+  /// Blocks that a windowed sequence keeps at most, however long; 0 without a window.
+  int64_t windowBlocks() const;
+  int64_t blocksPerSequence(int64_t seq) const;
+  int64_t cacheBytes(const MemorySizes &sizes) const;
+  int64_t logitsBytes(const MemorySizes &sizes) const { return sizes.batch * vocabulary * 4; }
+  int64_t totalBytes(const MemorySizes &sizes) const {
+    return weightsBytes + arenaBytes() + cacheBytes(sizes) + logitsBytes(sizes);
   }
 };
 
+/// Memory of a state is a multiple of it.
+inline constexpr int64_t kStateAlignment = 4096;
+
 /// One self-contained page with a picture of every phase's plan.
-std::string drawMemoryPlan(const MemoryPlan &plan, int64_t batch, int64_t seq);
+std::string drawMemoryPlan(const MemoryPlan &plan, const MemorySizes &sizes);
 
 } // namespace llmc
 

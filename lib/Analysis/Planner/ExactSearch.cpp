@@ -419,30 +419,37 @@ int64_t ExactSearch::restingHeight(const Item &below, const Item &item) const {
   return height;
 }
 
-/// The floor of a section if nothing starts on it. What could have must rest on an item
-/// that is not in the section: were it there, it would start lower.
-int64_t ExactSearch::raisedFloor(const Frame &frame, int section) const {
-  int64_t raised = kNever;
+/// Calls `visit(item, height)` for everything that the floor of a section may rise to if
+/// nothing starts on it: `height` above the item's start. What could have started there must
+/// rest on an item that is not in the section: were it there, it would start lower.
+template <typename Visit>
+void ExactSearch::visitSupports(const Frame &frame, int section, Visit visit) const {
   for (size_t i = 0; i < frame.ids.size(); ++i) {
     const Item &item = problem.items[frame.ids[i]];
     if (item.first > section)
       break;
     if (item.last < section)
       continue;
-    int64_t start = frame.start[i];
-    if (start == floor[section]) {
-      start = kNever;
-      for (size_t j = 0; j < frame.ids.size(); ++j) {
-        const Item &below = problem.items[frame.ids[j]];
-        if (below.first > item.last)
-          break;
-        if (below.last < item.first || (below.first <= section && section <= below.last))
-          continue;
-        start = std::min(start, frame.start[j] + restingHeight(below, item));
-      }
+    if (frame.start[i] > floor[section]) {
+      visit(i, 0);
+      continue;
     }
-    raised = std::min(raised, start);
+    for (size_t j = 0; j < frame.ids.size(); ++j) {
+      const Item &below = problem.items[frame.ids[j]];
+      if (below.first > item.last)
+        break;
+      if (below.last >= item.first && (section < below.first || below.last < section))
+        visit(j, restingHeight(below, item));
+    }
   }
+}
+
+/// The floor of a section if nothing starts on it.
+int64_t ExactSearch::raisedFloor(const Frame &frame, int section) const {
+  int64_t raised = kNever;
+  visitSupports(frame, section, [&](size_t i, int64_t height) {
+    raised = std::min(raised, frame.start[i] + height);
+  });
   return raised;
 }
 
@@ -465,28 +472,11 @@ ExactSearch::StateKey ExactSearch::stateKey(const Frame &frame, int first, int l
 /// Adds why nothing but `choices` starts on the floor of a section, and why nothing else
 /// in it starts below `raised`.
 void ExactSearch::explainChoices(Frame &frame, int section, int64_t raised) const {
-  int64_t base = floor[section];
   insert(frame.why, section);
-  for (size_t i = 0; i < frame.ids.size(); ++i) {
-    const Item &item = problem.items[frame.ids[i]];
-    if (item.first > section)
-      break;
-    if (item.last < section)
-      continue;
-    if (frame.start[i] > base) {
-      addWitness(frame.why, item, section, raised, frame.floors, frame.first);
-      continue;
-    }
-    for (size_t j = 0; j < frame.ids.size(); ++j) {
-      const Item &below = problem.items[frame.ids[j]];
-      if (below.first > item.last)
-        break;
-      if (below.last < item.first || (below.first <= section && section <= below.last))
-        continue;
-      addWitness(frame.why, below, section, raised - restingHeight(below, item), frame.floors,
-                 frame.first);
-    }
-  }
+  visitSupports(frame, section, [&](size_t i, int64_t height) {
+    addWitness(frame.why, problem.items[frame.ids[i]], section, raised - height, frame.floors,
+               frame.first);
+  });
 }
 
 SearchResult ExactSearch::branch(int depth, int first, int last, int64_t capacity) {

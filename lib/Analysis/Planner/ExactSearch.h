@@ -81,6 +81,7 @@ private:
                   std::span<const int64_t> floors, int firstFloor) const;
   int chooseSection(Frame &frame, int first, int last, int64_t capacity);
   int64_t restingHeight(const Item &below, const Item &item) const;
+  template <typename Visit> void visitSupports(const Frame &frame, int section, Visit visit) const;
   int64_t raisedFloor(const Frame &frame, int section) const;
   bool sameShape(int a, int b) const;
   bool spend();

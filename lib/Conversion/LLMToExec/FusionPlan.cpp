@@ -45,10 +45,10 @@ static bool isElementwise(Operation *op) {
   return isa<UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp, BitcastOp>(op);
 }
 
-static bool isPointwise(Operation *op) {
+bool llmc::isPointwise(Operation *op) {
   return isElementwise(op) || isIndexOp(op) ||
          isa<ConcatOp, GatherOp, GatherNDOp, GatherElementsOp, IotaOp, DimValuesOp, ConstantOp,
-             EmbeddingOp, RotaryOp, KVAppendOp, StateAppendOp, StateLoadOp, StateStoreOp,
+             EmbeddingOp, RotaryOp, KVAppendOp, KVEvictOp, StateAppendOp, StateLoadOp, StateStoreOp,
              CausalConvOp>(op);
 }
 
@@ -157,6 +157,13 @@ void FusionPlan::store(Value value) {
   stored.insert(value);
 }
 
+/// What slices of a value in memory read costs an addition: the value is stored.
+static Value skipSlices(Value value) {
+  while (auto slice = value.getDefiningOp<SliceOp>())
+    value = slice.getInput();
+  return value;
+}
+
 void FusionPlan::storeForRows(Value value) {
   std::optional<RowMatrix> rows = getRowMatrix(value);
   store(rows ? rows->root : value);
@@ -216,7 +223,7 @@ void FusionPlan::visit(Operation *op) {
       bool isCopied = isa<ScatterElementsOp, ScatterNDOp>(op) && operand == op->getOperand(0);
       bool isReady = stored.contains(operand) || !operand.getDefiningOp();
       if (!isReady && (!isCopied || !canInline(op, operand)))
-        store(operand);
+        store(skipSlices(operand));
     }
     stored.insert(op->getResult(0));
     return;
@@ -254,13 +261,17 @@ void FusionPlan::visit(Operation *op) {
     }
     if (attention.getBias())
       storeForStrides(attention.getBias(), true);
-    for (Value small : {attention.getPastLens(), attention.getSinks()})
-      if (small)
-        store(small);
+    // One length per tile is read, through any arithmetic.
+    if (Value lens = attention.getPastLens();
+        lens && (carried.contains(lens) || isExpensive(lens, stored)))
+      store(lens);
+    for (Value perHead : {attention.getSinks(), attention.getSlopes()})
+      if (perHead)
+        store(perHead);
   }
   if (auto attention = dyn_cast<LinearAttentionOp>(op)) {
     for (Value input : {attention.getQuery(), attention.getKey(), attention.getValue(),
-                        attention.getDecay(), attention.getBeta()})
+                        attention.getDecay(), attention.getRates(), attention.getBeta()})
       if (input)
         storeForStrides(input, /*needsUnitLast=*/true);
     // A matrix in a state is read where it lies.
@@ -292,6 +303,14 @@ void FusionPlan::visit(Operation *op) {
     for (Value table : {embedding.getTable(), embedding.getScales(), embedding.getZeroPoints()})
       if (table)
         stored.insert(table);
+    if (embedding.getBits()) {
+      // Unpacked once, not by each reader; and how readers sum does not depend on the layout.
+      Value ids = embedding.getIds();
+      if (ids.getDefiningOp() && !stored.contains(ids) && !canInline(op, ids))
+        store(ids);
+      stored.insert(embedding.getResult());
+      return;
+    }
   }
   Operation *anchor = nullptr;
   Value anchored;

@@ -41,6 +41,9 @@ private:
   llvm::DenseMap<mlir::Value, mlir::Operation *> carried;
 };
 
+/// True for operations whose kernels compute element by element.
+bool isPointwise(mlir::Operation *op);
+
 /// True for operations that partitioning knows how to put into kernels.
 bool hasKernel(mlir::Operation *op);
 

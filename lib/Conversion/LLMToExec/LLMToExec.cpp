@@ -4,7 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-#include "FusionPlan.h"
+#include "JoinPlan.h"
 #include "llmc/Analysis/Layout.h"
 #include "llmc/Conversion/Passes.h"
 #include "llmc/Dialect/Exec/IR/ProgramSymbols.h"
@@ -38,7 +38,7 @@ public:
   /// `kernel` itself, or an equal one that is there already (then it is erased).
   StringAttr unique(exec::KernelOp kernel);
   exec::KernelOp makeKernel(Location loc, StringRef kind) {
-    return exec::KernelOp::create(builder, loc, "kernel", kind);
+    return exec::KernelOp::create(builder, loc, "kernel", kind, StringAttr());
   }
 
 private:
@@ -70,21 +70,32 @@ StringAttr ModuleTables::weight(ConstantOp constant, OpOperand *use) {
 template <typename Linear>
 StringAttr ModuleTables::weightOf(Linear linear, ConstantOp constant, OpOperand *use) {
   bool isMatrix = linear && use->get() == linear.getWeight();
-  bool isTied = use->getOwner()->hasAttr(exec::kPanelsAttr) &&
-                use->get() == cast<EmbeddingOp>(use->getOwner()).getTable();
+  auto embedding = dyn_cast<EmbeddingOp>(use->getOwner());
+  bool isTied =
+      embedding && embedding->hasAttr(exec::kPanelsAttr) && use->get() == embedding.getTable();
   NamedAttrList attributes;
   exec::WeightLayout layout = exec::WeightLayout::dense;
   auto value = [](Value v) { return v.getDefiningOp<ConstantOp>().getValue(); };
   auto number = [&](int64_t n) { return builder.getI64IntegerAttr(n); };
-  if (isMatrix && linear.getBits()) {
+  auto setRowBlocks = [&](Attribute scales, Attribute zeroPoints, int64_t columns,
+                          int64_t groupSize) {
     layout = exec::WeightLayout::row_blocks;
-    attributes.set("scales", value(linear.getScales()));
-    if (linear.getZeroPoints())
-      attributes.set("zero_points", value(linear.getZeroPoints()));
-    attributes.set("columns", number(*linear.getColumns()));
+    attributes.set("scales", scales);
+    if (zeroPoints)
+      attributes.set("zero_points", zeroPoints);
+    attributes.set("columns", number(columns));
     ShapedType type = constant.getValue().getShapedType(); // [.., outputs, groups, blob]
     attributes.set("outputs", number(type.getDimSize(type.getRank() - 3)));
-    attributes.set("group_size", number(*linear.getGroupSize()));
+    attributes.set("group_size", number(groupSize));
+  };
+  if (isMatrix && linear.getBits()) {
+    setRowBlocks(value(linear.getScales()),
+                 linear.getZeroPoints() ? value(linear.getZeroPoints()) : Attribute(),
+                 *linear.getColumns(), *linear.getGroupSize());
+  } else if (isTied && embedding.getPacked()) {
+    auto inside = cast<ArrayAttr>(embedding->getAttr(exec::kPanelsAttr)).getValue();
+    setRowBlocks(inside[0], inside.size() > 1 ? inside[1] : Attribute(), *embedding.getWidth(),
+                 *embedding.getGroupSize());
   } else if (isMatrix || isTied) {
     layout = exec::WeightLayout::panels;
     ShapedType type = constant.getValue().getShapedType();
@@ -131,7 +142,7 @@ StringRef kernelKind(ArrayRef<Operation *> body) {
       return op->getName().stripDialect();
   }
   for (Operation *op : body)
-    if (isa<EmbeddingOp, RotaryOp, KVAppendOp, CausalConvOp>(op))
+    if (isa<EmbeddingOp, RotaryOp, KVAppendOp, KVEvictOp, CausalConvOp>(op))
       return op->getName().stripDialect();
   return llvm::any_of(body, llvm::IsaPred<StateLoadOp>) ? "state_load" : "pointwise";
 }
@@ -158,7 +169,9 @@ void cloneIntoKernel(Operation *op, OpBuilder &builder, IRMapping &mapping) {
       mapping.map(experts.getZeroPoints(), weight);
   }
   if (!linear || !linear.getBits()) {
-    builder.clone(*op, mapping);
+    Operation *clone = builder.clone(*op, mapping);
+    if (clone->hasAttr(exec::kPanelsAttr))
+      clone->setAttr(exec::kPanelsAttr, builder.getUnitAttr());
     return;
   }
   auto packed = LinearOp::create(
@@ -174,12 +187,15 @@ void cloneIntoKernel(Operation *op, OpBuilder &builder, IRMapping &mapping) {
 class ProgramBuilder {
 public:
   ProgramBuilder(func::FuncOp func, ModuleTables &tables)
-      : func(func), tables(tables), plan(func), builder(func) {}
+      : func(func), tables(tables), plan(func), joins(func, plan), builder(func) {}
   LogicalResult build();
 
 private:
-  /// A kernel of everything behind `roots` that is not in memory, and its dispatch.
-  void dispatch(ValueRange roots);
+  /// A kernel of everything behind `roots` that is not in memory, and its dispatch. The
+  /// result's rows are `rowStride` elements apart.
+  ValueRange dispatch(ValueRange roots, std::optional<DimExpr> rowStride);
+  /// The kernels of operands that nothing else writes into the result, and the result.
+  void join(ConcatOp concat);
   /// The program's value for a function's value in memory, made on first use.
   Value lookup(Value value);
   /// The same, where the value may be a constant.
@@ -188,11 +204,13 @@ private:
   bool isReadAsView(OpOperand &operand);
   void collect(Value value, llvm::SetVector<Operation *> &body,
                llvm::SetVector<OpOperand *> &inputs);
-  Value copy(Value value);
+  Value copy(Value value, std::optional<DimExpr> rowStride = std::nullopt);
+  void setRowStride(exec::KernelOp kernel, const std::optional<DimExpr> &rowStride);
 
   func::FuncOp func;
   ModuleTables &tables;
   FusionPlan plan;
+  JoinPlan joins;
   OpBuilder builder;
   IRMapping mapping;
   llvm::StringMap<Value> loadedWeights;
@@ -253,7 +271,12 @@ Value ProgramBuilder::lookupOrLoad(Value value) {
   return lookup(value);
 }
 
-void ProgramBuilder::dispatch(ValueRange roots) {
+void ProgramBuilder::setRowStride(exec::KernelOp kernel, const std::optional<DimExpr> &rowStride) {
+  if (rowStride)
+    kernel.setRowStride(rowStride->str());
+}
+
+ValueRange ProgramBuilder::dispatch(ValueRange roots, std::optional<DimExpr> rowStride) {
   llvm::SetVector<Operation *> body;
   llvm::SetVector<OpOperand *> uses;
   for (Value root : roots)
@@ -261,6 +284,7 @@ void ProgramBuilder::dispatch(ValueRange roots) {
 
   Location loc = roots.front().getLoc();
   exec::KernelOp kernel = tables.makeKernel(loc, kernelKind(body.getArrayRef()));
+  setRowStride(kernel, rowStride);
   Block *block = &kernel.getBody().emplaceBlock();
   OpBuilder inside = OpBuilder::atBlockBegin(block);
   IRMapping local;
@@ -290,7 +314,27 @@ void ProgramBuilder::dispatch(ValueRange roots) {
   StringAttr name = tables.unique(kernel);
   auto dispatched = exec::DispatchOp::create(builder, loc, roots.getTypes(),
                                              FlatSymbolRefAttr::get(name), inputs, nullptr);
-  mapping.map(roots, dispatched.getOutputs());
+  return dispatched.getOutputs();
+}
+
+void ProgramBuilder::join(ConcatOp concat) {
+  std::optional<DimExpr> rowStride = JoinPlan::getRowStride(concat);
+  SmallVector<Value> parts;
+  for (OpOperand &operand : concat->getOpOperands()) {
+    Value root = operand.get();
+    while (auto reshape = root.getDefiningOp<ReshapeOp>())
+      root = reshape.getInput();
+    if (joins.isPlaced(operand))
+      parts.push_back(lookup(operand.get()));
+    else if (plan.inMemory(root))
+      parts.push_back(copy(lookupOrLoad(operand.get()), rowStride));
+    else
+      parts.push_back(dispatch(operand.get(), rowStride).front());
+  }
+  mapping.map(concat.getResult(),
+              exec::JoinOp::create(builder, concat.getLoc(), concat.getType(),
+                                   int64_t(concat.getAxis()), parts, IntegerAttr())
+                  .getResult());
 }
 
 /// What overwrites a state comes behind everything that reads what it held: a load may
@@ -314,9 +358,10 @@ LogicalResult ProgramBuilder::orderStateWrites(Block &block) {
 }
 
 /// A dispatch that writes `value` to memory of its own.
-Value ProgramBuilder::copy(Value value) {
+Value ProgramBuilder::copy(Value value, std::optional<DimExpr> rowStride) {
   Location loc = value.getLoc();
   exec::KernelOp kernel = tables.makeKernel(loc, "pointwise");
+  setRowStride(kernel, rowStride);
   Block *block = &kernel.getBody().emplaceBlock();
   Value argument = block->addArgument(value.getType(), loc);
   OpBuilder inside = OpBuilder::atBlockBegin(block);
@@ -363,8 +408,13 @@ LogicalResult ProgramBuilder::build() {
     SmallVector<Value> roots = getKernelRoots(&op);
     if (llvm::all_of(roots,
                      [&](Value root) { return plan.inMemory(root) && !mapping.contains(root); }) &&
-        !roots.empty())
-      dispatch(roots);
+        !roots.empty()) {
+      auto concat = dyn_cast<ConcatOp>(op);
+      if (concat && joins.contains(concat))
+        join(concat);
+      else
+        mapping.map(roots, dispatch(roots, joins.getRowStride(roots.front())));
+    }
   }
 
   // Every output is a buffer of its own that some dispatch writes.
@@ -399,35 +449,85 @@ void separateWeights(func::FuncOp func) {
   llvm::for_each(func.getOps<ExpertLinearOp>(), separate);
 }
 
-/// The float matrices of `outputs x columns` that linears of the module read: they are in
-/// the artifact as panels.
-DenseSet<Attribute> collectPanels(ModuleOp module) {
-  DenseSet<Attribute> panels;
-  module.walk([&](LinearOp linear) {
-    ConstantOp constant = getWeight(linear.getWeight());
-    if (!constant || linear.getBits() || !linear.getTransposed())
-      return;
-    ShapedType type = constant.getValue().getShapedType();
-    Type element = type.getElementType();
-    if (type.getRank() == 2 && (element.isF32() || element.isF16() || element.isBF16()))
-      panels.insert(constant.getValue());
-  });
-  return panels;
-}
-
-/// Lets embeddings look up rows in the panels of a linear with the same matrix (tied
-/// weights): it is stored once.
-void tieEmbeddings(func::FuncOp func, const DenseSet<Attribute> &panels) {
-  for (auto embedding : func.getOps<EmbeddingOp>()) {
-    auto constant = embedding.getTable().getDefiningOp<ConstantOp>();
-    if (!constant || embedding.getBits() || !panels.contains(constant.getValue()))
-      continue;
-    // A constant of its own: other uses may read the matrix by rows.
-    OpBuilder builder(constant);
-    embedding.getTableMutable().assign(builder.clone(*constant)->getResult(0));
-    embedding->setAttr(exec::kPanelsAttr, builder.getUnitAttr());
+/// Matrices of `outputs x columns` that linears of the module read, as the artifact has
+/// them: embeddings with the same (tied weights) look up rows there, and it is stored once.
+class TiedMatrices {
+public:
+  explicit TiedMatrices(ModuleOp module) {
+    module.walk([&](LinearOp linear) {
+      ConstantOp constant = getWeight(linear.getWeight());
+      if (!constant)
+        return;
+      if (linear.getBits()) {
+        if (ArrayAttr key = keyOf(linear, constant.getValue(), linear.getColumnsAttr()))
+          rowBlocks.insert({key, constant.getValue()});
+        return;
+      }
+      ShapedType type = constant.getValue().getShapedType();
+      Type element = type.getElementType();
+      if (linear.getTransposed() && type.getRank() == 2 &&
+          (element.isF32() || element.isF16() || element.isBF16()))
+        panels.insert(constant.getValue());
+    });
   }
-}
+
+  void tie(func::FuncOp func) const {
+    for (auto embedding : llvm::make_early_inc_range(func.getOps<EmbeddingOp>())) {
+      auto constant = embedding.getTable().getDefiningOp<ConstantOp>();
+      if (!constant)
+        continue;
+      if (!embedding.getBits() && panels.contains(constant.getValue())) {
+        // A constant of its own: other uses may read the matrix by rows.
+        OpBuilder builder(constant);
+        embedding.getTableMutable().assign(builder.clone(*constant)->getResult(0));
+        embedding->setAttr(exec::kPanelsAttr, builder.getUnitAttr());
+      } else if (embedding.getBits()) {
+        ArrayAttr key = keyOf(embedding, constant.getValue(), embedding.getWidthAttr());
+        if (ElementsAttr weight = key ? rowBlocks.lookup(key) : ElementsAttr())
+          pack(embedding, weight, key);
+      }
+    }
+  }
+
+private:
+  /// What makes two n-bit matrices equal, as attributes: the bytes of the numbers, bits,
+  /// group size, columns, scales and, if any, zero points. Null where row blocks are not
+  /// what the operation says. Equal bytes are one resource at this point.
+  template <typename Op> static ArrayAttr keyOf(Op op, ElementsAttr numbers, IntegerAttr columns) {
+    auto constantOf = [](Value value, auto isExpected) -> Attribute {
+      auto constant = value ? value.getDefiningOp<ConstantOp>() : ConstantOp();
+      return constant && isExpected(getElementTypeOrSelf(constant.getType())) ? constant.getValue()
+                                                                              : Attribute();
+    };
+    auto resource = dyn_cast<DenseResourceElementsAttr>(numbers);
+    Attribute scales = constantOf(op.getScales(), [](Type type) { return type.isF32(); });
+    Attribute zeros = constantOf(op.getZeroPoints(), [](Type type) { return type.isInteger(8); });
+    if (!resource || !scales || bool(zeros) != bool(op.getZeroPoints()) ||
+        (*op.getBits() != 4 && *op.getBits() != 8))
+      return {};
+    MLIRContext *context = op.getContext();
+    SmallVector<Attribute> parts{StringAttr::get(context, resource.getRawHandle().getKey()),
+                                 op.getBitsAttr(), op.getGroupSizeAttr(), columns, scales};
+    if (zeros)
+      parts.push_back(zeros);
+    return ArrayAttr::get(context, parts);
+  }
+
+  static void pack(EmbeddingOp embedding, ElementsAttr weight, ArrayAttr key) {
+    OpBuilder builder(embedding);
+    Value table = ConstantOp::create(builder, embedding.getTable().getLoc(), weight);
+    auto packed = EmbeddingOp::create(
+        builder, embedding.getLoc(), table, embedding.getIds(), /*scales=*/Value(),
+        /*zero_points=*/Value(), embedding.getBitsAttr(), embedding.getGroupSizeAttr(),
+        embedding.getWidthAttr(), builder.getBoolAttr(bool(embedding.getZeroPoints())));
+    packed->setAttr(exec::kPanelsAttr, builder.getArrayAttr(key.getValue().drop_front(4)));
+    embedding.replaceAllUsesWith(packed.getResult());
+    embedding.erase();
+  }
+
+  DenseSet<Attribute> panels;
+  DenseMap<Attribute, ElementsAttr> rowBlocks; ///< by key
+};
 
 /// Gives each n-bit linear with int8 activations the rounded input, made once for
 /// all linears that share it.
@@ -435,8 +535,8 @@ void quantizeInputs(func::FuncOp func) {
   DenseMap<Value, Value> quantized;
   for (auto linear : llvm::make_early_inc_range(func.getOps<LinearOp>())) {
     auto type = cast<RankedTensorType>(linear.getInput().getType());
-    if (!linear.getBits() || *linear.getBits() > 4 ||
-        linear.getActivations() != Activations::int8 || !type.getElementType().isF32())
+    if (!linear.getBits() || linear.getActivations() != Activations::int8 ||
+        !type.getElementType().isF32())
       continue;
     Value &input = quantized[linear.getInput()];
     if (!input) {
@@ -451,14 +551,14 @@ struct ConvertLLMToExec : llmc::impl::ConvertLLMToExecBase<ConvertLLMToExec> {
   void runOnOperation() override {
     ModuleTables tables(getOperation());
     SmallVector<func::FuncOp> functions(getOperation().getOps<func::FuncOp>());
-    DenseSet<Attribute> panels = collectPanels(getOperation());
+    TiedMatrices tied(getOperation());
     for (func::FuncOp func : functions) {
       for (Operation &op : func.front())
         if (!hasKernel(&op)) {
           op.emitError("there is no kernel for ") << op.getName().getStringRef();
           return signalPassFailure();
         }
-      tieEmbeddings(func, panels);
+      tied.tie(func);
       separateWeights(func);
       quantizeInputs(func);
       if (failed(ProgramBuilder(func, tables).build()))

@@ -22,8 +22,10 @@ struct InsertBarriers : llmc::impl::InsertBarriersBase<InsertBarriers> {
     for (Operation &op : llvm::make_early_inc_range(getOperation().getBody().front())) {
       if (!isa<exec::DispatchOp, exec::DefineSizeOp>(op))
         continue;
-      bool depends = llvm::any_of(
-          op.getOperands(), [&](Value input) { return written.contains(exec::getBuffer(input)); });
+      bool depends = llvm::any_of(op.getOperands(), [&](Value input) {
+        return llvm::any_of(exec::getSources(input),
+                            [&](Value source) { return written.contains(source); });
+      });
       // What overwrites a state waits for those that read what it held.
       if (Value state = exec::getOverwrittenState(&op))
         depends |= read.contains(state);

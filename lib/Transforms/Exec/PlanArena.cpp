@@ -54,7 +54,7 @@ SmallVector<BufferPair> findInPlace(const Buffers &buffers, ArrayRef<exec::Dispa
       auto it = buffers.indices.find(exec::getBuffer(input));
       if (it == buffers.indices.end())
         continue;
-      if (llvm::is_contained(overwritable, argument))
+      if (llvm::is_contained(overwritable, argument) && !exec::isPart(input))
         candidates.insert(it->second);
       else
         kept.insert(it->second); // seen through another view, too
@@ -100,16 +100,22 @@ struct PlanArena : llmc::impl::PlanArenaBase<PlanArena> {
           readers.push_back(dispatch);
       }
       for (Value output : dispatch.getOutputs()) {
-        auto type = dyn_cast<RankedTensorType>(output.getType());
-        if (!type || outputs.contains(output))
+        Value buffer = exec::getBuffer(output);
+        auto type = dyn_cast<RankedTensorType>(buffer.getType());
+        if (!type || outputs.contains(buffer))
           continue;
+        if (auto it = indices.find(buffer); it != indices.end()) { // another part of it
+          if (std::exchange(buffers[it->second].end, group + 1) != group + 1)
+            lastReaders[it->second].clear();
+          continue;
+        }
         DimExpr elements = llm::product(llm::getDims(type));
         int64_t count = exec::upperBound(program, elements);
         if (count == DimExpr::kInfinity) {
           dispatch.emitError("cannot bound the size ") << elements.str() << " of a buffer";
           return signalPassFailure();
         }
-        indices[output] = buffers.size();
+        indices[buffer] = buffers.size();
         lastReaders.emplace_back();
         buffers.push_back({count * exec::elementBytes(type.getElementType()), group, group + 1, 0});
       }
@@ -129,15 +135,14 @@ struct PlanArena : llmc::impl::PlanArenaBase<PlanArena> {
       return signalPassFailure();
     }
 
-    Builder builder(&getContext());
+    auto offsetOf = [&](Value value) -> int64_t {
+      auto it = indices.find(value);
+      return it == indices.end() ? -1 : buffers[it->second].offset;
+    };
     program.walk([&](exec::DispatchOp dispatch) {
-      SmallVector<int64_t> offsets;
-      for (Value output : dispatch.getOutputs()) {
-        auto it = indices.find(output);
-        offsets.push_back(it == indices.end() ? -1 : buffers[it->second].offset);
-      }
-      dispatch.setOffsets(offsets);
+      dispatch.setOffsets(llvm::map_to_vector(dispatch.getOutputs(), offsetOf));
     });
+    program.walk([&](exec::JoinOp join) { join.setOffset(offsetOf(join.getResult())); });
     program.setArenaBytes(plan.peakBytes);
     program.setLowerBound(plan.lowerBoundBytes);
   }

@@ -12,6 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Analysis/InPlace.h"
+#include "llmc/Dialect/Exec/IR/Places.h"
 #include "llmc/Dialect/Exec/IR/ProgramSymbols.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
 #include "llmc/Transforms/Exec/Passes.h"
@@ -36,6 +37,7 @@ struct PlacedBuffer {
   exec::DispatchOp writer;
   SmallVector<exec::DispatchOp> lastReaders = {}; ///< dispatches of the last group
   bool isSize = false;                            ///< a late worker reads it
+  bool isJoined = false;                          ///< several dispatches write it
   bool overlaps(const PlacedBuffer &other) const {
     return firstGroup <= other.lastGroup && other.firstGroup <= lastGroup &&
            offset < other.offset + other.bytes && other.offset < offset + bytes;
@@ -85,11 +87,13 @@ private:
       if (!isa<exec::DispatchOp, exec::DefineSizeOp>(op))
         continue;
       for (Value input : op.getOperands()) {
-        if (written.contains(exec::getBuffer(input))) {
-          InFlightDiagnostic error = op.emitError("reads a buffer written since the last barrier");
-          error.attachNote(exec::getBuffer(input).getLoc()) << "the buffer is written here";
-          return error;
-        }
+        for (Value source : exec::getSources(input))
+          if (written.contains(source)) {
+            InFlightDiagnostic error =
+                op.emitError("reads a buffer written since the last barrier");
+            error.attachNote(source.getLoc()) << "the buffer is written here";
+            return error;
+          }
         if (overwritten.contains(input))
           return op.emitError("reads a state that is overwritten already");
       }
@@ -135,15 +139,29 @@ private:
             it->second.lastReaders.push_back(dispatch);
         }
       for (auto [output, offset] : llvm::zip(dispatch.getOutputs(), *dispatch.getOffsets())) {
-        auto type = dyn_cast<RankedTensorType>(output.getType());
-        bool isInArena = type && !returned.contains(output);
-        if (isInArena != (offset >= 0))
-          return dispatch.emitError(isInArena ? "buffer has no place in the arena"
-                                              : "output or state has a place in the arena");
-        if (isInArena)
-          buffers[output] = {offset, sizeBytes(program, type), group, group, dispatch};
+        Value buffer = exec::getBuffer(output);
+        bool isPart = buffer != output;
+        auto type = dyn_cast<RankedTensorType>(buffer.getType());
+        bool isInArena = type && !returned.contains(buffer);
+        if ((isInArena && !isPart) != (offset >= 0))
+          return dispatch.emitError(offset < 0 ? "buffer has no place in the arena"
+                                    : isPart   ? "part of a joined buffer has a place of its own"
+                                               : "output or state has a place in the arena");
+        if (!isInArena)
+          continue;
+        std::optional<int64_t> place = exec::getArenaOffset(buffer);
+        if (!place)
+          return emitError(buffer.getLoc(), "joined buffer has no place in the arena");
+        auto [it, isFirst] =
+            buffers.insert({buffer, {*place, sizeBytes(program, type), group, group, dispatch}});
+        if (!isFirst && std::exchange(it->second.lastGroup, group) != group)
+          it->second.lastReaders.clear();
+        it->second.isJoined = isPart;
       }
     }
+    for (auto join : program.getBody().front().getOps<exec::JoinOp>())
+      if (returned.contains(join.getResult()) && exec::getArenaOffset(join.getResult()))
+        return join.emitError("output has a place in the arena");
     for (Value size : sizes)
       if (auto it = buffers.find(size); it != buffers.end()) {
         it->second.lastGroup = group;
@@ -191,6 +209,8 @@ private:
       return "another dispatch of the same group reads it";
     if (operand.offset != result.offset)
       return "the two begin at different places";
+    if (result.isJoined)
+      return "it is written in parts";
     if (dispatch.getNumResults() > 1)
       return "the dispatch has several results";
     auto kernel =
@@ -199,7 +219,8 @@ private:
     SmallVector<BlockArgument> overwritable =
         getOverwritableArguments(body.getTerminator()->getOperand(0));
     for (auto [input, argument] : llvm::zip_equal(dispatch.getInputs(), body.getArguments()))
-      if (exec::getBuffer(input) == buffer && !llvm::is_contained(overwritable, argument))
+      if (exec::getBuffer(input) == buffer &&
+          (exec::isPart(input) || !llvm::is_contained(overwritable, argument)))
         return "the kernel reads other elements of it than the one it writes";
     return nullptr;
   }

@@ -160,3 +160,104 @@ exec.program @view_size "run" attributes {symbols = [], input_names = ["x"], out
   %0 = exec.view %x : tensor<4xf32> to tensor<2x3xf32>
   exec.return
 }
+
+// -----
+
+// expected-error@+1 {{C2: cannot write rows "3 +" apart}}
+exec.kernel @k "pointwise" attributes {row_stride = "3 +"} {
+^bb0(%x: tensor<4xf32>):
+  exec.yield %x : tensor<4xf32>
+}
+
+// -----
+
+exec.kernel @k "pointwise" attributes {row_stride = "8"} {
+^bb0(%x: tensor<2x4xf32>):
+  exec.yield %x : tensor<2x4xf32>
+}
+exec.program @p "run" attributes {symbols = [], input_names = ["x"], output_names = ["y"]} {
+^bb0(%x: tensor<2x4xf32>):
+  // expected-error@+1 {{C6: writes rows apart from each other into no joined buffer}}
+  %0 = exec.dispatch @k(%x) : (tensor<2x4xf32>) -> tensor<2x4xf32>
+  exec.return %0 : tensor<2x4xf32>
+}
+
+// -----
+
+exec.program @p "run" attributes {symbols = [], input_names = ["x"], output_names = ["y"]} {
+^bb0(%x: tensor<2x4xf32>):
+  // expected-error@+1 {{C1: no parts along dimension 2 of 'tensor<2x4xf32>'}}
+  %0 = exec.join 2 (%x) : (tensor<2x4xf32>) -> tensor<2x4xf32>
+  exec.return %0 : tensor<2x4xf32>
+}
+
+// -----
+
+exec.program @p "run" attributes {symbols = [], input_names = ["x", "z"], output_names = ["y"]} {
+^bb0(%x: tensor<2x4xf32>, %z: tensor<2x4xi32>):
+  // expected-error@+1 {{C1: 'tensor<2x4xi32>' as a part of 'tensor<4x4xf32>'}}
+  %0 = exec.join 0 (%x, %z) : (tensor<2x4xf32>, tensor<2x4xi32>) -> tensor<4x4xf32>
+  exec.return %0 : tensor<4x4xf32>
+}
+
+// -----
+
+exec.program @p "run" attributes {symbols = [], input_names = ["x"], output_names = ["y"]} {
+^bb0(%x: tensor<2x4xf32>):
+  // expected-error@+1 {{C1: parts of 4 together in 5}}
+  %0 = exec.join 0 (%x, %x) : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<5x4xf32>
+  exec.return %0 : tensor<5x4xf32>
+}
+
+// -----
+
+exec.program @p "run" attributes {symbols = [], input_names = ["x"], output_names = ["y"]} {
+^bb0(%x: tensor<2x4xf32>):
+  // expected-error@+1 {{C2: a part is not the only result of a dispatch, or something else, too}}
+  %0 = exec.join 0 (%x, %x) : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<4x4xf32>
+  exec.return %0 : tensor<4x4xf32>
+}
+
+// -----
+
+exec.kernel @k "pointwise" {
+^bb0(%x: tensor<2x4xf32>):
+  exec.yield %x : tensor<2x4xf32>
+}
+exec.program @p "run" attributes {symbols = [], input_names = ["x"], output_names = ["y", "part"]} {
+^bb0(%x: tensor<2x4xf32>):
+  %0 = exec.dispatch @k(%x) : (tensor<2x4xf32>) -> tensor<2x4xf32>
+  // expected-error@+1 {{C2: a part is not the only result of a dispatch, or something else, too}}
+  %1 = exec.join 0 (%0) : (tensor<2x4xf32>) -> tensor<2x4xf32>
+  exec.return %1, %0 : tensor<2x4xf32>, tensor<2x4xf32>
+}
+
+// -----
+
+// expected-note@+1 {{the kernel is here}}
+exec.kernel @k "pointwise" {
+^bb0(%x: tensor<2x4xf32>):
+  exec.yield %x : tensor<2x4xf32>
+}
+exec.program @p "run" attributes {symbols = [], input_names = ["x"], output_names = ["y"]} {
+^bb0(%x: tensor<2x4xf32>):
+  %0 = exec.dispatch @k(%x) : (tensor<2x4xf32>) -> tensor<2x4xf32>
+  %1 = exec.dispatch @k(%x) : (tensor<2x4xf32>) -> tensor<2x4xf32>
+  // expected-error@+1 {{C3: the kernel of a part writes other rows}}
+  %2 = exec.join 1 (%0, %1) : (tensor<2x4xf32>, tensor<2x4xf32>) -> tensor<2x8xf32>
+  exec.return %2 : tensor<2x8xf32>
+}
+
+// -----
+
+exec.kernel @k "pointwise" {
+^bb0(%x: tensor<2x4xf32>):
+  exec.yield %x : tensor<2x4xf32>
+}
+exec.program @p "run" attributes {symbols = [], input_names = ["x"], output_names = ["y"]} {
+^bb0(%x: tensor<2x4xf32>):
+  %0 = exec.dispatch @k(%x) : (tensor<2x4xf32>) -> tensor<2x4xf32>
+  // expected-error@+1 {{C4: the offset is below -1}}
+  %1 = exec.join 0 (%0) {offset = -2 : i64} : (tensor<2x4xf32>) -> tensor<2x4xf32>
+  exec.return %1 : tensor<2x4xf32>
+}

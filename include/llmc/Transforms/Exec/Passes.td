@@ -28,17 +28,20 @@ def PlanArena : LLMC_ExecPass<"llmc-plan-arena", "::llmc::exec::ProgramOp"> {
     Sizes are upper bounds over the program's symbols; lifetimes are counted in
     barrier groups, since dispatches of one group run at the same time. What a size is
     read from lives until the end. A result may lie over an operand that dies where the
-    kernel reads only the element, or the row, that it writes.
+    kernel reads only the element, or the row, that it writes. Joined buffers live from
+    the first of their parts on.
 
     **Requires** `llmc-insert-barriers`. **Ensures** `offsets` on every dispatch,
-    `arena_bytes` and `lower_bound` on the program.
+    `offset` on every join, `arena_bytes` and `lower_bound` on the program.
   }];
 }
 
 def PlanWeights : LLMC_ExecPass<"llmc-plan-weights", "::mlir::ModuleOp"> {
   let summary = "offsets for the weights in the artifact";
   let description = [{
-    Sizes follow from the layout and the panel width of the target's microkernels.
+    Sizes follow from the layout and the panel width of the target's microkernels. Large
+    weights (64 KiB) have pages of their own, so that equal ones of other artifacts can
+    take their place in memory.
     **Ensures** `offset` and `bytes` on every `exec.weight`.
   }];
   let options = [Option<"panelWidth", "panel-width", "int64_t", "32",

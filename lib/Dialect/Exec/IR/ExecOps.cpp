@@ -18,10 +18,44 @@ using namespace llmc;
 using namespace llmc::exec;
 using llmc::llm::StateType;
 
-Value exec::getBuffer(Value value) {
+static Value skipViews(Value value) {
   while (auto view = value.getDefiningOp<ViewOp>())
     value = view.getInput();
   return value;
+}
+
+JoinOp exec::getJoin(Value result) {
+  for (Operation *user : result.getUsers()) {
+    if (auto join = dyn_cast<JoinOp>(user))
+      return join;
+    if (auto view = dyn_cast<ViewOp>(user))
+      if (JoinOp join = getJoin(view.getResult()))
+        return join;
+  }
+  return {};
+}
+
+Value exec::getBuffer(Value value) {
+  value = skipViews(value);
+  JoinOp join = value.getDefiningOp<DispatchOp>() ? getJoin(value) : JoinOp();
+  return join ? join.getResult() : value;
+}
+
+bool exec::isPart(Value value) { return getBuffer(value) != skipViews(value); }
+
+SmallVector<Value> exec::getSources(Value value) {
+  value = skipViews(value);
+  auto join = value.getDefiningOp<JoinOp>();
+  return join ? llvm::map_to_vector(join.getParts(), skipViews) : SmallVector<Value>{value};
+}
+
+DimExpr exec::getPartOffset(JoinOp join, unsigned part) {
+  size_t axis = join.getAxis();
+  DimExpr before = 0;
+  for (Value earlier : join.getParts().take_front(part))
+    before = before + llm::getDims(earlier)[axis];
+  llm::Dims dims = llm::getDims(join.getResult());
+  return before * llm::product(ArrayRef(dims).drop_front(axis + 1));
 }
 
 LogicalResult WeightOp::verify() {
@@ -55,6 +89,12 @@ LogicalResult WeightOp::verify() {
 LogicalResult KernelOp::verifyRegions() {
   if (!isa<YieldOp>(getBody().front().getTerminator())) // C1
     return emitOpError("C1: expected exec.yield at the end");
+  if (!getRowStride())
+    return success();
+  TypeRange yielded = getBody().front().getTerminator()->getOperandTypes();
+  auto type = yielded.size() == 1 ? dyn_cast<RankedTensorType>(yielded[0]) : RankedTensorType();
+  if (!type || type.getRank() == 0 || !DimExpr::parse(*getRowStride())) // C2
+    return emitOpError("C2: cannot write rows ") << getRowStrideAttr() << " apart";
   return success();
 }
 
@@ -167,6 +207,74 @@ LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &tables) {
   TypeRange yielded = block.getTerminator()->getOperandTypes();
   if (getResultTypes() != yielded) // C3
     return mismatch("C3: outputs ", getResultTypes(), yielded);
+  if (kernel.getRowStride() && !getJoin(getResult(0))) // C6
+    return emitOpError("C6: writes rows apart from each other into no joined buffer");
+  return success();
+}
+
+LogicalResult JoinOp::verify() {
+  RankedTensorType whole = getResult().getType();
+  llm::Dims dims = llm::getDims(whole);
+  size_t axis = getAxis();
+  if (getParts().empty() || axis >= dims.size()) // C1
+    return emitOpError("C1: no parts along dimension ") << axis << " of " << whole;
+  DimExpr sum = 0;
+  for (Value part : getParts()) {
+    llm::Dims partDims = llm::getDims(part);
+    bool isAlike =
+        partDims.size() == dims.size() &&
+        cast<RankedTensorType>(part.getType()).getElementType() == whole.getElementType();
+    for (size_t d = 0; isAlike && d < dims.size(); ++d)
+      isAlike = d == axis || partDims[d] == dims[d];
+    if (!isAlike) // C1
+      return emitOpError("C1: ") << part.getType() << " as a part of " << whole;
+    sum = sum + partDims[axis];
+  }
+  if (sum != dims[axis]) // C1
+    return emitOpError("C1: parts of ") << sum.str() << " together in " << dims[axis].str();
+  if (getOffset() && int64_t(*getOffset()) < -1) // C4
+    return emitOpError("C4: the offset is below -1");
+  return success();
+}
+
+/// Whether `result`, or a view of it, is a part of anything but `join` or an output.
+static bool isUsedOtherwise(Value result, JoinOp join) {
+  bool isPart = false;
+  return llvm::any_of(result.getUses(), [&](OpOperand &use) {
+    if (auto view = dyn_cast<ViewOp>(use.getOwner()))
+      return isUsedOtherwise(view.getResult(), join);
+    if (isa<JoinOp>(use.getOwner()))
+      return use.getOwner() != join || std::exchange(isPart, true);
+    return isa<ReturnOp>(use.getOwner());
+  });
+}
+
+LogicalResult JoinOp::verifySymbolUses(SymbolTableCollection &tables) {
+  llm::Dims dims = llm::getDims(getResult());
+  ArrayRef<DimExpr> before = ArrayRef(dims).take_front(getAxis());
+  ArrayRef<DimExpr> from = ArrayRef(dims).drop_front(getAxis());
+  for (Value part : getParts()) {
+    Value result = skipViews(part);
+    auto dispatch = result.getDefiningOp<DispatchOp>();
+    if (!dispatch || dispatch.getNumResults() != 1 || isUsedOtherwise(result, *this)) // C2
+      return emitOpError("C2: a part is not the only result of a dispatch, or something else, too");
+    auto kernel = tables.lookupNearestSymbolFrom<KernelOp>(dispatch, dispatch.getKernelAttr());
+    if (!kernel)
+      continue; // the dispatch's own error
+    std::optional<DimExpr> stride;
+    if (kernel.getRowStride())
+      stride = *DimExpr::parse(*kernel.getRowStride());
+    std::optional<DimExpr> expected;
+    if (!llm::product(before).isConstant(1))
+      expected = llm::product(from);
+    llm::Dims partDims = llm::getDims(part), rows = llm::getDims(result);
+    bool fits = !stride || rows.back() == llm::product(ArrayRef(partDims).drop_front(getAxis()));
+    if (stride != expected || !fits) { // C3
+      InFlightDiagnostic error = emitOpError("C3: the kernel of a part writes other rows");
+      error.attachNote(kernel.getLoc()) << "the kernel is here";
+      return error;
+    }
+  }
   return success();
 }
 

@@ -12,6 +12,10 @@ using namespace llmc;
 using namespace llmc::exec;
 
 std::optional<int64_t> exec::getArenaOffset(Value buffer) {
+  if (auto join = buffer.getDefiningOp<JoinOp>())
+    return join.getOffset() && int64_t(*join.getOffset()) >= 0
+               ? std::optional(int64_t(*join.getOffset()))
+               : std::nullopt;
   auto dispatch = buffer.getDefiningOp<DispatchOp>();
   if (!dispatch || !dispatch.getOffsets())
     return {};

@@ -8,6 +8,7 @@
 #define LLMC_DIALECT_EXEC_IR_EXECOPS_H
 
 #include "llmc/Dialect/LLM/IR/LLMOps.h"
+#include "llmc/Support/DimExpr.h"
 #include "mlir/IR/SymbolTable.h"
 
 #include "llmc/Dialect/Exec/IR/ExecDialect.h.inc"
@@ -19,8 +20,23 @@
 
 namespace llmc::exec {
 
-/// The value whose bytes `value` shows, behind any chain of views.
+/// The join that the result of a dispatch is a part of, through any chain of views; null
+/// where it is none.
+JoinOp getJoin(mlir::Value result);
+
+/// The value whose memory `value` lies in, behind any chain of views: of a part it is the
+/// joined buffer.
 mlir::Value getBuffer(mlir::Value value);
+
+/// Whether `value`, behind any chain of views, is a part of a joined buffer.
+bool isPart(mlir::Value value);
+
+/// The dispatches' results (or argument or weight) whose bytes `value` shows: of a joined
+/// buffer all its parts.
+llvm::SmallVector<mlir::Value> getSources(mlir::Value value);
+
+/// Where a part begins in the joined buffer, in elements.
+DimExpr getPartOffset(JoinOp join, unsigned part);
 
 /// The state that a dispatch changes: its input of which a result is the new contents.
 /// Null where `op` changes none.

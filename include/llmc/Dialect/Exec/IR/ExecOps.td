@@ -78,9 +78,15 @@ def Exec_KernelOp : Exec_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
     A region of `llm` operations from its inputs (block arguments) to the values that
     `exec.yield` names. One kernel serves every dispatch with the same body and types.
 
-    C1. The body ends with `exec.yield`.
+    Where the result lies inside a larger buffer (`exec.join`), `row_stride` is the size
+    expression of how many elements lie between the beginnings of its rows, which are its
+    last dimension. Without it the result is contiguous.
+
+    C1. The body ends with `exec.yield`. C2. With `row_stride`, a size expression, it
+    yields one tensor that has rows.
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$kind);
+  let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$kind,
+                       OptionalAttr<StrAttr>:$row_stride);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "$sym_name $kind attr-dict-with-keyword $body";
   let hasRegionVerifier = 1;
@@ -156,12 +162,13 @@ def Exec_DispatchOp : Exec_Op<"dispatch", [DeclareOpInterfaceMethods<SymbolUserO
   let description = [{
     Results are new buffers (or, for a state, the same storage with its new
     contents). The plan phase sets `offsets`: for each result its byte offset in the
-    arena, or -1 where it is a program output or a state.
+    arena, or -1 where it is a program output, a state or a part of an `exec.join`.
 
     C1. `kernel` names an `exec.kernel`. C2. Its block arguments have the types of the
     inputs, C3. its yielded values those of the outputs. C4. `offsets` has one entry
     per output, none below -1. C5. Where an output is a state, it is the only one, and
-    the only state among the inputs is what it was before.
+    the only state among the inputs is what it was before. C6. The result of a kernel
+    with `row_stride` is a part of an `exec.join`.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<AnyType>:$inputs,
                        OptionalAttr<DenseI64ArrayAttr>:$offsets);
@@ -179,6 +186,47 @@ def Exec_ViewOp : Exec_Op<"view", [Pure]> {
   let arguments = (ins AnyRankedTensor:$input);
   let results = (outs AnyRankedTensor:$result);
   let assemblyFormat = "$input attr-dict `:` type($input) `to` type($result)";
+  let hasVerifier = 1;
+}
+
+def Exec_JoinOp : Exec_Op<"join", [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "one buffer in which others lie";
+  let description = [{
+    The result is the concatenation of the parts along `axis`. Nothing moves: the
+    dispatches that compute the parts write them straight into it. The plan phase sets
+    `offset`, the byte offset of the whole in the arena, or -1 where it is a program output.
+
+    C1. The parts have the result's type but for the sizes along `axis`, which add up.
+    C2. A part is the only result of a dispatch, seen through any views, a part of nothing
+    else and no program output. C3. Where the dimensions before `axis` have one element
+    together, its kernel has no `row_stride`. Elsewhere a row of the kernel's result is
+    what the part has from `axis` on, and `row_stride` is what the result has from there
+    on. C4. `offset` is not below -1.
+
+    ```mlir
+    exec.kernel @copy "pointwise" attributes {row_stride = "7"} {
+    ^bb0(%x: tensor<2x3xf32>):
+      exec.yield %x : tensor<2x3xf32>
+    }
+    exec.kernel @relu "pointwise" attributes {row_stride = "7"} {
+    ^bb0(%x: tensor<2x4xf32>):
+      %y = llm.unary relu %x : tensor<2x4xf32>
+      exec.yield %y : tensor<2x4xf32>
+    }
+    exec.program @run "run" attributes {symbols = [], input_names = ["x", "y"], output_names = ["z"]} {
+    ^bb0(%x: tensor<2x3xf32>, %y: tensor<2x4xf32>):
+      %0 = exec.dispatch @copy(%x) : (tensor<2x3xf32>) -> tensor<2x3xf32>
+      %1 = exec.dispatch @relu(%y) : (tensor<2x4xf32>) -> tensor<2x4xf32>
+      %2 = exec.join 1 (%0, %1) : (tensor<2x3xf32>, tensor<2x4xf32>) -> tensor<2x7xf32>
+      exec.return %2 : tensor<2x7xf32>
+    }
+    ```
+  }];
+  let arguments = (ins I64Attr:$axis, Variadic<AnyRankedTensor>:$parts,
+                       OptionalAttr<I64Attr>:$offset);
+  let results = (outs AnyRankedTensor:$result);
+  let assemblyFormat =
+      "$axis `(` $parts `)` attr-dict `:` functional-type($parts, $result)";
   let hasVerifier = 1;
 }
 

@@ -34,8 +34,13 @@ int64_t numMatrices(WeightOp weight);
 /// Bits of a number of a weight in row blocks.
 int64_t numBits(WeightOp weight);
 
+/// Weights of at least kOwnPagesBytes begin on a page and share none with others, so that
+/// modules which are loaded together can share them in memory.
+inline constexpr int64_t kPageBytes = 4096, kOwnPagesBytes = 16 * kPageBytes;
+
 /// On an `llm.embedding`: its table lies in the artifact as panels, those of a linear with
-/// the same matrix.
+/// the same matrix. Outside kernels a packed one names what the row blocks of the linear
+/// hold: [scales, zero points if any].
 inline constexpr llvm::StringLiteral kPanelsAttr = "exec.panels";
 
 } // namespace llmc::exec
