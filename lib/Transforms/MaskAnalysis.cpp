@@ -77,6 +77,21 @@ bool fits(const Tensor &tensor, int64_t batch, int64_t queries, int64_t last) {
   return agrees(1, last) && agrees(2, queries) && agrees(4, batch);
 }
 
+/// How many keys the last query sees in a table of visible ones; 0 where that says nothing.
+static int64_t visibleInLastRow(llm::ConstantOp constant) {
+  auto type = cast<RankedTensorType>(constant.getType());
+  if (type.getRank() < 2 || !type.getElementType().isInteger(1))
+    return 0;
+  FailureOr<Tensor> table = Tensor::fromAttr(constant.getValue());
+  if (failed(table))
+    return 0;
+  int64_t visible = 0, keys = table->dim(table->rank() - 1);
+  for (int64_t at = std::max<int64_t>(0, table->numElements() - keys); at < table->numElements();
+       ++at)
+    visible += table->getBool(at);
+  return visible;
+}
+
 /// Integers among the operation's constants that could be a window's size.
 void collectWindowCandidates(Operation *op, std::set<int64_t> &candidates) {
   auto add = [&](double value) {
@@ -91,6 +106,8 @@ void collectWindowCandidates(Operation *op, std::set<int64_t> &candidates) {
         if (term.factors.empty())
           add(double(term.coefficient));
   };
+  if (auto constant = dyn_cast<llm::ConstantOp>(op))
+    add(double(visibleInLastRow(constant)));
   DenseElementsAttr elements;
   if (matchPattern(op, m_Constant(&elements)) && elements.getNumElements() <= 16) {
     if (isa<FloatType>(elements.getElementType()))
@@ -151,31 +168,31 @@ std::optional<MaskAnalysis::Slice> MaskAnalysis::collect(Value root) {
   return slice;
 }
 
+/// Gives the symbol that `expr` is the value; false where it is another number, or none.
+static bool bindTo(reference::Evaluator &evaluator, const DimExpr &expr, int64_t value) {
+  if (std::optional<int64_t> known = evaluator.evaluate(expr))
+    return *known == value;
+  std::optional<std::string> name = expr.asSymbol();
+  if (name)
+    evaluator.setSymbol(*name, value);
+  return name.has_value();
+}
+
+bool bindSizes(reference::Evaluator &evaluator, const AttentionSizes &sizes, int64_t batch,
+               int64_t past, int64_t queries) {
+  // T of its own symbol comes before T - S, which is then known already.
+  return bindTo(evaluator, sizes.batch, batch) && bindTo(evaluator, sizes.queries, queries) &&
+         (bindTo(evaluator, sizes.keys, past + queries) || bindTo(evaluator, sizes.past(), past));
+}
+
 FailureOr<Tensor> MaskAnalysis::evaluate(Value root, const Slice &slice,
                                          const AttentionSizes &sizes, const Sample &sample) {
   reference::Evaluator evaluator;
-  std::set<std::string> bound;
-  auto setSymbol = [&](const std::string &name, int64_t value) {
-    evaluator.setSymbol(name, value);
-    bound.insert(name);
-  };
-  auto bindTo = [&](const DimExpr &expr, int64_t value) {
-    std::optional<int64_t> known = evaluator.evaluate(expr);
-    if (known)
-      return *known == value;
-    std::optional<std::string> name = expr.asSymbol();
-    if (name)
-      setSymbol(*name, value);
-    return name.has_value();
-  };
-  // T of its own symbol comes before T - S, which is then known already.
-  if (!bindTo(sizes.batch, sample.batch) || !bindTo(sizes.queries, sample.queries))
-    return failure();
-  if (!bindTo(sizes.keys, sample.total()) && !bindTo(sizes.past(), sample.past))
+  if (!bindSizes(evaluator, sizes, sample.batch, sample.past, sample.queries))
     return failure();
   if (slice.keyMask) {
     llm::Dims dims = llm::getDims(slice.keyMask);
-    if (!bindTo(dims[0], sample.batch) || !bindTo(dims[1], sample.total()))
+    if (!bindTo(evaluator, dims[0], sample.batch) || !bindTo(evaluator, dims[1], sample.total()))
       return failure();
     std::vector<int64_t> elements(sample.keys.begin(), sample.keys.end());
     Type element = cast<RankedTensorType>(slice.keyMask.getType()).getElementType();
@@ -226,6 +243,7 @@ std::optional<MaskMeaning> MaskAnalysis::analyzeUncached(Value bias, const Atten
     for (Padding padding : {Padding::None, Padding::Left, Padding::Right, Padding::Scattered})
       if (slice->keyMask || padding == Padding::None)
         samples.push_back({batch, past, queries, makeKeys(batch, past + queries, padding)});
+  const size_t numBaseSamples = samples.size();
   for (int64_t window : slice->windowCandidates) {
     std::optional<int64_t> fixedPast = sizes.past().constant(),
                            fixedQueries = sizes.queries.constant();
@@ -263,7 +281,10 @@ std::optional<MaskMeaning> MaskAnalysis::analyzeUncached(Value bias, const Atten
         fail("the sizes of the mask are not those of the attention");
       return std::nullopt;
     }
+    bool isForWindow = &sample - samples.data() >= int64_t(numBaseSamples);
     if (!fits(*mask, sample.batch, sample.queries, sample.total())) {
+      if (isForWindow)
+        continue; // a table that ends before this window does
       fail("the mask does not broadcast to the scores");
       return std::nullopt;
     }

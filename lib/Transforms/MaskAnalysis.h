@@ -36,6 +36,10 @@ struct AttentionSizes {
   DimExpr past() const { return keys - queries; }
 };
 
+/// Gives `evaluator` the symbols of `sizes`; false where they cannot have these values.
+bool bindSizes(reference::Evaluator &evaluator, const AttentionSizes &sizes, int64_t batch,
+               int64_t past, int64_t queries);
+
 struct MaskMeaning {
   bool causal = false;
   int64_t window = 0;          ///< 0: none

@@ -9,12 +9,13 @@
 // one operation:
 //
 //   matmul(softmax(q k^T * s + m), v)     => attention(q, k, v) bias m {scale}
-//   attention(..) bias m                  => {causal, window}, bias of padding only
+//   attention(..) bias m                  => {causal, window}, slopes, bias of padding and
+//                                            of what is neither
 //   where(row sees no key, 0, attention)  => attention
 //
 //===----------------------------------------------------------------------===//
+#include "AttentionBias.h"
 #include "AttentionPattern.h"
-#include "MaskAnalysis.h"
 #include "MergedHeads.h"
 #include "SymbolSubstitution.h"
 #include "llmc/Transforms/Passes.h"
@@ -74,20 +75,6 @@ Value convert(OpBuilder &builder, Location loc, Value value, Type element) {
   return llm::CastOp::create(builder, loc, llm::makeTensorType(llm::getDims(type), element), value);
 }
 
-/// A bias that is the same for all keys, with an element for each: attention reads one per key.
-Value spreadOverKeys(OpBuilder &builder, Location loc, Value bias, const DimExpr &keys) {
-  if (!bias)
-    return bias;
-  llm::Dims dims = llm::getDims(bias);
-  if (!dims.empty() && !dims.back().isConstant(1))
-    return bias;
-  if (dims.empty())
-    dims.push_back(keys);
-  dims.back() = keys;
-  Type element = cast<RankedTensorType>(bias.getType()).getElementType();
-  return llm::BroadcastOp::create(builder, loc, llm::makeTensorType(dims, element), bias);
-}
-
 void replaceByAttention(llm::MatmulOp product, const AttentionPattern &pattern) {
   OpBuilder builder(product);
   Location loc = builder.getFusedLoc(pattern.locations);
@@ -105,13 +92,15 @@ void replaceByAttention(llm::MatmulOp product, const AttentionPattern &pattern) 
         llm::makeTensorType(dims[1], cast<RankedTensorType>(sinks.getType()).getElementType()),
         sinks);
   dims.back() = llm::getDims(pattern.value).back();
-  auto attention = AttentionOp::create(
-      builder, loc, llm::makeTensorType(dims, element), query, convert(builder, loc, key, element),
-      convert(builder, loc, pattern.value, element),
-      spreadOverKeys(builder, loc, buildBias(builder, loc, pattern), llm::getDims(key)[2]),
-      /*past_lens=*/Value(), sinks, builder.getF64FloatAttr(pattern.scale),
-      /*causal=*/UnitAttr(), builder.getI64IntegerAttr(0),
-      builder.getF64FloatAttr(pattern.softcap));
+  auto attention = AttentionOp::create(builder, loc, llm::makeTensorType(dims, element), query,
+                                       convert(builder, loc, key, element),
+                                       convert(builder, loc, pattern.value, element),
+                                       /*bias=*/Value(), /*past_lens=*/Value(), sinks,
+                                       /*slopes=*/Value(), builder.getF64FloatAttr(pattern.scale),
+                                       /*causal=*/UnitAttr(), builder.getI64IntegerAttr(0),
+                                       builder.getF64FloatAttr(pattern.softcap));
+  builder.setInsertionPoint(attention);
+  setBias(attention, buildBias(builder, loc, pattern), llm::getDims(key)[2]);
   product.replaceAllUsesWith(attention.getResult());
   product.erase();
 }
@@ -132,6 +121,8 @@ struct RecognizeAttention : impl::RecognizeAttentionBase<RecognizeAttention> {
         LLVM_DEBUG(llvm::dbgs() << product.getLoc() << ": no attention: " << reason << "\n");
     }
     keyMaskBiases.clear();
+    biasParts.clear();
+    slopes = SlopeFinder();
     analysis = MaskAnalysis();
     SmallVector<AttentionOp> attentions;
     func.walk([&](AttentionOp op) { attentions.push_back(op); });
@@ -172,24 +163,37 @@ struct RecognizeAttention : impl::RecognizeAttentionBase<RecognizeAttention> {
     }
     MaskMeaning meaning;
     if (Value bias = attention.getBias()) {
-      std::optional<MaskMeaning> found = analysis.analyze(bias, sizes);
-      if (!found) {
+      const std::optional<BiasParts> &parts = partsOf(bias, sizes);
+      if (!parts) {
         LLVM_DEBUG(llvm::dbgs() << attention.getLoc() << ": bias kept: " << analysis.reason()
                                 << "\n");
+        slopes.takeSlopes(attention, sizes);
         return;
       }
-      meaning = *found;
-      attention.getBiasMutable().clear();
+      meaning = parts->mask;
+      setBias(attention, parts->rest, sizes.keys);
+      slopes.takeSlopes(attention, sizes);
       if (meaning.keyMask)
-        attention.getBiasMutable().assign(keyMaskBias(meaning.keyMask, attention, sizes));
+        addKeyMask(attention, keyMaskBias(meaning.keyMask, attention, sizes), sizes.keys);
     }
-    meaning.causal |= attention.getCausal();
-    attention.setCausal(meaning.causal);
-    int64_t window = attention.getWindow();
-    if (meaning.window && (!window || meaning.window < window))
-      attention.setWindow(window = meaning.window);
-    meaning.window = window;
+    addMask(attention, meaning);
+    meaning.causal = attention.getCausal();
+    meaning.window = attention.getWindow();
     removeGuards(attention, meaning, sizes);
+  }
+
+  const std::optional<BiasParts> &partsOf(Value bias, const AttentionSizes &sizes) {
+    auto [entry, isNew] = biasParts.insert({bias, std::nullopt});
+    if (isNew)
+      entry->second = splitBias(bias, sizes, analysis);
+    return entry->second;
+  }
+
+  static void addKeyMask(AttentionOp attention, Value mask, const DimExpr &keys) {
+    OpBuilder builder(attention);
+    if (Value rest = attention.getBias())
+      mask = llm::BinaryOp::create(builder, attention.getLoc(), llm::BinaryKind::add, rest, mask);
+    setBias(attention, mask, keys);
   }
 
   /// where(mask, 0, -inf) as [B, 1, 1, T], one per function.
@@ -287,6 +291,8 @@ struct RecognizeAttention : impl::RecognizeAttentionBase<RecognizeAttention> {
   }
 
   MaskAnalysis analysis;
+  SlopeFinder slopes;
+  llvm::MapVector<Value, std::optional<BiasParts>> biasParts;
   llvm::MapVector<std::pair<BlockArgument, Type>, Value> keyMaskBiases;
   llvm::MapVector<Value, AttentionSizes> maskSizes;
 };

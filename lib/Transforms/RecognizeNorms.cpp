@@ -78,11 +78,12 @@ struct RootMeanSquare {
 } // namespace
 
 /// `value` is mean(x^2) + epsilon, or sum(x^2) + n * epsilon for n elements: an L2 norm
-/// is that of the mean with weights of 1 / sqrt(n).
+/// is that of the mean with weights of 1 / sqrt(n). An optimiser may have dropped an epsilon
+/// that is too small for it.
 static std::optional<RootMeanSquare> matchMeanSquare(Value value, Value x) {
   auto sum = matchWithSplat(value, BinaryKind::add);
   if (!sum)
-    return std::nullopt;
+    sum.emplace(value, 0.0);
   if (Value squares = matchLastMean(sum->first); squares && isSquareOf(squares, x))
     return RootMeanSquare{sum->second, 1.0};
   auto reduce = sum->first.getDefiningOp<ReduceOp>();

@@ -33,13 +33,17 @@ struct SpecializePhases : impl::SpecializePhasesBase<SpecializePhases> {
   using SpecializePhasesBase::SpecializePhasesBase;
 
   void runOnOperation() override {
-    SmallVector<func::FuncOp> functions;
+    SmallVector<func::FuncOp> functions, sources;
     for (auto func : getOperation().getOps<func::FuncOp>())
-      if (!func.isExternal() && !func->hasAttr("llm.phase"))
+      if (func->hasAttr("llm.stateful_source"))
+        sources.push_back(func);
+      else if (!func.isExternal() && !func->hasAttr("llm.phase"))
         functions.push_back(func);
     for (func::FuncOp func : functions)
       describe(func, "run", runSymbols(func));
-    makeStateful(functions);
+    makeStateful(sources.empty() ? functions : sources);
+    for (func::FuncOp source : sources)
+      source.erase();
   }
 
 private:
@@ -61,9 +65,8 @@ private:
     for (auto op : func.getOps<llm::DefineSizeOp>()) {
       DimExpr::Interval range = DimExpr::parse(op.getBound())->bounds([&](const std::string &name) {
         auto found = symbols.find(StringAttr::get(&getContext(), name));
-        return found == symbols.end()
-                   ? DimExpr::Interval{}
-                   : DimExpr::Interval{found->second.min, found->second.max};
+        return found == symbols.end() ? DimExpr::Interval{}
+                                      : DimExpr::Interval{found->second.min, found->second.max};
       });
       symbols.insert({op.getSymbolAttr(), {0, std::max<int64_t>(0, range.upper)}});
     }

@@ -95,14 +95,18 @@ static LogicalResult inferTypes(Operation *op, SmallVectorImpl<Type> &types) {
                                     op->getRegions(), types);
 }
 
+LogicalResult refreshTypes(Operation *op) {
+  SmallVector<Type> types;
+  if (failed(inferTypes(op, types)))
+    return failure();
+  for (auto [result, type] : llvm::zip(op->getResults(), types))
+    result.setType(type);
+  return success();
+}
+
 LogicalResult refreshTypes(func::FuncOp func) {
   WalkResult walked = func.walk<WalkOrder::PreOrder>([&](Operation *op) {
-    SmallVector<Type> types;
-    if (op != func && failed(inferTypes(op, types)))
-      return WalkResult::interrupt();
-    for (auto [result, type] : llvm::zip(op->getResults(), types))
-      result.setType(type);
-    return WalkResult::advance();
+    return op != func && failed(refreshTypes(op)) ? WalkResult::interrupt() : WalkResult::advance();
   });
   if (walked.wasInterrupted())
     return failure();

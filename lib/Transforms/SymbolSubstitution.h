@@ -30,6 +30,8 @@ llvm::LogicalResult substituteSymbols(mlir::func::FuncOp func,
 /// Gives each operation whose result types follow from its operands those
 /// types, in program order, and the function the types that it returns.
 llvm::LogicalResult refreshTypes(mlir::func::FuncOp func);
+/// The same for one operation.
+llvm::LogicalResult refreshTypes(mlir::Operation *op);
 
 } // namespace llmc
 

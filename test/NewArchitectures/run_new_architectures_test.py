@@ -64,7 +64,7 @@ class RunTest(unittest.TestCase):
         code, text = self.run_with(PIECES)
         self.assertEqual(code, 1)
         self.assertIn("rotary at 'n': no table", text)
-        code, text = self.run_with(PIECES, known={"stablelm": "tables differ"})
+        code, text = self.run_with(PIECES, known={("stablelm", "optimum"): "tables differ"})
         self.assertEqual(code, 0, text)
         self.assertIn("known: tables differ", text)
 
@@ -73,12 +73,14 @@ class RunTest(unittest.TestCase):
 
     def test_missing_phases_fail_unless_known(self):
         self.assertEqual(self.run_with(stateless=True)[0], 1)
-        self.assertEqual(self.run_with(stateless=True, known={"stablelm": "x"})[0], 0)
+        self.assertEqual(self.run_with(stateless=True, known={("stablelm", "optimum"): "x"})[0], 0)
+        # Of another exporter's graph nothing is known.
+        self.assertEqual(self.run_with(stateless=True, known={("stablelm", "dynamo"): "x"})[0], 1)
 
     def test_known_that_is_complete_fails(self):
-        code, text = self.run_with(known={"stablelm": "x"})
+        code, text = self.run_with(known={("stablelm", "optimum"): "x"})
         self.assertEqual(code, 1)
-        self.assertIn("remove 'stablelm' from KNOWN", text)
+        self.assertIn("remove ('stablelm', 'optimum') from KNOWN", text)
 
     def test_missing_tools_are_refused(self):
         with contextlib.redirect_stderr(io.StringIO()):
@@ -86,6 +88,11 @@ class RunTest(unittest.TestCase):
 
 
 class TablesTest(unittest.TestCase):
+    def test_pairs_are_of_the_tables(self):
+        for name, exporter in [*architectures.NOT_EXPORTED, *run_new_architectures.KNOWN]:
+            self.assertIn(name, architectures.all_names())
+            self.assertIn(exporter, architectures.EXPORTERS)
+
     def test_defaults_exist(self):
         for name in architectures.DEFAULT:
             self.assertIn(name, architectures.all_names())

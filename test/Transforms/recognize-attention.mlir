@@ -108,12 +108,13 @@ func.func @imported(%q: !q, %k: !q, %v: !q, %mask: tensor<1x?xi1, #llm.dims<"1",
 // CHECK-LABEL: func.func @kept(
 // CHECK-SAME: %[[FLOATS:[a-z0-9]+]]: tensor<1x1x?x?xf32
 // CHECK: llm.attention {{.*}} bias %[[FLOATS]] {scale
-// CHECK: %[[DISTANCE:.+]] = llm.cast
+// CHECK: %[[DISTANCE:.+]] = llm.unary sqrt
 // CHECK: llm.attention {{.*}} bias %[[DISTANCE]] {scale
 func.func @kept(%q: !q, %floats: tensor<1x1x?x?xf32, #llm.dims<"1", "1", "s", "s">>) -> (!q, !q) {
   %a = llm.attention %q, %q, %q bias %floats {scale = 1.0 : f64} : (!q, !q, !q, tensor<1x1x?x?xf32, #llm.dims<"1", "1", "s", "s">>) -> !q
   %cols = llm.iota {start = "0", step = "1", dim = 1} : tensor<1x?xi64, #llm.dims<"1", "s">>
-  %distance = llm.cast %cols : tensor<1x?xi64, #llm.dims<"1", "s">> to tensor<1x?xf32, #llm.dims<"1", "s">>
+  %line = llm.cast %cols : tensor<1x?xi64, #llm.dims<"1", "s">> to tensor<1x?xf32, #llm.dims<"1", "s">>
+  %distance = llm.unary sqrt %line : tensor<1x?xf32, #llm.dims<"1", "s">>
   %b = llm.attention %q, %q, %q bias %distance {scale = 1.0 : f64} : (!q, !q, !q, tensor<1x?xf32, #llm.dims<"1", "s">>) -> !q
   return %a, %b : !q, !q
 }
@@ -233,4 +234,115 @@ func.func @scaled_mask(%q: tensor<1x4x3x8xf32>, %k: tensor<1x4x5x8xf32>, %v: ten
   %p = llm.softmax 3 %scaled : tensor<1x4x3x5xf32>
   %r = llm.matmul %p, %v : tensor<1x4x3x5xf32>, tensor<1x4x5x8xf32>
   return %r : tensor<1x4x3x8xf32>
+}
+
+// -----
+
+!q = tensor<?x2x?x8xf32, #llm.dims<"b", "2", "s", "8">>
+!kv = tensor<?x2x?x8xf32, #llm.dims<"b", "2", "p + s", "8">>
+
+// Linear in the key's position, per head, beside a causal mask: slopes. Their distances begin
+// elsewhere in each row, which softmax does not see.
+// CHECK-LABEL: func.func @slopes(
+// CHECK: %[[SLOPES:.+]] = llm.constant dense<[5.000000e-01, -2.500000e-01]> : tensor<2xf32>
+// CHECK: llm.attention %{{[a-z0-9]+}}, %{{[a-z0-9]+}}, %{{[a-z0-9]+}} slopes %[[SLOPES]] {causal, scale = 5.000000e-01 : f64}
+func.func @slopes(%q: !q, %k: !kv, %v: !kv) -> !q {
+  %zero = llm.constant dense<0.0> : tensor<f32>
+  %inf = llm.constant dense<0xFF800000> : tensor<f32>
+  %slopes = llm.constant dense<[[[0.5]], [[-0.25]]]> : tensor<2x1x1xf32>
+  %rows = llm.iota {start = "p", step = "1", dim = 0} : tensor<?x1xi64, #llm.dims<"s", "1">>
+  %cols = llm.iota {start = "0", step = "1", dim = 1} : tensor<1x?xi64, #llm.dims<"1", "p + s">>
+  %back = llm.iota {start = "1 - p - s", step = "1", dim = 1} : tensor<1x?xi64, #llm.dims<"1", "p + s">>
+  %future = llm.compare gt %cols, %rows : tensor<1x?xi64, #llm.dims<"1", "p + s">>, tensor<?x1xi64, #llm.dims<"s", "1">>
+  %distance = llm.cast %back : tensor<1x?xi64, #llm.dims<"1", "p + s">> to tensor<1x?xf32, #llm.dims<"1", "p + s">>
+  %alibi = llm.binary mul %slopes, %distance : tensor<2x1x1xf32>, tensor<1x?xf32, #llm.dims<"1", "p + s">>
+  %bias = llm.select %future, %inf, %alibi : tensor<?x?xi1, #llm.dims<"s", "p + s">>, tensor<f32>, tensor<2x1x?xf32, #llm.dims<"2", "1", "p + s">>
+  %out = llm.attention %q, %k, %v bias %bias {scale = 0.5 : f64} : (!q, !kv, !kv, tensor<2x?x?xf32, #llm.dims<"2", "s", "p + s">>) -> !q
+  return %out : !q
+}
+
+// -----
+
+!q = tensor<?x2x?x8xf32, #llm.dims<"b", "2", "s", "8">>
+!kv = tensor<?x2x?x8xf32, #llm.dims<"b", "2", "p + s", "8">>
+!m = tensor<?x?xi64, #llm.dims<"b", "p + s">>
+
+// Key positions that count a mask's ones are no line where padding is scattered: they stay,
+// with the padding. What the mask says becomes an attribute.
+// CHECK-LABEL: func.func @counted_keys(
+// CHECK-SAME: %[[MASK:[a-z0-9]+]]: tensor<?x?xi64
+// CHECK-DAG: %[[IS_KEY:.+]] = llm.compare ne %[[MASK]]
+// CHECK-DAG: %[[COUNTED:.+]] = llm.cumulative sum 1 %[[MASK]]
+// CHECK: %[[ALIBI:.+]] = llm.binary mul
+// CHECK: %[[BIAS:.+]] = llm.binary add %[[ALIBI]], %{{.+}} : tensor<?x2x1x?xf32
+// CHECK: llm.attention %{{[a-z0-9]+}}, %{{[a-z0-9]+}}, %{{[a-z0-9]+}} bias %[[BIAS]] {causal, scale = 5.000000e-01 : f64}
+func.func @counted_keys(%q: !q, %k: !kv, %v: !kv, %mask: !m) -> !q {
+  %none = llm.constant dense<0> : tensor<i64>
+  %zero = llm.constant dense<0.0> : tensor<f32>
+  %big = llm.constant dense<-3.4028234663852886e+38> : tensor<f32>
+  %slopes = llm.constant dense<[[[0.5]], [[0.25]]]> : tensor<2x1x1xf32>
+  %rows = llm.iota {start = "p", step = "1", dim = 0} : tensor<?x1xi64, #llm.dims<"s", "1">>
+  %cols = llm.iota {start = "0", step = "1", dim = 1} : tensor<1x?xi64, #llm.dims<"1", "p + s">>
+  %future = llm.compare gt %cols, %rows : tensor<1x?xi64, #llm.dims<"1", "p + s">>, tensor<?x1xi64, #llm.dims<"s", "1">>
+  %pad = llm.compare eq %mask, %none : !m, tensor<i64>
+  %pad4 = llm.reshape %pad : tensor<?x?xi1, #llm.dims<"b", "p + s">> to tensor<?x1x1x?xi1, #llm.dims<"b", "1", "1", "p + s">>
+  %hidden = llm.binary logical_or %future, %pad4 : tensor<?x?xi1, #llm.dims<"s", "p + s">>, tensor<?x1x1x?xi1, #llm.dims<"b", "1", "1", "p + s">>
+  %visible = llm.select %hidden, %big, %zero : tensor<?x1x?x?xi1, #llm.dims<"b", "1", "s", "p + s">>, tensor<f32>, tensor<f32>
+  %count = llm.cumulative sum 1 %mask : !m
+  %float = llm.cast %count : !m to tensor<?x?xf32, #llm.dims<"b", "p + s">>
+  %float4 = llm.reshape %float : tensor<?x?xf32, #llm.dims<"b", "p + s">> to tensor<?x1x1x?xf32, #llm.dims<"b", "1", "1", "p + s">>
+  %alibi = llm.binary mul %slopes, %float4 : tensor<2x1x1xf32>, tensor<?x1x1x?xf32, #llm.dims<"b", "1", "1", "p + s">>
+  %bias = llm.binary add %alibi, %visible : tensor<?x2x1x?xf32, #llm.dims<"b", "2", "1", "p + s">>, tensor<?x1x?x?xf32, #llm.dims<"b", "1", "s", "p + s">>
+  %out = llm.attention %q, %k, %v bias %bias {scale = 0.5 : f64} : (!q, !kv, !kv, tensor<?x2x?x?xf32, #llm.dims<"b", "2", "s", "p + s">>) -> !q
+  return %out : !q
+}
+
+// -----
+
+!q = tensor<?x2x?x8xf32, #llm.dims<"b", "2", "s", "8">>
+!kv = tensor<?x2x?x8xf32, #llm.dims<"b", "2", "p + s", "8">>
+
+// Distances that end at 64 look like a line in short samples only.
+// CHECK-LABEL: func.func @clipped_distance(
+// CHECK: llm.attention {{.*}} bias
+// CHECK-NOT: slopes
+func.func @clipped_distance(%q: !q, %k: !kv, %v: !kv) -> !q {
+  %slopes = llm.constant dense<[[[0.5]], [[0.25]]]> : tensor<2x1x1xf32>
+  %end = llm.constant dense<64> : tensor<i64>
+  %cols = llm.iota {start = "0", step = "1", dim = 1} : tensor<1x?xi64, #llm.dims<"1", "p + s">>
+  %clipped = llm.binary min %cols, %end : tensor<1x?xi64, #llm.dims<"1", "p + s">>, tensor<i64>
+  %distance = llm.cast %clipped : tensor<1x?xi64, #llm.dims<"1", "p + s">> to tensor<1x?xf32, #llm.dims<"1", "p + s">>
+  %bias = llm.binary mul %slopes, %distance : tensor<2x1x1xf32>, tensor<1x?xf32, #llm.dims<"1", "p + s">>
+  %out = llm.attention %q, %k, %v bias %bias {scale = 0.5 : f64} : (!q, !kv, !kv, tensor<2x1x?xf32, #llm.dims<"2", "1", "p + s">>) -> !q
+  return %out : !q
+}
+
+// -----
+
+!q = tensor<?x2x?x8xf32, #llm.dims<"b", "2", "s", "8">>
+!kv = tensor<?x2x?x8xf32, #llm.dims<"b", "2", "p + s", "8">>
+
+// A window that only a table of visible keys knows: 2, in a table for 12 keys.
+// CHECK-LABEL: func.func @table(
+// CHECK: llm.attention %{{[a-z0-9]+}}, %{{[a-z0-9]+}}, %{{[a-z0-9]+}} {causal, scale = 5.000000e-01 : f64, window = 2 : i64}
+func.func @table(%q: !q, %k: !kv, %v: !kv) -> !q {
+  %zero = llm.constant dense<0.0> : tensor<f32>
+  %big = llm.constant dense<-3.4028234663852886e+38> : tensor<f32>
+  %table = llm.constant dense<[
+    [true, false, false, false, false, false, false, false, false, false, false, false],
+    [true, true, false, false, false, false, false, false, false, false, false, false],
+    [false, true, true, false, false, false, false, false, false, false, false, false],
+    [false, false, true, true, false, false, false, false, false, false, false, false],
+    [false, false, false, true, true, false, false, false, false, false, false, false],
+    [false, false, false, false, true, true, false, false, false, false, false, false],
+    [false, false, false, false, false, true, true, false, false, false, false, false],
+    [false, false, false, false, false, false, true, true, false, false, false, false],
+    [false, false, false, false, false, false, false, true, true, false, false, false],
+    [false, false, false, false, false, false, false, false, true, true, false, false],
+    [false, false, false, false, false, false, false, false, false, true, true, false],
+    [false, false, false, false, false, false, false, false, false, false, true, true]]> : tensor<12x12xi1>
+  %part = llm.slice %table ["min(12, p)", "0"] [1, 1] : tensor<12x12xi1> to tensor<?x?xi1, #llm.dims<"max(0, min(12, p + s) - min(12, p))", "min(12, p + s)">>
+  %bias = llm.select %part, %zero, %big : tensor<?x?xi1, #llm.dims<"max(0, min(12, p + s) - min(12, p))", "min(12, p + s)">>, tensor<f32>, tensor<f32>
+  %out = llm.attention %q, %k, %v bias %bias {scale = 0.5 : f64} : (!q, !kv, !kv, tensor<?x?xf32, #llm.dims<"max(0, min(12, p + s) - min(12, p))", "min(12, p + s)">>) -> !q
+  return %out : !q
 }

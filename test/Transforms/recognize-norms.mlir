@@ -71,3 +71,16 @@ func.func @unknown(%x: tensor<4x4xf32>, %y: tensor<4x4xf32>) -> (tensor<4x4xf32>
   %8 = llm.binary mul %y, %7 : tensor<4x4xf32>, tensor<4x1xf32>
   return %4, %8 : tensor<4x4xf32>, tensor<4x4xf32>
 }
+
+// An exporter's optimiser has dropped an epsilon of 1e-8.
+// CHECK-LABEL: func.func @no_epsilon(
+// CHECK: llm.rms_norm %{{.+}}, %{{.+}} {epsilon = 0.000000e+00 : f64}
+func.func @no_epsilon(%x: tensor<2x8xf32>) -> tensor<2x8xf32> {
+  %two = llm.constant dense<2.0> : tensor<f32>
+  %square = llm.binary pow %x, %two : tensor<2x8xf32>, tensor<f32>
+  %mean = llm.reduce mean %square [1] {keepdims = true} : tensor<2x8xf32>
+  %root = llm.unary sqrt %mean : tensor<2x1xf32>
+  %scale = llm.unary reciprocal %root : tensor<2x1xf32>
+  %y = llm.binary mul %x, %scale : tensor<2x8xf32>, tensor<2x1xf32>
+  return %y : tensor<2x8xf32>
+}

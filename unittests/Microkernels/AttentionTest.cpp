@@ -69,7 +69,7 @@ void fillCache(GuardedBuffer<std::byte> &cache, Microkernel kernel, unsigned see
 struct Shape {
   int64_t heads = 1, positions = 1, first = 0, total = 1, keyDim = 64, valueDim = 64;
   int64_t causal = 1, window = 0, blockShift = 4;
-  bool paged = false, bias = false, sink = false;
+  bool paged = false, bias = false, sink = false, slope = false;
   float softcap = 0;
 };
 
@@ -78,7 +78,7 @@ struct Shape {
 struct Problem {
   Shape shape;
   int64_t blocks;
-  GuardedBuffer<float> q, out, bias, sink, kScale, vScale;
+  GuardedBuffer<float> q, out, bias, sink, slope, kScale, vScale;
   GuardedBuffer<std::byte> k, v;
   std::vector<int32_t> table;
   llmc_uk_attention_params params{};
@@ -86,8 +86,8 @@ struct Problem {
   Problem(Microkernel kernel, const Shape &s)
       : shape(s), blocks((s.total + (1 << s.blockShift) - 1) >> s.blockShift),
         q(s.heads * s.positions * s.keyDim), out(s.heads * s.positions * s.valueDim),
-        bias(s.heads * s.positions * s.total), sink(s.heads), kScale(numScales(s, blocks)),
-        vScale(numScales(s, blocks)),
+        bias(s.heads * s.positions * s.total), sink(s.heads), slope(s.heads),
+        kScale(numScales(s, blocks)), vScale(numScales(s, blocks)),
         k(size(s.paged ? blocks << s.blockShift : s.total, s.keyDim) * elementBytes(kernel)),
         v(size(s.paged ? blocks << s.blockShift : s.total, s.valueDim) * elementBytes(kernel)) {
     fillUniform(q.span(), 1, -2, 2);
@@ -97,6 +97,7 @@ struct Problem {
     fillUniform(vScale.span(), 7, 0, 2.0f / 127);
     fillUniform(bias.span(), 4, -3, 3);
     fillUniform(sink.span(), 5, -2, 4);
+    fillUniform(slope.span(), 8, 0, 0.1f);
     for (size_t i = 0; i < bias.size(); i += 5)
       bias[i] = -INFINITY;
     for (int64_t b = 0; b < blocks; ++b)
@@ -108,6 +109,7 @@ struct Problem {
     params.block_table = s.paged ? table.data() : nullptr;
     params.bias = s.bias ? bias.data() : nullptr;
     params.sink = s.sink ? sink.data() : nullptr;
+    params.slope = s.slope ? slope.data() : nullptr;
     if (kernel == Microkernel::AttentionF32I8) {
       params.k_scale = kScale.data();
       params.v_scale = vScale.data();
@@ -151,7 +153,8 @@ void check(const CacheVariant &variant, const Shape &s) {
                << "heads " << s.heads << " positions " << s.positions << " first " << s.first
                << " total " << s.total << " dims " << s.keyDim << " " << s.valueDim
                << " causal " << s.causal << " window " << s.window << " paged " << s.paged
-               << " bias " << s.bias << " sink " << s.sink << " softcap " << s.softcap);
+               << " bias " << s.bias << " sink " << s.sink << " slope " << s.slope
+               << " softcap " << s.softcap);
   Problem problem(variant.kernel, s);
   variant.fn(&problem.params);
   std::vector<float> expected(problem.out.size());
@@ -199,6 +202,16 @@ TEST_P(AttentionTest, BiasSinkSoftcap) {
         for (int64_t window : {0, 20})
           check(GetParam(), {.heads = 2, .positions = 9, .first = 71, .total = 80, .window = window,
                              .bias = bias, .sink = sink, .softcap = softcap});
+}
+
+// Slopes of at most 0.1 over 300 keys: the range of the biases of other tests, times ten.
+TEST_P(AttentionTest, Slopes) {
+  for (int64_t total : {1, 17, 64, 65, 300})
+    for (int64_t causal : {0, 1})
+      check(GetParam(), {.heads = 3, .positions = 5, .first = total - 5, .total = total,
+                         .causal = causal, .paged = true, .slope = true});
+  check(GetParam(), {.heads = 2, .positions = 9, .first = 71, .total = 80, .window = 20,
+                     .bias = true, .sink = true, .slope = true, .softcap = 2.5f});
 }
 
 TEST_P(AttentionTest, InvisibleRowsAreZero) {

@@ -17,38 +17,45 @@ namespace {
 using LinearAttentionFn = decltype(llmc_uk_linear_attention_f32__x86_64_v3);
 using LinearAttentionTest = VariantTest<LinearAttentionFn>;
 
-enum class Decay { none, perToken, perChannel };
+enum class Decay { none, perToken, perChannel, rates, ratesPerToken };
 
 struct Shape {
   int64_t heads = 1, tokens = 1, keyDim = 16, columns = 32;
   Decay decay = Decay::perToken;
   bool delta = true, beta = true, past = true;
+
+  bool hasRates() const { return decay == Decay::rates || decay == Decay::ratesPerToken; }
+  int64_t decayWidth() const {
+    return decay == Decay::perChannel ? keyDim : decay == Decay::rates ? columns : 1;
+  }
 };
 
 /// A problem in guarded memory. Rows of the state are `columns` + 3 apart.
 struct Problem {
   Shape shape;
   int64_t rowStride;
-  GuardedBuffer<float> q, k, v, decay, beta, past, out, state;
+  GuardedBuffer<float> q, k, v, decay, rates, beta, past, out, state;
   llmc_uk_linear_attention_params params{};
 
   explicit Problem(const Shape &s)
       : shape(s), rowStride(s.columns + 3), q(s.heads * s.tokens * s.keyDim),
-        k(s.tokens * s.keyDim), v(s.tokens * s.columns),
-        decay(s.tokens * (s.decay == Decay::perChannel ? s.keyDim : 1)), beta(s.tokens),
-        past(stateSize(s)), out(s.heads * s.tokens * s.columns), state(stateSize(s)) {
+        k(s.tokens * s.keyDim), v(s.tokens * s.columns), decay(s.tokens * s.decayWidth()),
+        rates(stateSize(s)), beta(s.tokens), past(stateSize(s)),
+        out(s.heads * s.tokens * s.columns), state(stateSize(s)) {
     fillUniform(q.span(), 1);
     // As models normalise keys: the delta rule does not grow with |k| <= 1.
     float width = 1 / std::sqrt(float(s.keyDim));
     fillUniform(k.span(), 2, -width, width);
     fillUniform(v.span(), 3);
-    fillUniform(decay.span(), 4, -2, 0);
+    fillUniform(decay.span(), 4, s.hasRates() ? 0.1f : -2, s.hasRates() ? 1 : 0);
+    fillUniform(rates.span(), 7, -3, 0);
     fillUniform(beta.span(), 5, 0, 1);
     fillUniform(past.span(), 6);
     params.q = q.data();
     params.k = k.data();
     params.v = v.data();
     params.decay = s.decay == Decay::none ? nullptr : decay.data();
+    params.rates = s.hasRates() ? rates.data() : nullptr;
     params.beta = s.beta ? beta.data() : nullptr;
     params.past = s.past ? past.data() : nullptr;
     params.out = out.data();
@@ -57,17 +64,17 @@ struct Problem {
     params.num_tokens = s.tokens;
     params.key_dim = s.keyDim;
     params.num_columns = s.columns;
-    params.channel_decay = s.decay == Decay::perChannel;
+    params.channel_decay = s.decay == Decay::perChannel || s.decay == Decay::rates;
     params.delta = s.delta;
     params.q_head_stride = s.keyDim; // q and out: [tokens][heads][dim]
     params.q_token_stride = s.heads * s.keyDim;
     params.k_token_stride = s.keyDim;
     params.v_token_stride = s.columns;
-    params.decay_token_stride = params.channel_decay ? s.keyDim : 1;
+    params.decay_token_stride = s.decayWidth();
     params.beta_token_stride = 1;
     params.out_head_stride = s.columns;
     params.out_token_stride = s.heads * s.columns;
-    params.past_row_stride = params.state_row_stride = rowStride;
+    params.rates_row_stride = params.past_row_stride = params.state_row_stride = rowStride;
     params.scale = 0.5f;
   }
   static size_t stateSize(const Shape &s) {
@@ -83,10 +90,10 @@ struct Problem {
 };
 
 void check(const KernelVariant<LinearAttentionFn> &variant, const Shape &s) {
-  SCOPED_TRACE(::testing::Message() << "heads " << s.heads << " tokens " << s.tokens << " matrix "
-                                    << s.keyDim << " x " << s.columns << " decay "
-                                    << int(s.decay) << " delta " << s.delta << " beta " << s.beta
-                                    << " past " << s.past);
+  SCOPED_TRACE(::testing::Message()
+               << "heads " << s.heads << " tokens " << s.tokens << " matrix " << s.keyDim << " x "
+               << s.columns << " decay " << int(s.decay) << " delta " << s.delta << " beta "
+               << s.beta << " past " << s.past);
   Problem problem(s);
   variant.fn(&problem.params);
   std::vector<float> out(problem.out.size()), state(problem.state.size());
@@ -114,19 +121,31 @@ TEST_P(LinearAttentionTest, Sizes) {
 }
 
 TEST_P(LinearAttentionTest, Rules) {
-  for (Decay decay : {Decay::none, Decay::perToken, Decay::perChannel})
+  for (Decay decay :
+       {Decay::none, Decay::perToken, Decay::perChannel, Decay::rates, Decay::ratesPerToken})
     for (bool delta : {false, true})
       for (bool beta : {false, true})
         for (bool past : {false, true})
           for (int64_t tokens : {0, 1, 2, 5})
-            check(GetParam(), {.heads = 3, .tokens = tokens, .keyDim = 70, .columns = 40,
-                               .decay = decay, .delta = delta, .beta = beta && delta,
+            check(GetParam(), {.heads = 3,
+                               .tokens = tokens,
+                               .keyDim = 70,
+                               .columns = 40,
+                               .decay = decay,
+                               .delta = delta,
+                               .beta = beta && delta,
                                .past = past});
 }
 
 TEST_P(LinearAttentionTest, ManyTokensAndRowsWithoutBuffer) {
   check(GetParam(), {.tokens = 100, .keyDim = 128, .columns = 64});
   check(GetParam(), {.tokens = 7, .keyDim = 300, .columns = 33, .decay = Decay::perChannel});
+  check(GetParam(), {.tokens = 50,
+                     .keyDim = 16,
+                     .columns = 64,
+                     .decay = Decay::rates,
+                     .delta = false,
+                     .beta = false});
 }
 
 TEST_P(LinearAttentionTest, StepsInPlaceGiveTheSameBits) {

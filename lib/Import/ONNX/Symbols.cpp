@@ -101,6 +101,19 @@ std::optional<Symbols::Declared> Symbols::declaredDims(const ValueInfoProto &val
   return dims;
 }
 
+void Symbols::addPositive(ArrayRef<DimExpr> dims) {
+  for (const DimExpr &dim : dims)
+    if (std::optional<std::string> name = dim.asSymbol())
+      positive.insert(*name);
+}
+
+bool Symbols::isAlwaysOne(const DimExpr &size) const {
+  DimExpr::Interval range = size.bounds([&](const std::string &name) {
+    return DimExpr::Interval{positive.contains(name) ? 1 : 0, DimExpr::kInfinity};
+  });
+  return range.lower == 1 && range.upper == 1;
+}
+
 void Symbols::protect(ArrayRef<DimExpr> dims) {
   for (const DimExpr &dim : dims)
     if (auto name = dim.asSymbol())

@@ -36,6 +36,11 @@ public:
   /// Symbols of this input are kept when they are found equal to others.
   void protect(llvm::ArrayRef<DimExpr> dims);
 
+  /// Symbols of ids, of which a call has one at least.
+  void addPositive(llvm::ArrayRef<DimExpr> dims);
+  /// Whether `size` is 1 in every call.
+  bool isAlwaysOne(const DimExpr &size) const;
+
   /// A new symbol for a size that data decides. It is never replaced, and no input's
   /// size is replaced by it.
   DimExpr defineSymbol();
@@ -58,7 +63,7 @@ private:
   void substitute(const std::string &name, const DimExpr &by);
 
   mlir::func::FuncOp function;
-  llvm::StringSet<> kept, defined;
+  llvm::StringSet<> kept, defined, positive;
   llvm::StringSet<> ofInputs;              ///< symbols that inputs are declared with
   std::map<std::string, DimExpr> replaced; ///< by what unify put in their place
 };

@@ -9,6 +9,7 @@
 // Row (g, i), g in [0, num_heads), i in [0, num_positions), has position p0 + i:
 //
 //   s(j)  = scale * dot(q(g,i), k(j));  if softcap > 0: s = softcap * tanh(s / softcap)
+//   s(j) += slope(g) * (j - p0 - i)                             where there are slopes
 //   s(j) += bias(g, i, j)                                       where there is a bias
 //   out(g,i) = sum_j exp(s(j)) * v(j) / (sum_j exp(s(j)) + exp(sink(g)))
 //
@@ -41,7 +42,7 @@
 
 #include <stdint.h>
 
-/// Field order is the LLVM struct { ptr x9, i64 x21, float x2 } that the code generator
+/// Field order is the LLVM struct { ptr x10, i64 x21, float x2 } that the code generator
 /// builds: pointers, then sizes and strides, then floats.
 struct llmc_uk_attention_params {
   const float *q;
@@ -51,6 +52,7 @@ struct llmc_uk_attention_params {
   const int32_t *block_table; ///< null: block(j) = j >> block_shift
   const float *bias;          ///< null: none
   const float *sink;          ///< [num_heads], null: none
+  const float *slope;         ///< [num_heads], null: none
   const float *k_scale;       ///< of attention_f32_i8, else null
   const float *v_scale;       ///< the same
 

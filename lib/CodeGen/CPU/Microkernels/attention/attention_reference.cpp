@@ -82,6 +82,8 @@ void attentionRow(const llmc_uk_attention_params &a, const Cache &keys, const Ca
     s *= a.scale;
     if (a.softcap > 0)
       s = a.softcap * std::tanh(s / a.softcap);
+    if (a.slope)
+      s += double(a.slope[g]) * double(j - a.first_position - i);
     if (a.bias)
       s += a.bias[g * a.bias_head_stride + i * a.bias_pos_stride + j];
     score[j] = s;
