@@ -120,17 +120,17 @@ template <class Fn> void linearF32(Fn *fn, const std::string &name, int64_t nr) 
     add(m, 768, 768);
 }
 
-template <class Fn> void linearI4(Fn *fn, const std::string &name, bool isInt8) {
+template <class Fn> void linearNBits(Fn *fn, const std::string &name, int64_t bits) {
   auto add = [&](int64_t m, int64_t k, int64_t n, int64_t g, bool zp) {
     const std::string title =
         name + sizes(m, k, n) + " g" + std::to_string(g) + (zp ? " zp" : "");
     if (!isSelected(title))
       return;
-    int64_t bytes = packedSizeNBits(4, k, n, g, zp);
+    int64_t bytes = packedSizeNBits(bits, k, n, g, zp);
     auto *w = allocate<uint8_t>(bytes);
     for (int64_t i = 0; i < bytes; i += 4) { // any bits do, as f32 scales they are 0.5..2
-      uint32_t bits = 0x3f000000 + (uint32_t(i) * 2654435761u >> 8);
-      std::memcpy(w + i, &bits, 4);
+      uint32_t word = 0x3f000000 + (uint32_t(i) * 2654435761u >> 8);
+      std::memcpy(w + i, &word, 4);
     }
     auto *a = allocate<float>(m * k), *c = allocate<float>(m * n);
     auto *q = allocate<int8_t>(m * k);
@@ -138,19 +138,20 @@ template <class Fn> void linearI4(Fn *fn, const std::string &name, bool isInt8) 
     auto *sum = allocate<int32_t>(m * k / 32);
     fill(a, m * k);
     llmc_uk_quantize_f32_i8__reference(a, k, q, k, scale, sum, k / 32, m, k);
-    int64_t block = rowBlockBytesNBits(4, k, g, zp);
+    int64_t block = rowBlockBytesNBits(bits, k, g, zp);
+    constexpr bool isInt8 = std::is_same_v<Fn, decltype(llmc_uk_linear_i8_i4_f32__x86_64_v3)>;
     run({title, double(bytes), 2.0 * m * k * n, isInt8, m <= 2 ? reinterpret_cast<float *>(w) : nullptr,
          [=](int t, int threads) {
            int64_t j0 = shareOf(n, 16, t, threads), j1 = shareOf(n, 16, t + 1, threads);
            const uint8_t *p = w + j0 / 16 * block;
-           if constexpr (std::is_same_v<Fn, decltype(llmc_uk_linear_i8_i4_f32__x86_64_v3)>)
+           if constexpr (isInt8)
              fn(q, k, scale, sum, k / 32, p, c + j0, n, m, k, j1 - j0, g, zp);
            else
              fn(a, k, p, c + j0, n, m, k, j1 - j0, g, zp);
          }});
     munmap(w, bytes);
   };
-  add(1, 2048, 500000, 32, false); // 640 MB: beyond any cache
+  add(1, 2048, 500000 * 4 / bits, 32, false); // 640 MB or more: beyond any cache
   for (int64_t m : {1, 2})
     for (bool zp : {false, true})
       add(m, 2048, 65536, 32, zp);
@@ -244,11 +245,17 @@ int main(int argc, char **argv) {
       return linearF32(reinterpret_cast<decltype(llmc_uk_linear_f32_f32_f32__x86_64_v3) *>(f),
                        "linear_f32" + suffix, panelWidthF32(level));
     case Microkernel::LinearI8I4F32:
-      return linearI4(reinterpret_cast<decltype(llmc_uk_linear_i8_i4_f32__x86_64_v3) *>(f),
-                      "linear_i8_i4" + suffix, true);
+      return linearNBits(reinterpret_cast<decltype(llmc_uk_linear_i8_i4_f32__x86_64_v3) *>(f),
+                         "linear_i8_i4" + suffix, 4);
+    case Microkernel::LinearI8I8F32:
+      return linearNBits(reinterpret_cast<decltype(llmc_uk_linear_i8_i8_f32__x86_64_v3) *>(f),
+                         "linear_i8_i8" + suffix, 8);
     case Microkernel::LinearF32I4F32:
-      return linearI4(reinterpret_cast<decltype(llmc_uk_linear_f32_i4_f32__x86_64_v3) *>(f),
-                      "linear_f32_i4" + suffix, false);
+      return linearNBits(reinterpret_cast<decltype(llmc_uk_linear_f32_i4_f32__x86_64_v3) *>(f),
+                         "linear_f32_i4" + suffix, 4);
+    case Microkernel::LinearF32I8F32:
+      return linearNBits(reinterpret_cast<decltype(llmc_uk_linear_f32_i8_f32__x86_64_v3) *>(f),
+                         "linear_f32_i8" + suffix, 8);
     case Microkernel::MatmulF32F32F32:
       return matmul(reinterpret_cast<decltype(llmc_uk_matmul_f32_f32_f32__x86_64_v3) *>(f),
                     "matmul" + suffix);

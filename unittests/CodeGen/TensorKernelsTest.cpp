@@ -10,6 +10,8 @@
 //===----------------------------------------------------------------------===//
 #include "CompiledFunction.h"
 #include "mlir/AsmParser/AsmParser.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 using namespace llmc;
@@ -200,6 +202,62 @@ TEST_F(TensorKernelsTest, LinearOfOtherTypes) {
       })");
     for (int64_t n : {1, 9})
       check({uniform(type(e), {n, 4}, 1)}, e == "f64" ? 1e-14 : e == "f16" ? 1e-3 : 8e-3);
+  }
+}
+
+/// `dense<"0x..">` of `size` pseudo-random bytes.
+static std::string randomBytes(int64_t size, unsigned seed) {
+  std::string text = "dense<\"0x";
+  for (uint32_t i = 0, state = seed; i < size; ++i) {
+    state = state * 1664525u + 1013904223u;
+    text += llvm::utohexstr(state >> 24, /*LowerCase=*/false, /*Width=*/2);
+  }
+  return text + "\">";
+}
+
+// The rounded input is spelt out, so that the reference multiplies the same integers.
+TEST_F(TensorKernelsTest, LinearOfInt8Activations) {
+  constexpr int64_t outputs = 20, columns = 100;
+  for (int64_t bits : {4, 8}) {
+    SCOPED_TRACE(bits);
+    std::string body, results, types;
+    for (int64_t group : {16, 32, 64})
+      for (bool hasZeroPoints : {false, true}) {
+        int64_t groups = (columns + group - 1) / group, blob = group * bits / 8;
+        int64_t zeroBytes = (groups * bits + 7) / 8;
+        std::string id = std::to_string(group) + (hasZeroPoints ? "z" : "");
+        auto constant = [&](const char *name, const std::string &value, const std::string &type) {
+          body += "%" + (name + id) + " = llm.constant " + value + " : " + type + "\n";
+        };
+        std::string w = llvm::formatv("tensor<{0}x{1}x{2}xui8>", outputs, groups, blob);
+        std::string s = llvm::formatv("tensor<{0}x{1}xf32>", outputs, groups);
+        std::string z = llvm::formatv("tensor<{0}x{1}xui8>", outputs, zeroBytes);
+        constant("w", randomBytes(outputs * groups * blob, group), w);
+        constant("s", "dense<0.01>", s);
+        if (hasZeroPoints)
+          constant("z", randomBytes(outputs * zeroBytes, group), z);
+        body +=
+            llvm::formatv("%y{0} = llm.linear %q, %w{0} scales %s{0} {1} bias %b {{bits = {2} : "
+                          "i64, group_size = {3} : i64, columns = 100 : i64, activations = "
+                          "#llm<activations int8>} : (!q, {4}, {5}{6}, !b) -> !y\n",
+                          id, hasZeroPoints ? "zero_points %z" + id : "", bits, group, w, s,
+                          hasZeroPoints ? ", " + z : "");
+        results += (results.empty() ? "%y" : ", %y") + id;
+        types += types.empty() ? "!y" : ", !y";
+      }
+    compile(R"(
+      !x = tensor<?x100xf32, #llm.dims<"n", "100">>
+      !q = tensor<?x160xui8, #llm.dims<"n", "160">>
+      !y = tensor<?x20xf32, #llm.dims<"n", "20">>
+      !b = tensor<20xf32>
+      func.func @run(%x: !x) -> ()" +
+            types + R"() {
+        %b = llm.constant dense<0.5> : !b
+        %q = llm.quantize_input %x : !x
+        )" + body +
+            "return " + results + " : " + types + "\n}");
+    for (int64_t n : {1, 9})
+      check({uniform(f32(), {n, columns}, 1)});
   }
 }
 

@@ -38,8 +38,17 @@ struct Weights {
       for (uint8_t &b : zeroPoints)
         b = uint8_t(engine());
     }
-    NBitsWeights w{numbers.data(), scales.data(),
-                   hasZeroPoints ? zeroPoints.data() : nullptr, k, n, g, bits};
+    pack(k, n, g, bits);
+  }
+
+  void pack(int64_t k, int64_t n, int64_t g, int64_t bits) {
+    NBitsWeights w{numbers.data(),
+                   scales.data(),
+                   zeroPoints.empty() ? nullptr : zeroPoints.data(),
+                   k,
+                   n,
+                   g,
+                   bits};
     for (int64_t b = 0; b * rowBlockNBits < n; ++b) // block by block, as the compiler streams
       packNBits(w, packed.data(), b, b + 1);
   }
@@ -123,13 +132,13 @@ TEST(PackNBits, KeepsEveryWeight) {
 
 using IntFn = decltype(llmc_uk_linear_i8_i4_f32__x86_64_v3);
 using LinearI8I4Test = VariantTest<IntFn>;
+using LinearI8I8Test = VariantTest<IntFn>;
 
-void checkInt(const KernelVariant<IntFn> &variant, int64_t m, int64_t k, int64_t n, int64_t g,
-              bool zp, float low = -1, float high = 1) {
-  SCOPED_TRACE(::testing::Message() << "m " << m << " k " << k << " n " << n << " g " << g
-                                    << (zp ? " zero points" : ""));
+void checkInt(const KernelVariant<IntFn> &variant, int64_t bits, int64_t m, int64_t k, int64_t n,
+              int64_t g, bool zp, Weights &w, float low = -1, float high = 1) {
+  SCOPED_TRACE(::testing::Message() << "bits " << bits << " m " << m << " k " << k << " n " << n
+                                    << " g " << g << (zp ? " zero points" : ""));
   const int64_t blocks = (k + 31) / 32, ldaq = blocks * 32 + 7, ldas = blocks + 2, ldc = n + 3;
-  Weights w(k, n, g, zp);
   std::vector<float> x(m * k);
   fillUniform(x, 10, low, high);
   GuardedBuffer<int8_t> q(m ? (m - 1) * ldaq + blocks * 32 : 0);
@@ -139,33 +148,58 @@ void checkInt(const KernelVariant<IntFn> &variant, int64_t m, int64_t k, int64_t
   llmc_uk_quantize_f32_i8__reference(x.data(), k, q.data(), ldaq, scale.data(), sum.data(),
                                      ldas, m, k);
   std::vector<float> expected(c.data(), c.data() + c.size());
-  llmc_uk_linear_i8_i4_f32__reference(q.data(), ldaq, scale.data(), sum.data(), ldas,
-                                      w.packed.data(), expected.data(), ldc, m, k, n, g, zp);
+  auto *reference =
+      bits == 8 ? &llmc_uk_linear_i8_i8_f32__reference : &llmc_uk_linear_i8_i4_f32__reference;
+  reference(q.data(), ldaq, scale.data(), sum.data(), ldas, w.packed.data(), expected.data(), ldc,
+            m, k, n, g, zp);
   variant.fn(q.data(), ldaq, scale.data(), sum.data(), ldas, w.packed.data(), c.data(), ldc,
              m, k, n, g, zp);
   expectEqual(expected, c.span());
   EXPECT_TRUE(c.isIntact());
 }
 
-TEST_P(LinearI8I4Test, EqualsReference) {
+void checkIntSizes(const KernelVariant<IntFn> &variant, int64_t bits) {
+  auto check = [&](int64_t m, int64_t k, int64_t n, int64_t g, bool zp) {
+    Weights w(k, n, g, zp, bits);
+    checkInt(variant, bits, m, k, n, g, zp, w);
+  };
   for (bool zp : {false, true}) {
     for (int64_t g : {16, 32, 64, 128, 256})
       for (int64_t k : {0, 1, 15, 16, 17, 31, 32, 33, 100, 256, 300})
         for (int64_t m : {1, 2, 5})
-          checkInt(GetParam(), m, k, 70, g, zp);
+          check(m, k, 70, g, zp);
     for (int64_t m : {0, 1, 2, 3, 4, 5, 7, 8, 12, 13, 26})
       for (int64_t n : {0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 130})
-        checkInt(GetParam(), m, 50, n, 32, zp);
+        check(m, 50, n, 32, zp);
   }
 }
 
-TEST_P(LinearI8I4Test, LargestProductsDoNotSaturate) {
+TEST_P(LinearI8I4Test, EqualsReference) { checkIntSizes(GetParam(), 4); }
+TEST_P(LinearI8I8Test, EqualsReference) { checkIntSizes(GetParam(), 8); }
+
+/// All numbers are the largest, all zero points the smallest, all inputs +-127.
+void checkLargest(const KernelVariant<IntFn> &variant, int64_t bits) {
   for (int64_t g : {16, 32})
-    checkInt(GetParam(), 3, 64, 32, g, false, 0.999f, 1.0f);
+    for (int64_t m : {1, 2, 3})
+      for (float sign : {-1.0f, 1.0f}) {
+        const int64_t k = 64, n = 64;
+        Weights w(k, n, g, true, bits);
+        std::fill(w.numbers.begin(), w.numbers.end(), uint8_t(0xff));
+        std::fill(w.zeroPoints.begin(), w.zeroPoints.end(), uint8_t(0));
+        w.pack(k, n, g, bits);
+        const float low = sign < 0 ? -1.0f : 0.9999f;
+        checkInt(variant, bits, m, k, n, g, true, w, low, low + 1e-4f);
+      }
 }
+
+TEST_P(LinearI8I4Test, LargestProductsDoNotSaturate) { checkLargest(GetParam(), 4); }
+TEST_P(LinearI8I8Test, LargestProductsDoNotSaturate) { checkLargest(GetParam(), 8); }
 
 INSTANTIATE_TEST_SUITE_P(Isa, LinearI8I4Test,
                          ::testing::ValuesIn(variantsOf<IntFn>(Microkernel::LinearI8I4F32)),
+                         variantName<IntFn>);
+INSTANTIATE_TEST_SUITE_P(Isa, LinearI8I8Test,
+                         ::testing::ValuesIn(variantsOf<IntFn>(Microkernel::LinearI8I8F32)),
                          variantName<IntFn>);
 
 using QuantizeFn = decltype(llmc_uk_quantize_f32_i8__x86_64_v3);

@@ -34,8 +34,8 @@ Value KernelBuilder::makeScratch(int64_t count) {
 KernelBuilder::ProductPlace KernelBuilder::productPlace(const OutputBlock &block, Value scratch) {
   if (scratch)
     return {scratch, block.columns};
-  Value first = index.add(index.mul(block.row0, block.width), block.column0);
-  return {offsetPointer(output, first, builder.getF32Type()), block.width};
+  Value first = index.add(index.mul(block.row0, block.stride), block.column0);
+  return {offsetPointer(output, first, builder.getF32Type()), block.stride};
 }
 
 void KernelBuilder::emitEpilogue(Value anchor, Value root, Value bias, const OutputBlock &block,
@@ -44,11 +44,11 @@ void KernelBuilder::emitEpilogue(Value anchor, Value root, Value bias, const Out
     return;
   Dims dims = getDims(root);
   Type type = cast<RankedTensorType>(root.getType()).getElementType();
-  auto &[row0, rows, column0, columns, width] = block;
+  auto &[row0, rows, column0, columns, stride] = block;
   emitter.loop(row0, index.add(row0, rows), [&](Value row) {
     Indices indices = index.delinearize(row, ArrayRef(dims).drop_back());
     indices.push_back(Value());
-    Value base = index.mul(row, width);
+    Value base = index.mul(row, stride);
     emitter.loop(column0, index.add(column0, columns), [&](Value column) {
       indices.back() = column;
       position = index.add(base, column);
@@ -91,7 +91,7 @@ LogicalResult KernelBuilder::lowerLinear(LinearOp linear, Value root) {
     return linear.emitError("the CPU back end multiplies ui8 inputs by i8 weights, found ")
            << inputElement << " by " << weightType.getElementType();
   int64_t bits = linear.getBits().value_or(8);
-  if (isPacked && bits != 2 && bits != 4 && (bits != 8 || isInt8))
+  if (isPacked && !llvm::is_contained({2, 4, 8}, bits))
     return linear.emitError("the CPU back end has no kernel for ") << bits << "-bit weights";
   int64_t n = weightType.getDimSize(isPacked || linear.getTransposed() ? 0 : 1);
   int64_t k = isPacked ? int64_t(*linear.getColumns())
@@ -116,13 +116,13 @@ LogicalResult KernelBuilder::lowerLinear(LinearOp linear, Value root) {
   Value column0 = index.mul(columnTile, index.constant(tileColumns));
   Value columns = clipped(column0, tileColumns, index.constant(n));
 
-  Value width = index.constant(n);
+  Value outStride = rowStride(index.constant(n));
   Value input = pointers[matrix->root], weight = pointers[linear.getWeight()];
   Value depth = index.constant(k);
   Value stride = index.size(matrix->rowStride);
   Value start = index.add(index.size(matrix->offset), index.mul(row0, stride));
   auto emitBlock = [&](const OutputBlock &out, Value scratch) {
-    auto &[row0, rows, column0, columns, width] = out;
+    auto &[row0, rows, column0, columns, rowsApart] = out;
     ProductPlace product = productPlace(out, scratch);
     auto &[c, ldc] = product;
     if (isIntegral) {
@@ -150,7 +150,8 @@ LogicalResult KernelBuilder::lowerLinear(LinearOp linear, Value root) {
         Value scales = offsetBytes(q, index.constant(32 * blocks));
         Value sums = offsetBytes(q, index.constant(36 * blocks));
         Value words = index.divide(stride, index.constant(4));
-        emitter.call(symbolOf(Microkernel::LinearI8I4F32), Type(),
+        emitter.call(symbolOf(bits == 8 ? Microkernel::LinearI8I8F32 : Microkernel::LinearI8I4F32),
+                     Type(),
                      {q, stride, scales, sums, words, packed, c, ldc, rows, depth, columns,
                       groupSize, zeroPoints});
       } else {
@@ -163,7 +164,7 @@ LogicalResult KernelBuilder::lowerLinear(LinearOp linear, Value root) {
     emitEpilogue(linear.getResult(), root, linear.getBias(), out, product);
   };
   if (overwritten.empty()) {
-    emitBlock({row0, rows, column0, columns, width}, Value());
+    emitBlock({row0, rows, column0, columns, outStride}, Value());
     return success();
   }
   // Products go through a scratch of at most 32 KiB. For few rows microkernels stream
@@ -178,7 +179,7 @@ LogicalResult KernelBuilder::lowerLinear(LinearOp linear, Value root) {
   emitter.loop(index.constant(0), blocks, [&](Value i) {
     Value done = index.mul(i, blockColumns);
     Value count = index.min(blockColumns, index.sub(columns, done));
-    emitBlock({row0, rows, index.add(column0, done), count, width}, scratch);
+    emitBlock({row0, rows, index.add(column0, done), count, outStride}, scratch);
   });
   return success();
 }
@@ -221,14 +222,14 @@ LogicalResult KernelBuilder::lowerMatmul(MatmulOp matmul, Value root) {
   Value a = offsetPointer(pointers[lhs->root], index.add(base(*lhs), index.mul(row0, lda)), f32);
   Value bks = stride(*rhs, 2), bns = stride(*rhs, 1);
   Value b = offsetPointer(pointers[rhs->root], index.add(base(*rhs), index.mul(column0, bns)), f32);
-  Value width = index.size(n);
+  Value outStride = rowStride(index.size(n));
   Value matrixRow = index.add(
       index.mul(index.linearize(ArrayRef(at).take_front(rank - 2), batch), index.size(m)), row0);
-  OutputBlock out = {matrixRow, rows, column0, columns, width};
+  OutputBlock out = {matrixRow, rows, column0, columns, outStride};
   ProductPlace product = productPlace(out, Value());
   Value depth = index.size(getDims(matmul.getLhs()).back());
   emitter.call(symbolOf(Microkernel::MatmulF32F32F32), Type(),
-               {a, lda, b, bks, bns, product.pointer, width, rows, depth, columns});
+               {a, lda, b, bks, bns, product.pointer, product.stride, rows, depth, columns});
   emitEpilogue(matmul.getResult(), root, Value(), out, product);
   return success();
 }

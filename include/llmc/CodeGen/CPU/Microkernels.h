@@ -43,6 +43,7 @@ bool hostSupports(IsaLevel level);
 enum class Microkernel {
   LinearF32F32F32,    ///< linear_f32/linear_f32.h
   LinearI8I4F32,      ///< linear_i4/linear_i4.h
+  LinearI8I8F32,      ///< linear_i4/linear_i4.h
   LinearF32I4F32,     ///< linear_i4/linear_i4.h
   LinearF32I8F32,     ///< linear_i4/linear_i4.h
   LinearU8I8I32,      ///< linear_u8_i8/linear_u8_i8.h

@@ -15,8 +15,9 @@
 //   out(g, t, j) = scale * sum_i S(i, j) * q(g, t, i)       for g in [0, num_heads)
 //
 // and S goes to `state`. decay(t, i) is decay[t * stride + i], or decay[t * stride] for
-// all i without channel_decay; beta(t) is 1 where beta is null. Channels of q and k and
-// columns of v, out, past and state are contiguous; strides are in elements. Nothing is
+// all i without channel_decay. With rates, decay(t, i) is instead rates[i * rates_row_stride + j]
+// times decay[t * stride + j], or decay[t * stride] without channel_decay. beta(t) is 1 where beta is null. Channels of q and k and
+// columns of v, out, rates, past and state are contiguous; strides are in elements. Nothing is
 // read or written beyond the columns.
 //
 // state may be past: the recurrence then works in place. Otherwise out and state alias
@@ -35,13 +36,14 @@
 
 #include <stdint.h>
 
-/// Field order is the LLVM struct { ptr x8, i64 x16, float } that the code generator
+/// Field order is the LLVM struct { ptr x9, i64 x17, float } that the code generator
 /// builds: pointers, then sizes and strides, then the scale.
 struct llmc_uk_linear_attention_params {
   const float *q;
   const float *k;
   const float *v;
   const float *decay; ///< null: none
+  const float *rates; ///< null: decay is an exponent as it is
   const float *beta;  ///< null: 1
   const float *past;  ///< null: zeros
   float *out;
@@ -51,7 +53,7 @@ struct llmc_uk_linear_attention_params {
   int64_t num_tokens;
   int64_t key_dim;
   int64_t num_columns;
-  int64_t channel_decay; ///< 0: one decay for all channels of a token
+  int64_t channel_decay; ///< 0: one decay for all channels (with rates: columns) of a token
   int64_t delta;         ///< 0 or 1
   int64_t q_head_stride;
   int64_t q_token_stride;
@@ -61,6 +63,7 @@ struct llmc_uk_linear_attention_params {
   int64_t beta_token_stride;
   int64_t out_head_stride;
   int64_t out_token_stride;
+  int64_t rates_row_stride;
   int64_t past_row_stride;
   int64_t state_row_stride;
 

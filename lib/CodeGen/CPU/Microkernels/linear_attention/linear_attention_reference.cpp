@@ -24,8 +24,11 @@ void column(const llmc_uk_linear_attention_params &a, int64_t j) {
   for (int64_t t = 0; t < a.num_tokens; ++t) {
     const float *k = a.k + t * a.k_token_stride;
     const float *decay = a.decay ? a.decay + t * a.decay_token_stride : nullptr;
-    for (int64_t i = 0; decay && i < a.key_dim; ++i)
-      s[i] *= std::exp(double(decay[a.channel_decay ? i : 0]));
+    for (int64_t i = 0; decay && i < a.key_dim; ++i) {
+      int64_t channel = a.rates ? j : i;
+      double exponent = decay[a.channel_decay ? channel : 0];
+      s[i] *= std::exp(a.rates ? exponent * a.rates[i * a.rates_row_stride + j] : exponent);
+    }
     double u = a.v[t * a.v_token_stride + j];
     if (a.delta) {
       for (int64_t i = 0; i < a.key_dim; ++i)

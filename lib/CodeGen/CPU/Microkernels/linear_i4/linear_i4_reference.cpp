@@ -1,4 +1,4 @@
-//===- linear_i4_reference.cpp - oracles of linear_{i8,f32}_i4_f32, f32_i8 -===//
+//===- linear_i4_reference.cpp - oracles of linear_{i8,f32}_i{4,8}_f32 ----===//
 //
 // Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -45,10 +45,10 @@ struct PackedWeights {
 
 } // namespace
 
-LLMC_UK_DECLARE_LINEAR_I8_I4_F32(reference) {
-  (void)asum; // the sums only speed the zero points up
-  PackedWeights w{static_cast<const uint8_t *>(packed), k, group_size, has_zero_points != 0};
-  const int64_t unit = std::min<int64_t>(group_size, 32);
+/// Without the sums of quantize_f32_i8: they only speed the zero points up.
+static void linearI8(const PackedWeights &w, const int8_t *aq, int64_t ldaq, const float *ascale,
+                     int64_t ldas, float *c, int64_t ldc, int64_t m, int64_t n) {
+  const int64_t k = w.k, unit = std::min<int64_t>(w.groupSize, 32);
   for (int64_t i = 0; i < m; ++i)
     for (int64_t j = 0; j < n; ++j) {
       float total = 0;
@@ -60,6 +60,18 @@ LLMC_UK_DECLARE_LINEAR_I8_I4_F32(reference) {
       }
       c[i * ldc + j] = total;
     }
+}
+
+LLMC_UK_DECLARE_LINEAR_I8_I4_F32(reference) {
+  (void)asum;
+  linearI8({static_cast<const uint8_t *>(packed), k, group_size, has_zero_points != 0}, aq, ldaq,
+           ascale, ldas, c, ldc, m, n);
+}
+
+LLMC_UK_DECLARE_LINEAR_I8_I8_F32(reference) {
+  (void)asum;
+  linearI8({static_cast<const uint8_t *>(packed), k, group_size, has_zero_points != 0, 8}, aq, ldaq,
+           ascale, ldas, c, ldc, m, n);
 }
 
 static void linearF32(const PackedWeights &w, const float *a, int64_t lda, float *c, int64_t ldc,

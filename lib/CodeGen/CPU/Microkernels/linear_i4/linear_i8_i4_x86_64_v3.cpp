@@ -6,9 +6,9 @@
 //===----------------------------------------------------------------------===//
 
 #include "../simd/x86_64_v3.h"
-#include "linear_i8_i4_kernel.inc"
+#include "linear_i8_nbits_kernel.inc"
 
 LLMC_UK_DECLARE_LINEAR_I8_I4_F32(x86_64_v3) {
-  linearI8I4({aq, ldaq, ascale, asum, ldas, (const uint8_t *)packed, c, ldc, m, k,
-              n, group_size, has_zero_points});
+  linearI8NBits<4>({aq, ldaq, ascale, asum, ldas, (const uint8_t *)packed, c, ldc, m, k,
+                    n, group_size, has_zero_points});
 }

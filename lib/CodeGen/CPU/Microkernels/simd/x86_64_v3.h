@@ -211,15 +211,20 @@ struct Simd {
     return _mm_cvtsi128_si32(_mm_add_epi32(x, _mm_shuffle_epi32(x, 0xb1)));
   }
 
-  struct Dot {
-    I acc = zeroI(), init;
+  template <int Bits> struct Dot {
+    I low = zeroI(), high = zeroI(), init;
     LLMC_UK_INLINE explicit Dot(I negZero, I sum)
         : init(_mm256_madd_epi16(negZero, sum)) {}
     LLMC_UK_INLINE void step(I w, I x) {
-      acc = _mm256_add_epi16(acc, _mm256_maddubs_epi16(w, x));
+      low = _mm256_add_epi16(low, _mm256_maddubs_epi16(Bits == 8 ? low4(w) : w, x));
+      if constexpr (Bits == 8)
+        high = _mm256_add_epi16(high, _mm256_maddubs_epi16(high4(w), x));
     }
     LLMC_UK_INLINE I finish() const {
-      return _mm256_add_epi32(init, _mm256_madd_epi16(acc, _mm256_set1_epi16(1)));
+      I sum = _mm256_add_epi32(init, _mm256_madd_epi16(low, _mm256_set1_epi16(1)));
+      if constexpr (Bits == 8)
+        sum = _mm256_add_epi32(sum, _mm256_madd_epi16(high, _mm256_set1_epi16(16)));
+      return sum;
     }
   };
 };

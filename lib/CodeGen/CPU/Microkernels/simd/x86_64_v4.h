@@ -211,24 +211,31 @@ struct Simd {
   static LLMC_UK_INLINE I addI(I a, I b) { return _mm512_add_epi32(a, b); }
   static LLMC_UK_INLINE int32_t reduceAddI(I a) { return _mm512_reduce_add_epi32(a); }
 
-  /// Dot products of 4 unsigned bytes (at most 15) with 4 signed bytes per dword; up to
-  /// eight of them before finish(). `init` comes from initSum.
-  struct Dot {
+  /// Dot products of 4 unsigned bytes (of at most Bits bits) with 4 signed bytes per
+  /// dword; up to eight of them before finish(). Exact. Starts from zero points, as
+  /// negateForSum has them, times the sum of the signed bytes.
+  template <int Bits> struct Dot {
 #ifdef __AVX512VNNI__
     I acc;
     LLMC_UK_INLINE explicit Dot(I negZero, I sum)
-        : acc(_mm512_dpwssd_epi32(zeroI(), negZero, sum)) {}
+        : acc(_mm512_madd_epi16(negZero, sum)) {}
     LLMC_UK_INLINE void step(I w, I x) { acc = _mm512_dpbusd_epi32(acc, w, x); }
     LLMC_UK_INLINE I finish() const { return acc; }
 #else
-    I acc = zeroI(), init; // acc: int16; 8 * 2 * 15 * 127 = 30480 fits
+    // int16 sums of low and high nibbles: 8 * 2 * 15 * 128 = 30720 fits.
+    I low = zeroI(), high = zeroI(), init;
     LLMC_UK_INLINE explicit Dot(I negZero, I sum)
         : init(_mm512_madd_epi16(negZero, sum)) {}
     LLMC_UK_INLINE void step(I w, I x) {
-      acc = _mm512_add_epi16(acc, _mm512_maddubs_epi16(w, x));
+      low = _mm512_add_epi16(low, _mm512_maddubs_epi16(Bits == 8 ? low4(w) : w, x));
+      if constexpr (Bits == 8)
+        high = _mm512_add_epi16(high, _mm512_maddubs_epi16(high4(w), x));
     }
     LLMC_UK_INLINE I finish() const {
-      return _mm512_add_epi32(init, _mm512_madd_epi16(acc, _mm512_set1_epi16(1)));
+      I sum = _mm512_add_epi32(init, _mm512_madd_epi16(low, _mm512_set1_epi16(1)));
+      if constexpr (Bits == 8)
+        sum = _mm512_add_epi32(sum, _mm512_madd_epi16(high, _mm512_set1_epi16(16)));
+      return sum;
     }
 #endif
   };
