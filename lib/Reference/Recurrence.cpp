@@ -43,6 +43,7 @@ public:
   Recurrence(LinearAttentionOp op, const OpFrame &frame)
       : op(op), query(frame[op.getQuery()]), key(frame[op.getKey()]), value(frame[op.getValue()]),
         decay(op.getDecay() ? &frame[op.getDecay()] : nullptr),
+        rates(op.getRates() ? &frame[op.getRates()] : nullptr),
         beta(op.getBeta() ? &frame[op.getBeta()] : nullptr),
         past(op.getPast() ? &frame[op.getPast()] : nullptr), keyHeads(key.dim(1)),
         group(keyHeads ? query.dim(1) / keyHeads : 0), tokens(key.dim(2)), keyDim(key.dim(3)),
@@ -56,6 +57,8 @@ public:
     return query.dim(0) == key.dim(0) && query.dim(2) == tokens && query.dim(3) == keyDim &&
            value.dim(0) == key.dim(0) && value.dim(1) == keyHeads && value.dim(2) == tokens &&
            query.dim(1) == group * keyHeads && isPerToken(decay) && isPerToken(beta) &&
+           (!rates ||
+            (decay && ArrayRef(rates->shape()) == ArrayRef<int64_t>{keyHeads, keyDim, valueDim})) &&
            (!past ||
             ArrayRef(past->shape()) == ArrayRef<int64_t>{key.dim(0), keyHeads, keyDim, valueDim});
   }
@@ -66,7 +69,7 @@ public:
     for (int64_t i = 0; past && i < keyDim * valueDim; ++i)
       matrix[i] = past->getFloat(at * keyDim * valueDim + i);
     for (int64_t t = 0; t < tokens; ++t) {
-      step(at * tokens + t);
+      step(at * tokens + t, head);
       for (int64_t g = 0; g < group; ++g) {
         int64_t row = ((batch * keyHeads + head) * group + g) * tokens + t;
         for (int64_t j = 0; j < valueDim; ++j) {
@@ -82,14 +85,19 @@ public:
   }
 
 private:
-  /// Takes token `row` into the matrix.
-  void step(int64_t row) {
-    int64_t decayWidth = decay ? decay->dim(3) : 1;
-    for (int64_t i = 0; decay && i < keyDim; ++i) {
-      double factor = std::exp(decay->getFloat(row * decayWidth + (decayWidth == 1 ? 0 : i)));
+  /// What matrix element (i, j) is multiplied with at token `row`.
+  double factor(int64_t row, int64_t head, int64_t i, int64_t j) const {
+    int64_t width = decay->dim(3), channel = rates ? j : i;
+    double exponent = decay->getFloat(row * width + (width == 1 ? 0 : channel));
+    return std::exp(rates ? exponent * rates->getFloat((head * keyDim + i) * valueDim + j)
+                          : exponent);
+  }
+
+  /// Takes token `row` into the matrix of key head `head`.
+  void step(int64_t row, int64_t head) {
+    for (int64_t i = 0; decay && i < keyDim; ++i)
       for (int64_t j = 0; j < valueDim; ++j)
-        matrix[i * valueDim + j] *= factor;
-    }
+        matrix[i * valueDim + j] *= factor(row, head, i, j);
     for (int64_t j = 0; j < valueDim; ++j) {
       double update = value.getFloat(row * valueDim + j);
       if (op.getDelta()) {
@@ -104,7 +112,7 @@ private:
 
   LinearAttentionOp op;
   const Tensor &query, &key, &value;
-  const Tensor *decay, *beta, *past;
+  const Tensor *decay, *rates, *beta, *past;
   int64_t keyHeads, group, tokens, keyDim, valueDim;
   double scale;
   std::vector<double> matrix; ///< [keyDim][valueDim]

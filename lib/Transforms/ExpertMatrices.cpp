@@ -66,6 +66,18 @@ static ConstantOp stack(OpBuilder &builder, ArrayRef<ConstantOp> constants) {
                             DenseResourceElementsAttr::get(stacked, name, std::move(blob)));
 }
 
+Value llmc::stackConstants(OpBuilder &builder, ArrayRef<Value> constants) {
+  SmallVector<ConstantOp> ops;
+  for (Value constant : constants) {
+    auto op = constant.getDefiningOp<ConstantOp>();
+    if (!op || op.getType() != constants.front().getType())
+      return {};
+    ops.push_back(op);
+  }
+  ConstantOp stacked = stack(builder, ops);
+  return stacked ? stacked.getResult() : Value();
+}
+
 std::optional<ExpertMatrices> llmc::matchExpertMatrices(OpBuilder &builder,
                                                         ArrayRef<Value> matrices) {
   Value whole;

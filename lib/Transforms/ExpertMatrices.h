@@ -24,6 +24,9 @@ struct ExpertMatrices {
   bool transposed = false;
 };
 
+/// Constants of one type behind one another, as `[count, ..]`; null where they are not that.
+mlir::Value stackConstants(mlir::OpBuilder &builder, llvm::ArrayRef<mlir::Value> constants);
+
 /// The tensor whose e-th matrix is `matrices[e]` for all e; matrices that are stored
 /// apart are copied behind one another. Nullopt where they are no constants of one
 /// shape.

@@ -18,6 +18,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "ExpertMatrices.h"
+#include "ExpertSums.h"
 #include "Matchers.h"
 #include "SampledComputation.h"
 #include "SymbolSubstitution.h"
@@ -480,6 +481,7 @@ struct RecognizeExperts : impl::RecognizeExpertsBase<RecognizeExperts> {
       return;
     bool changed = replaceAll<MatmulOp>(func, replaceGatheredProduct);
     changed |= replaceAll<ConcatOp>(func, replaceGroupedProduct);
+    changed |= replaceExpertSums(func);
     if (!changed)
       return;
     replaceAll<BinaryOp>(func, absorbBias);

@@ -76,3 +76,31 @@ TEST_F(RecurrenceTest, DecayPerChannelOnlyOutputUsed) {
            uniform(f32(), {1, 3, seq, 7}, 3), uniform(f32(), {1, 3, seq, 10}, 4, -1, 0)},
           4e-6);
 }
+
+TEST_F(RecurrenceTest, SelectiveScan) {
+  // As Mamba has it: all channels one head, B and C shared, the state [channels, states].
+  compile(R"(
+    !n = tensor<?x1x?x16xf32, #llm.dims<"batch", "1", "seq", "16">>
+    !d = tensor<?x1x?x70xf32, #llm.dims<"batch", "1", "seq", "70">>
+    !x = tensor<?x70x?xf32, #llm.dims<"batch", "70", "seq">>
+    !xt = tensor<?x?x70xf32, #llm.dims<"batch", "seq", "70">>
+    !p = tensor<?x70x16xf32, #llm.dims<"batch", "70", "16">>
+    !p4 = tensor<?x1x70x16xf32, #llm.dims<"batch", "1", "70", "16">>
+    !s = tensor<?x1x16x70xf32, #llm.dims<"batch", "1", "16", "70">>
+    func.func @run(%c: !n, %b: !n, %x: !x, %dt: !d, %a: tensor<1x16x70xf32>, %p: !p) -> (!d, !p) {
+      %xt = llm.transpose %x [0, 2, 1] : !x
+      %v = llm.reshape %xt : !xt to !d
+      %p4 = llm.reshape %p : !p to !p4
+      %past = llm.transpose %p4 [0, 1, 3, 2] : !p4
+      %o, %s = llm.linear_attention %c, %b, %v decay %dt rates %a past %past {scale = 1.0 : f64}
+          : (!n, !n, !d, !d, tensor<1x16x70xf32>, !s) -> (!d, !s)
+      %st = llm.transpose %s [0, 1, 3, 2] : !s
+      %state = llm.reshape %st : !p4 to !p
+      return %o, %state : !d, !p
+    })");
+  for (int64_t seq : {1, 7})
+    check({uniform(f32(), {2, 1, seq, 16}, 1), uniform(f32(), {2, 1, seq, 16}, 2),
+           uniform(f32(), {2, 70, seq}, 3), uniform(f32(), {2, 1, seq, 70}, 4, 0.01, 0.5),
+           uniform(f32(), {1, 16, 70}, 5, -8, -0.5), uniform(f32(), {2, 70, 16}, 6)},
+          4e-6);
+}

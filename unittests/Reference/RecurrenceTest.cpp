@@ -79,6 +79,26 @@ TEST_F(RecurrenceTest, DecayPerChannel) {
       {1, 1, 2, 3}, {0.1930822, -0.134967, 0.127623, 0.02349121, 0.07668694, 0.00342411});
 }
 
+TEST_F(RecurrenceTest, RatesPerElement) {
+  for (bool wantsState : {false, true})
+    expectFloats(
+        run("%q: tensor<1x1x3x2xf32>, %k: tensor<1x1x3x2xf32>, %v: tensor<1x1x3x3xf32>, "
+            "%g: tensor<1x1x3x3xf32>, %a: tensor<1x2x3xf32>",
+            "%o, %s = llm.linear_attention %q, %k, %v decay %g rates %a {scale = 1.0 : f64} : "
+            "(tensor<1x1x3x2xf32>, tensor<1x1x3x2xf32>, tensor<1x1x3x3xf32>, "
+            "tensor<1x1x3x3xf32>, tensor<1x2x3xf32>) -> (tensor<1x1x3x3xf32>, "
+            "tensor<1x1x2x3xf32>)\nreturn " +
+                std::string(wantsState ? "%s : tensor<1x1x2x3xf32>" : "%o : tensor<1x1x3x3xf32>"),
+            {floats({1, 1, 3, 2}, ramp(6)), floats({1, 1, 3, 2}, ramp(6)),
+             floats({1, 1, 3, 3}, ramp(9)), floats({1, 1, 3, 3}, ramp(9, positive)),
+             floats({1, 2, 3}, ramp(6, negative))}),
+        wantsState ? ArrayRef<int64_t>{1, 1, 2, 3} : ArrayRef<int64_t>{1, 1, 3, 3},
+        wantsState
+            ? ArrayRef<double>{0.1415585, -0.1826927, 0.1457845, 0.02093800, 0.1396560, -0.05182076}
+            : ArrayRef<double>{-0.2832031, 0.1132813, -0.1132813, 0.1510481, 0.1329582, -0.2394268,
+                               0.009843058, -0.07520760, 0.03765585});
+}
+
 TEST_F(RecurrenceTest, SizesFromData) {
   std::string body = R"(
     %zero = llm.constant dense<0.0> : tensor<f32>

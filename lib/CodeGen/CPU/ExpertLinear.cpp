@@ -58,7 +58,8 @@ LogicalResult KernelBuilder::lowerExpertLinear(ExpertLinearOp linear, Value root
   Value columns = clipped(column0, tileColumns, index.constant(n));
   bool hasChoices = getDims(linear.getInput()).size() > ids.size();
   Value choices = index.size(hasChoices || ids.empty() ? DimExpr(1) : ids.back());
-  Value width = index.constant(n), depth = index.constant(k), one = index.constant(1);
+  Value outStride = rowStride(index.constant(n)), depth = index.constant(k),
+        one = index.constant(1);
   Value weight = pointers[linear.getWeight()], stride = index.size(matrix->rowStride);
   int64_t group = isPacked ? int64_t(*linear.getGroupSize()) : 0;
   bool hasZeroPoints = bool(linear.getZeroPoints());
@@ -72,7 +73,7 @@ LogicalResult KernelBuilder::lowerExpertLinear(ExpertLinearOp linear, Value root
     Value start =
         index.add(index.size(matrix->offset), index.mul(index.divide(row, choices), stride));
     Value a = offsetPointer(pointers[matrix->root], start, builder.getF32Type());
-    OutputBlock block = {row, one, column0, columns, width};
+    OutputBlock block = {row, one, column0, columns, outStride};
     ProductPlace product = productPlace(block, scratch);
     auto &[c, ldc] = product;
     if (isPacked) {

@@ -28,18 +28,19 @@ struct HeadAddress {
 };
 } // namespace
 
-/// Fields of llmc_uk_linear_attention_params in order: 8 pointers, 16 sizes, a float.
+/// Fields of llmc_uk_linear_attention_params in order: 9 pointers, 17 sizes, a float.
 static Type paramsType(OpBuilder &builder) {
   MLIRContext *context = builder.getContext();
-  SmallVector<Type> fields(8, LLVM::LLVMPointerType::get(context));
-  fields.append(16, builder.getI64Type());
+  SmallVector<Type> fields(9, LLVM::LLVMPointerType::get(context));
+  fields.append(17, builder.getI64Type());
   fields.push_back(builder.getF32Type());
   return LLVM::LLVMStructType::getLiteral(context, fields);
 }
 
 LogicalResult KernelBuilder::lowerLinearAttention(LinearAttentionOp op) {
-  if (failed(requireF32(op, {op.getQuery(), op.getKey(), op.getValue(), op.getDecay(), op.getBeta(),
-                             op.getPast(), op.getOutput(), op.getState()})))
+  if (failed(
+          requireF32(op, {op.getQuery(), op.getKey(), op.getValue(), op.getDecay(), op.getRates(),
+                          op.getBeta(), op.getPast(), op.getOutput(), op.getState()})))
     return failure();
   Type f32 = builder.getF32Type(), pointerType = LLVM::LLVMPointerType::get(builder.getContext());
   Dims query = getDims(op.getQuery()), state = getDims(op.getState());
@@ -73,7 +74,22 @@ LogicalResult KernelBuilder::lowerLinearAttention(LinearAttentionOp op) {
   };
   HeadAddress q = address(op.getQuery(), head0, zero), k = address(op.getKey(), head, zero);
   HeadAddress v = address(op.getValue(), head, column);
-  HeadAddress decay = optional(op.getDecay(), zero), beta = optional(op.getBeta(), zero);
+  bool perChannel = op.getDecay() && !getDims(op.getDecay()).back().isConstant(1);
+  // Channels of a decay are rows of the matrix, or, with rates, its columns.
+  HeadAddress decay = optional(op.getDecay(), op.getRates() && perChannel ? column : zero);
+  HeadAddress beta = optional(op.getBeta(), zero);
+  // Rates are no sequence's own, and their rows are the second dimension.
+  Value rates = null, ratesRow = zero;
+  if (op.getRates()) {
+    std::optional<StridedView> view = getStridedView(op.getRates());
+    isInMemory &= view && pointers.contains(view->root);
+    if (isInMemory) {
+      Value offset =
+          index.add(index.size(view->offset), index.mul(head, index.size(view->strides[0])));
+      rates = offsetPointer(pointers[view->root], index.add(offset, column), f32);
+      ratesRow = index.size(view->strides[1]);
+    }
+  }
   // Rows of a past tensor are its third dimension.
   auto load = op.getPast() ? op.getPast().getDefiningOp<StateLoadOp>() : StateLoadOp();
   HeadAddress past = load ? HeadAddress{null, zero, zero} : optional(op.getPast(), column);
@@ -100,13 +116,12 @@ LogicalResult KernelBuilder::lowerLinearAttention(LinearAttentionOp op) {
                               index.mul(head0, index.size(outStrides[1])));
   Value out = offsetPointer(outputs[0], index.add(outOffset, column), f32);
 
-  bool perChannel = op.getDecay() && !getDims(op.getDecay()).back().isConstant(1);
-  SmallVector<Value> fields = {q.pointer,    k.pointer,    v.pointer, decay.pointer,
+  SmallVector<Value> fields = {q.pointer,    k.pointer,    v.pointer, decay.pointer, rates,
                                beta.pointer, past.pointer, out,       target};
   fields.append({index.size(group), index.size(query[2]), index.constant(keyDim), columns,
                  index.constant(perChannel), index.constant(op.getDelta()), q.head, q.token,
                  k.token, v.token, decay.token, beta.token, index.size(outStrides[1]),
-                 index.size(outStrides[2]), past.token, index.constant(valueDim)});
+                 index.size(outStrides[2]), ratesRow, past.token, index.constant(valueDim)});
   fields.push_back(emitter.floatConstant(f32, op.getScale().convertToDouble()));
   Type type = paramsType(builder);
   Value params =
