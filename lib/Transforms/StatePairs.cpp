@@ -24,28 +24,60 @@ namespace llmc {
 
 using llm::getDims;
 
+/// A result of `op` is the same cache as its operand: without the tokens that nobody looks
+/// back to, or with elements of another type.
+static bool isSameCache(Operation *op) { return isa<llm::KVEvictOp, llm::CastOp>(op); }
+
+Value grownCache(Value present) {
+  while (Operation *op = present.getDefiningOp()) {
+    if (!isSameCache(op))
+      break;
+    present = op->getOperand(0);
+  }
+  return present;
+}
+
+bool isReturnedOnly(Operation *user) {
+  return isa<func::ReturnOp>(user) ||
+         (isSameCache(user) && llvm::all_of(user->getUsers(), isReturnedOnly));
+}
+
+static OpOperand *findReturn(Value cache) {
+  for (OpOperand &use : cache.getUses()) {
+    if (isa<func::ReturnOp>(use.getOwner()))
+      return &use;
+    if (isReturnedOnly(use.getOwner()))
+      if (OpOperand *found = findReturn(use.getOwner()->getResult(0)))
+        return found;
+  }
+  return nullptr;
+}
+
 /// Whether `append` only feeds attention, as key or value, and the return.
 static bool feedsAttentionOnly(Operation *append) {
   Value result = append->getResult(0);
   return llvm::all_of(result.getUses(), [&](OpOperand &use) {
-    if (isa<func::ReturnOp>(use.getOwner()))
-      return true;
     auto attention = dyn_cast<llm::AttentionOp>(use.getOwner());
-    return attention && (attention.getKey() == result || attention.getValue() == result) &&
-           attention.getQuery() != result;
+    return isReturnedOnly(use.getOwner()) ||
+           (attention && (attention.getKey() == result || attention.getValue() == result) &&
+            attention.getQuery() != result);
   });
 }
 
 static std::optional<StatePair> findGrowingPair(BlockArgument argument, std::string &reason) {
-  if (!argument.hasOneUse()) {
+  Value past = argument;
+  // Where only inputs and outputs are f32, a past is rounded before anything is appended.
+  if (past.hasOneUse() && isa<llm::CastOp>(*past.user_begin()))
+    past = past.user_begin()->getResult(0);
+  if (!past.hasOneUse()) {
     reason = " is read by more than one operation";
     return std::nullopt;
   }
-  Operation *append = *argument.user_begin();
+  Operation *append = *past.user_begin();
   auto concat = dyn_cast<llm::ConcatOp>(append);
   auto kvAppend = dyn_cast<llm::KVAppendOp>(append);
-  bool appends = concat ? concat.getInputs().size() == 2 && concat.getInputs()[0] == argument
-                        : kvAppend && kvAppend.getPast() == argument;
+  bool appends = concat ? concat.getInputs().size() == 2 && concat.getInputs()[0] == past
+                        : kvAppend && kvAppend.getPast() == past;
   if (!appends) {
     reason =
         (" is read by '" + append->getName().getStringRef() + "', which does not append").str();
@@ -53,10 +85,9 @@ static std::optional<StatePair> findGrowingPair(BlockArgument argument, std::str
   }
   int64_t axis = concat ? int64_t(concat.getAxis()) : 2;
   bool isAttended = axis == 2 && getDims(argument).size() == 4 && feedsAttentionOnly(append);
-  for (OpOperand &use : append->getResult(0).getUses())
-    if (isa<func::ReturnOp>(use.getOwner()))
-      return StatePair{argument.getArgNumber(), use.getOperandNumber(),
-                       isAttended ? StateKind::attended : StateKind::tokens, axis, append};
+  if (OpOperand *present = findReturn(append->getResult(0)))
+    return StatePair{argument.getArgNumber(), present->getOperandNumber(),
+                     isAttended ? StateKind::attended : StateKind::tokens, axis};
   reason = " grows to no output";
   return std::nullopt;
 }

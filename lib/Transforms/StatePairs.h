@@ -25,9 +25,7 @@ struct StatePair {
   unsigned argument;
   unsigned result;
   StateKind kind;
-  /// The dimension that grows, and the llm.concat or llm.kv_append that makes it grow.
-  int64_t axis = -1;
-  mlir::Operation *append = nullptr;
+  int64_t axis = -1; ///< the dimension that grows
 };
 
 /// Pairs of a function's arguments and results, in argument order. An input whose
@@ -40,6 +38,11 @@ struct StatePairs {
   std::string reason;
 };
 StatePairs findStatePairs(mlir::func::FuncOp func, unsigned tokens);
+
+/// What an append made of a past, before it was evicted from or rounded to be `present`.
+mlir::Value grownCache(mlir::Value present);
+/// Whether `user` of a grown cache is the return, or only prepares its present for it.
+bool isReturnedOnly(mlir::Operation *user);
 
 } // namespace llmc
 

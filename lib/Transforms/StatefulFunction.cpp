@@ -15,19 +15,23 @@
 //
 // Sequences of a batch have pasts of different lengths, so whatever the function
 // computes from the length `past` that they share in the ONNX graph would be
-// wrong. Masks become ones and positions past_lens + i; if a number that depends
-// on `past` is still alive after that, no stateful function is made. Tensors of all
+// wrong. Masks become ones and positions past_lens + i, also where the graph counts them
+// itself (PerSequenceLengths.h); if a number that depends on `past` is still alive after
+// that, no stateful function is made. Tensors of all
 // tokens do have past + seq of them: the longest sequence's. What lies behind the end of
 // a shorter one has no meaning, so only attention, which knows the lengths, may reduce
 // such a dimension.
 //
 //===----------------------------------------------------------------------===//
 #include "StatefulFunction.h"
+#include "AttentionBias.h"
 #include "LastToken.h"
+#include "PerSequenceLengths.h"
 #include "SymbolSubstitution.h"
 #include "UniformValue.h"
 #include "llmc/Dialect/LLM/IR/LLMOps.h"
 #include "mlir/IR/PatternMatch.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "mlir/Transforms/RegionUtils.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
@@ -60,9 +64,11 @@ public:
     for (unsigned mask : roles.masks)
       replaceInput(mask, makeOnes(mask));
     SmallVector<Value> states = updateStates();
+    simplifyBiases();
     returnValues(states);
-    dropZeroBiases();
     foldUniformValues();
+    cleanUp();
+    usePerSequenceLengths(func, pastLens, seq);
     cleanUp();
     return checkAndDropOldArguments();
   }
@@ -93,6 +99,10 @@ private:
     });
   }
 
+  Value presentOf(const StatePair &pair) {
+    return func.front().getTerminator()->getOperand(pair.result);
+  }
+
   Value addArgument(Type type, StringRef name) {
     Block &block = func.front();
     unsigned index = block.getNumArguments();
@@ -118,11 +128,12 @@ private:
   /// A token is [heads, dim]: all sizes before and behind the dimension that grows.
   llm::StateType stateType(const StatePair &pair) {
     auto type = cast<RankedTensorType>(func.getArgument(pair.argument).getType());
-    Type element = type.getElementType();
     ArrayRef<int64_t> sizes = type.getShape().drop_front();
     if (pair.kind == StateKind::fixed)
-      return llm::StateType::get(func.getContext(), RankedTensorType::get(sizes, element),
+      return llm::StateType::get(func.getContext(),
+                                 RankedTensorType::get(sizes, type.getElementType()),
                                  /*fixed=*/true);
+    Type element = getElementTypeOrSelf(grownCache(presentOf(pair)));
     auto product = [](ArrayRef<int64_t> sizes) {
       return std::accumulate(sizes.begin(), sizes.end(), int64_t(1), std::multiplies<>());
     };
@@ -187,13 +198,13 @@ private:
     builder.setInsertionPointToStart(&func.front());
     Value loaded = llm::StateLoadOp::create(builder, argument.getLoc(), argument.getType(), state);
     argument.replaceAllUsesWith(loaded);
-    Value present = func.front().getTerminator()->getOperand(pair.result);
+    Value present = presentOf(pair);
     builder.setInsertionPointAfterValue(present);
     return llm::StateStoreOp::create(builder, present.getLoc(), state.getType(), state, present);
   }
 
   Value appendInPlace(const StatePair &pair, Value state) {
-    Value present = func.front().getTerminator()->getOperand(pair.result);
+    Value present = grownCache(presentOf(pair)); // the runtime evicts
     Operation *append = present.getDefiningOp();
     Location loc = append->getLoc();
     builder.setInsertionPoint(append);
@@ -215,9 +226,8 @@ private:
       if (all.getType() != present.getType())
         all = llm::ReshapeOp::create(builder, loc, present.getType(), all);
     }
-    present.replaceUsesWithIf(all, [](OpOperand &use) {
-      return !isa<func::ReturnOp>(use.getOwner()); // that one is rebuilt
-    });
+    present.replaceUsesWithIf(
+        all, [](OpOperand &use) { return !isReturnedOnly(use.getOwner()); }); // that is rebuilt
     return appended;
   }
 
@@ -269,16 +279,21 @@ private:
     return builder.getDictionaryAttr(builder.getNamedAttr("llm.name", builder.getStringAttr(name)));
   }
 
-  /// A padding mask of ones adds zero to every score.
-  void dropZeroBiases() {
-    UniformValues uniform;
-    SmallVector<llm::AttentionOp> zeroBias;
-    func.walk([&](llm::AttentionOp op) {
-      if (op.getBias() && uniform.lookup(op.getBias()) == 0.0)
-        zeroBias.push_back(op);
+  /// With masks of ones, and with one past for all layers, more of a bias is understood: a
+  /// position bias that counted a mask's tokens counts all of them.
+  void simplifyBiases() {
+    MaskAnalysis masks;
+    SlopeFinder slopes;
+    func.walk([&](llm::AttentionOp attention) {
+      AttentionSizes sizes{batch, seq, past + seq};
+      if (!attention.getBias())
+        return;
+      if (std::optional<BiasParts> parts = splitBias(attention.getBias(), sizes, masks)) {
+        addMask(attention, parts->mask);
+        setBias(attention, parts->rest, sizes.keys);
+      }
+      slopes.takeSlopes(attention, sizes);
     });
-    for (llm::AttentionOp op : zeroBias)
-      op.getBiasMutable().clear();
   }
 
   /// With masks of ones much is known that was computed from them, by its shape alone
@@ -287,7 +302,11 @@ private:
     UniformValues uniform;
     SmallVector<std::pair<Operation *, double>> known;
     SmallVector<std::pair<Value, Value>> replaced; // first by second
-    auto isOne = [&](Value value) { return uniform.lookup(value) == 1.0; };
+    auto isNeutral = [&](llm::BinaryKind kind, Value value) {
+      std::optional<double> number = uniform.lookup(value);
+      return (kind == llm::BinaryKind::mul && number == 1.0) ||
+             (kind == llm::BinaryKind::add && number == 0.0);
+    };
     func.walk([&](Operation *op) {
       auto type = op->getNumResults() == 1 ? dyn_cast<RankedTensorType>(op->getResult(0).getType())
                                            : RankedTensorType();
@@ -296,11 +315,10 @@ private:
       Value result = op->getResult(0);
       if (std::optional<double> number = uniform.lookup(result))
         known.push_back({op, *number});
-      else if (auto binary = dyn_cast<llm::BinaryOp>(op);
-               binary && binary.getKind() == llm::BinaryKind::mul) {
-        if (isOne(binary.getRhs()) && binary.getLhs().getType() == type)
+      else if (auto binary = dyn_cast<llm::BinaryOp>(op)) {
+        if (isNeutral(binary.getKind(), binary.getRhs()) && binary.getLhs().getType() == type)
           replaced.push_back({result, binary.getLhs()});
-        else if (isOne(binary.getLhs()) && binary.getRhs().getType() == type)
+        else if (isNeutral(binary.getKind(), binary.getLhs()) && binary.getRhs().getType() == type)
           replaced.push_back({result, binary.getRhs()});
       } else if (auto select = dyn_cast<llm::SelectOp>(op)) {
         std::optional<double> condition = uniform.lookup(select.getCondition());
@@ -450,6 +468,8 @@ OwningOpRef<func::FuncOp> buildStatefulFunction(func::FuncOp func, const PhaseRo
   OwningOpRef<func::FuncOp> copy(cast<func::FuncOp>(func->clone()));
   copy->setName(name);
   copy->getOperation()->removeAttr("llm.guard");
+  copy->getOperation()->removeAttr("llm.stateful_source");
+  copy->setPublic();
   if (failed(StatefulBuilder(*copy, roles, isDecode, reason).build()))
     return nullptr;
   return copy;

@@ -14,21 +14,19 @@
 #include <cstdlib>
 #include <vector>
 
-namespace {
-
 using Tokens = std::vector<int64_t>;
 
-llmc_error_t error;
+inline llmc_error_t error;
 
 /// Ends the program where a call of the runtime fails.
-void require(llmc_status_t status) {
+inline void require(llmc_status_t status) {
   if (status == LLMC_STATUS_OK)
     return;
   std::fprintf(stderr, "error %d: %s\n", int(status), error.message);
   std::exit(1);
 }
 
-std::vector<float> logitsOf(llmc_session_t *session, size_t row) {
+inline std::vector<float> logitsOf(llmc_session_t *session, size_t row) {
   const float *logits = nullptr;
   size_t rows = 0, vocabulary = 0;
   require(llmc_session_logits(session, &logits, &rows, &vocabulary, &error));
@@ -37,7 +35,8 @@ std::vector<float> logitsOf(llmc_session_t *session, size_t row) {
 
 /// The largest difference as a part of the largest expected logit; infinite where a logit
 /// is not a number.
-double relativeDifference(const std::vector<float> &expected, const std::vector<float> &found) {
+inline double relativeDifference(const std::vector<float> &expected,
+                                 const std::vector<float> &found) {
   double largest = 0, difference = 0;
   for (size_t i = 0; i < expected.size(); ++i) {
     if (std::isnan(expected[i]) || std::isnan(found[i]))
@@ -49,13 +48,11 @@ double relativeDifference(const std::vector<float> &expected, const std::vector<
 }
 
 /// Tokens below 300, which every model of the tests has.
-Tokens makeTokens(int64_t count, int64_t seed) {
+inline Tokens makeTokens(int64_t count, int64_t seed) {
   Tokens tokens;
   for (int64_t i = 0; i < count; ++i)
     tokens.push_back((i * 37 + seed * 11 + i * i) % 300);
   return tokens;
 }
-
-} // namespace
 
 #endif // LLMC_TEST_E2E_CHECKEDSESSION_H

@@ -8,6 +8,8 @@
 // llmc-session-check MODEL save FILE     forks, batches of mixed lengths, saves, and kills
 //                                        itself; prints the ids that must follow before that
 // llmc-session-check MODEL restore FILE  restores in this process, and prints what follows
+// llmc-session-check MODEL measure BATCH,SEQUENCES,SEQ
+//                                        prints what a session of these sizes would allocate
 // Every greedy id of a batch must be that of the sequence alone; the largest difference of
 // logits is printed on standard error.
 //
@@ -111,15 +113,38 @@ int restore(llmc_session_t *session, const char *path) {
   return 0;
 }
 
+/// In the words of llmc inspect --memory.
+int measure(llmc_module_t *module, const char *sizes) {
+  llmc_session_options_t options = {};
+  options.struct_size = sizeof(options);
+  options.memory_limit = UINT64_MAX;
+  if (std::sscanf(sizes, "%u,%u,%u", &options.max_batch, &options.max_sequences,
+                  &options.max_seq) != 3)
+    return 2;
+  llmc_session_memory_t memory = {};
+  memory.struct_size = sizeof(memory);
+  require(llmc_session_measure(module, &options, &memory, &error));
+  auto print = [](const char *name, uint64_t bytes) {
+    std::printf("%s %llu bytes\n", name, static_cast<unsigned long long>(bytes));
+  };
+  print("arena", memory.arena_bytes);
+  print("caches", memory.block_bytes + memory.slot_bytes);
+  print("logits", memory.logits_bytes);
+  return 0;
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
   if (argc != 4) {
-    std::fprintf(stderr, "usage: llmc-session-check MODEL save|restore FILE\n");
+    std::fprintf(stderr,
+                 "usage: llmc-session-check MODEL save|restore FILE, or MODEL measure SIZES\n");
     return 2;
   }
   llmc_module_t *module = nullptr;
   require(llmc_module_load(argv[1], nullptr, &module, &error));
+  if (std::strcmp(argv[2], "measure") == 0)
+    return measure(module, argv[3]);
   llmc_session_options_t options = {};
   options.struct_size = sizeof(options);
   options.max_batch = options.max_sequences = 4;

@@ -5,16 +5,22 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// llmc-stateful-check MODEL [TOLERANCE]
+// llmc-stateful-check MODEL [TOLERANCE [WINDOWED]]
 // Prefills prompts, decodes, and runs two sequences of different lengths side by side.
 // After each step the logits must be those that the functional phase gives for the whole
-// sequence without a past: every cache, window and matrix then held what it should.
+// sequence without a past: every cache, window and matrix then held what it should. A
+// functional phase of fixed sizes, for one token and a cache of some capacity, runs token by
+// token, and the prompts are as short as it needs.
 // TOLERANCE is the largest allowed difference as a part of the largest logit: caches that
 // are narrower than f32 round what the functional phase does not.
+// WINDOWED is a number of tokens for which the caches of one sequence must be too small,
+// because its attention looks back less far: it is filled to that length, by decoding and
+// by prompts in between, beside one that stays short.
 //
 //===----------------------------------------------------------------------===//
 #include "CheckedSession.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -26,6 +32,28 @@
 namespace {
 
 bool isNamed(const char *name, const char *part) { return std::strstr(name, part) != nullptr; }
+
+/// An f32, bf16 or f16 (IEEE 754 binary16) number.
+float toFloat(const void *data, uint32_t dtype) {
+  float value;
+  if (dtype == LLMC_DTYPE_F32) {
+    std::memcpy(&value, data, sizeof(value));
+    return value;
+  }
+  uint16_t half;
+  std::memcpy(&half, data, sizeof(half));
+  if (dtype == LLMC_DTYPE_BF16) {
+    uint32_t bits = uint32_t(half) << 16;
+    std::memcpy(&value, &bits, sizeof(value));
+    return value;
+  }
+  int exponent = half >> 10 & 31;
+  float fraction = float(half & 1023) / 1024;
+  value = exponent == 31 ? (half & 1023 ? NAN : INFINITY)
+          : exponent     ? std::ldexp(1 + fraction, exponent - 15)
+                         : std::ldexp(fraction, -14);
+  return half & 0x8000 ? -value : value;
+}
 
 /// The run phase without a past. Guarded phases are not for this tool.
 class FunctionalRun {
@@ -45,6 +73,23 @@ public:
 
   /// The logits of the last token.
   std::vector<float> logits(const Tokens &tokens) {
+    return info.num_symbols ? logitsAtOnce(tokens) : logitsInSteps(tokens);
+  }
+
+  /// How many tokens it takes: in fixed sizes those that a mask has.
+  int64_t capacity() {
+    std::vector<int64_t> dims = resolve(1);
+    const int64_t *end = dims.data(); // behind those of the input
+    for (const llmc_tensor_info_t &input : inputs) {
+      end += input.rank;
+      if (info.num_symbols == 0 && isNamed(input.name, "mask"))
+        return end[-1];
+    }
+    return INT64_MAX;
+  }
+
+private:
+  std::vector<float> logitsAtOnce(const Tokens &tokens) {
     std::vector<int64_t> dims = resolve(int64_t(tokens.size()));
     std::vector<std::vector<int64_t>> memory; // 8 bytes are enough for any element
     std::vector<llmc_tensor_t> given;
@@ -69,11 +114,76 @@ public:
     llmc_tensor_t output = {};
     output.name = "logits";
     require(llmc_session_run(session, given.data(), given.size(), &output, 1, &error));
-    auto *end = static_cast<const float *>(output.data) + output.size_bytes / sizeof(float);
-    return {end - output.dims[2], end};
+    std::vector<float> values;
+    size_t size = llmc_dtype_size(output.dtype), all = output.size_bytes / size;
+    for (size_t i = all - size_t(output.dims[2]); i < all; ++i)
+      values.push_back(toFloat(static_cast<const char *>(output.data) + i * size, output.dtype));
+    return values;
   }
 
-private:
+  /// Every row of the batch takes the same token; states are what the step before gave, in
+  /// the order of the inputs.
+  std::vector<float> logitsInSteps(const Tokens &tokens) {
+    std::vector<int64_t> dims = resolve(1);
+    std::vector<std::vector<char>> memory;
+    std::vector<llmc_tensor_t> given, outputs(1), states;
+    outputs[0].name = "logits";
+    const int64_t *next = dims.data();
+    for (const llmc_tensor_info_t &input : inputs) {
+      llmc_tensor_t tensor = {};
+      tensor.name = input.name;
+      tensor.dtype = input.dtype;
+      tensor.rank = input.rank;
+      size_t count = 1;
+      for (uint32_t d = 0; d < input.rank; ++d)
+        count *= size_t(tensor.dims[d] = *next++);
+      tensor.size_bytes = count * llmc_dtype_size(input.dtype);
+      tensor.data = memory.emplace_back(tensor.size_bytes + 1).data();
+      given.push_back(tensor);
+      if (!isCallInput(input.name))
+        states.push_back(tensor);
+    }
+    for (uint32_t i = 0; i < info.num_outputs; ++i) {
+      llmc_tensor_info_t output = {};
+      output.struct_size = sizeof(output);
+      require(llmc_module_output(module, phase, i, &output, &error));
+      if (!isNamed(output.name, "logits")) {
+        outputs.push_back({});
+        outputs.back().name = output.name;
+      }
+    }
+    std::vector<float> last;
+    for (size_t position = 0; position < tokens.size(); ++position) {
+      for (llmc_tensor_t &tensor : given)
+        fillCallInput(tensor, tokens[position], int64_t(position));
+      for (llmc_tensor_t &output : outputs)
+        output.data = nullptr;
+      require(llmc_session_run(session, given.data(), given.size(), outputs.data(), outputs.size(),
+                               &error));
+      auto *first = static_cast<const float *>(outputs[0].data);
+      last.assign(first, first + outputs[0].dims[2]);
+      for (size_t i = 0; i < states.size(); ++i)
+        std::memcpy(states[i].data, outputs[i + 1].data, states[i].size_bytes);
+    }
+    return last;
+  }
+
+  static bool isCallInput(const char *name) {
+    return isNamed(name, "input_ids") || isNamed(name, "mask") || isNamed(name, "position");
+  }
+
+  static void fillCallInput(llmc_tensor_t &tensor, int64_t token, int64_t position) {
+    if (isNamed(tensor.name, "mask")) { // of bools
+      auto *places = static_cast<char *>(tensor.data);
+      for (size_t i = 0; i < tensor.size_bytes; ++i)
+        places[i] = int64_t(i) % tensor.dims[tensor.rank - 1] <= position;
+    } else if (isCallInput(tensor.name)) {
+      auto *values = static_cast<int64_t *>(tensor.data);
+      std::fill_n(values, tensor.size_bytes / sizeof(int64_t),
+                  isNamed(tensor.name, "position") ? position : token);
+    }
+  }
+
   /// All dimensions for one sequence of `count` tokens; a symbol that neither tokens nor
   /// masks have is a past and empty.
   std::vector<int64_t> resolve(int64_t count) {
@@ -125,6 +235,13 @@ public:
     require(llmc_session_decode(session, next.size(), next.data(), &error));
     compare();
   }
+  /// Appends to the first sequence only.
+  void append(const Tokens &tokens) {
+    held.resize(1);
+    held[0].insert(held[0].end(), tokens.begin(), tokens.end());
+    require(llmc_session_prefill(session, 1, tokens.size(), tokens.data(), &error));
+    compare();
+  }
   void restart(size_t sequence) {
     held[sequence].clear();
     require(llmc_session_truncate(session, sequence, 0, &error));
@@ -146,15 +263,36 @@ private:
   std::vector<Tokens> held;
 };
 
+/// False where the session's caches could hold so many tokens of each sequence.
+bool fillWindowed(llmc_module_t *module, llmc_session_t *session, Check &check, int64_t tokens) {
+  llmc_module_info_t model = {};
+  model.struct_size = sizeof(model);
+  require(llmc_module_info(module, &model, &error));
+  llmc_session_info_t info = {};
+  info.struct_size = sizeof(info);
+  require(llmc_session_info(session, &info, &error));
+  int64_t capacity = int64_t(info.num_blocks * model.block_tokens / info.max_sequences);
+  std::printf("blocks for %lld of %lld tokens\n", static_cast<long long>(capacity),
+              static_cast<long long>(tokens));
+  require(llmc_session_reset(session, &error));
+  check.prefill({makeTokens(7, 1), makeTokens(7, 2)});
+  int64_t length = 7;
+  for (; length < 40; ++length)
+    check.decode({length * 53 % 300, length * 31 % 300});
+  for (int64_t count = 1; length + count <= tokens; length += count, count = (count + 4) % 50 + 1)
+    check.append(makeTokens(count, length));
+  return capacity < tokens;
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
-  if (argc != 2 && argc != 3) {
-    std::fprintf(stderr, "usage: llmc-stateful-check MODEL [TOLERANCE]\n");
+  if (argc < 2 || argc > 4) {
+    std::fprintf(stderr, "usage: llmc-stateful-check MODEL [TOLERANCE [WINDOWED]]\n");
     return 2;
   }
   // In f32 the steps differ in how sums are cut into tiles only.
-  double tolerance = argc == 3 ? std::strtod(argv[2], nullptr) : 1e-4;
+  double tolerance = argc > 2 ? std::strtod(argv[2], nullptr) : 1e-4;
   llmc_module_t *module = nullptr;
   require(llmc_module_load(argv[1], nullptr, &module, &error));
   llmc_session_t *stateful = nullptr, *stateless = nullptr;
@@ -162,7 +300,9 @@ int main(int argc, char **argv) {
   require(llmc_session_create(module, nullptr, &stateless, &error));
   FunctionalRun functional(module, stateless);
   Check check(stateful, functional);
-  for (int64_t prompt : {1, 5, 17}) {
+  const int64_t longest = functional.capacity() - 4; // four more are decoded
+  for (int64_t count : {1, 5, 17}) {
+    int64_t prompt = std::min(count, longest);
     require(llmc_session_reset(stateful, &error));
     check.prefill({makeTokens(prompt, prompt)});
     for (int64_t token = 2; token < 6; ++token)
@@ -170,14 +310,16 @@ int main(int argc, char **argv) {
   }
   // A sequence that begins anew beside one that goes on.
   require(llmc_session_reset(stateful, &error));
-  check.prefill({makeTokens(6, 1), makeTokens(6, 2)});
+  int64_t both = std::min<int64_t>(6, longest);
+  check.prefill({makeTokens(both, 1), makeTokens(both, 2)});
   check.restart(0);
   for (int64_t token = 2; token < 5; ++token)
     check.decode({token, 9 + token});
+  bool isSmall = argc < 4 || fillWindowed(module, stateful, check, std::atoll(argv[3]));
   llmc_session_destroy(stateful);
   llmc_session_destroy(stateless);
   llmc_module_destroy(module);
-  bool isEqual = check.worst < tolerance;
+  bool isEqual = check.worst < tolerance && isSmall;
   std::printf("%s: %d steps, largest difference %.1e of the largest logit\n",
               isEqual ? "ok" : "FAILED", check.numSteps, check.worst);
   return isEqual ? 0 : 1;

@@ -96,3 +96,50 @@ func.func @run(%ids: tensor<?x?xi64, #llm.dims<"B", "S">>, %past: !past) -> (!x,
   %y = llm.binary add %e, %m : !x, tensor<?x1x8xf32, #llm.dims<"B", "1", "8">>
   return %y, %all : !x, !all
 }
+
+// -----
+
+!x = tensor<?x?x8xf32, #llm.dims<"B", "S", "8">>
+!x16 = tensor<?x?x8xf16, #llm.dims<"B", "S", "8">>
+!xh16 = tensor<?x?x2x4xf16, #llm.dims<"B", "S", "2", "4">>
+!h16 = tensor<?x2x?x4xf16, #llm.dims<"B", "2", "S", "4">>
+!past = tensor<?x2x?x4xf32, #llm.dims<"B", "2", "P", "4">>
+!past16 = tensor<?x2x?x4xf16, #llm.dims<"B", "2", "P", "4">>
+!all = tensor<?x2x?x4xf32, #llm.dims<"B", "2", "P + S", "4">>
+!all16 = tensor<?x2x?x4xf16, #llm.dims<"B", "2", "P + S", "4">>
+
+// Inputs and outputs are f32, the layers between f16: so is the state. A cache of P rows
+// drops what lies behind its window when it returns; the state keeps what it is told.
+// CHECK-LABEL: func.func @prefill(
+// CHECK-LABEL: func.func @decode(
+// CHECK-SAME: %[[LENS:[a-z0-9]+]]: tensor<?xi64, #llm.dims<"batch">>
+// CHECK-SAME: %[[KEYS:[a-z0-9]+]]: !llm.state<tensor<2x4xf16>>
+// CHECK-SAME: %[[VALUES:[a-z0-9]+]]: !llm.state<tensor<2x4xf16>>
+// CHECK-DAG: %[[K:.+]] = llm.state_append %[[KEYS]], %{{.*}}, %[[LENS]]
+// CHECK-DAG: %[[V:.+]] = llm.state_append %[[VALUES]], %{{.*}}, %[[LENS]]
+// CHECK: llm.attention %{{.*}}, %[[K]], %[[V]] past_lens %[[LENS]]
+// CHECK-NOT: llm.kv_evict
+// CHECK: return %{{.*}}, %[[K]], %[[V]]
+func.func @run(%ids: tensor<?x?xi64, #llm.dims<"B", "S">>, %pk: !past, %pv: !past16)
+    -> (tensor<?x?x16xf32, #llm.dims<"B", "S", "16">>, !all, !past16) {
+  %table = llm.constant dense<1.0> : tensor<16x8xf16>
+  %head = llm.constant dense<1.0> : tensor<8x16xf32>
+  %e = llm.embedding %table, %ids : (tensor<16x8xf16>, tensor<?x?xi64, #llm.dims<"B", "S">>) -> !x16
+  %r = llm.reshape %e : !x16 to !xh16
+  %h = llm.transpose %r [0, 2, 1, 3] : !xh16
+  %pk16 = llm.cast %pk : !past to !past16
+  %k = llm.concat 2 (%pk16, %h) : !past16, !h16
+  %p = llm.dim_values ["P"] : tensor<1xi64>
+  %pasts = llm.broadcast %p : tensor<1xi64> to tensor<?xi64, #llm.dims<"B">>
+  %v = llm.kv_append %pv, %h, %pasts : !past16, !h16, tensor<?xi64, #llm.dims<"B">>
+  %s = llm.dim_values ["S"] : tensor<1xi64>
+  %lens = llm.broadcast %s : tensor<1xi64> to tensor<?xi64, #llm.dims<"B">>
+  %kept = llm.kv_evict %v, %lens : !all16, tensor<?xi64, #llm.dims<"B">> to !past16
+  %a = llm.attention %h, %k, %v {causal, scale = 0.5 : f64, window = 4 : i64} : (!h16, !all16, !all16) -> !h16
+  %b = llm.transpose %a [0, 2, 1, 3] : !h16
+  %c = llm.reshape %b : !xh16 to !x16
+  %d = llm.cast %c : !x16 to !x
+  %logits = llm.linear %d, %head : (!x, tensor<8x16xf32>) -> tensor<?x?x16xf32, #llm.dims<"B", "S", "16">>
+  %k32 = llm.cast %k : !all16 to !all
+  return %logits, %k32, %kept : tensor<?x?x16xf32, #llm.dims<"B", "S", "16">>, !all, !past16
+}

@@ -173,6 +173,19 @@ const Malformed kCases[] = {
      "g (float[2, 3, 8] q, int32[8] m) => (float[2, 3, 8] y) "
      "{ y = com.microsoft.MultiHeadAttention <num_heads = 2> (q, q, q, , m) }",
      "not supported: a mask of [8] for a batch of 2"},
+    {"AttentionElements", R"("" : 23)",
+     "g (uint8[2, 3, 1, 8] q, float[2, 3, 6, 8] k) => (float[2, 3, 1, 8] y) "
+     "{ y = Attention(q, k, k) }",
+     "query has no floating-point elements"},
+    {"MicrosoftBias", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[2, 3, 8] q, float b) => (float[2, 3, 8] y) "
+     "{ y = com.microsoft.MultiHeadAttention <num_heads = 2> (q, q, q, b) }",
+     "bias [] has not rank 1"},
+    {"SlidingCache", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[B, S, 64] x, float[B, 1, P, 16] k, int32[B] l, int32 t) => (float[B, S, 32] y) "
+     "{ y = com.microsoft.GroupQueryAttention <num_heads = 2, kv_num_heads = 1, "
+     "sliding_window_cache = 1> (x, , , k, k, l, t) }",
+     "sliding_window_cache needs local_window_size and past_key"},
     {"MicrosoftPacking", R"("" : 18, "com.microsoft" : 1)",
      "g (float[2, 3, 8] q, float[2, 2, 3, 4] k) => (float[2, 3, 8] y) "
      "{ y = com.microsoft.MultiHeadAttention <num_heads = 2> (q, k, q) }",
@@ -241,6 +254,10 @@ const Malformed kCases[] = {
      "b2 (int64 i2, bool c2, float[2] a2) => (bool c2, float[2] e2) { e2 = Loop (n, t, a2) <body = "
      "b3 (int64 i3, bool c3, float[2] a3) => (bool c3, float[2] a3) { }> }> }> }",
      "loops of more than 200000 nodes when unrolled"},
+    {"ResizeFactor", R"("" : 18)",
+     "g (float[1, 1, 4, 4] x) => (float[1, 1, a, b] y) "
+     "<float[4] s = {1, 1, -1e30, 1}> { y = Resize(x, , s) }",
+     "resizes 4 by -1.000000e+30"},
     {"ResizeMode", R"("" : 18)",
      "g (float[1, 1, 4, 4] x) => (float[1, 1, 8, 8] y) <float[4] s = {1, 1, 2, 2}> "
      "{ y = Resize <mode = \"linear\", coordinate_transformation_mode = \"sideways\"> (x, , s) }",

@@ -696,6 +696,7 @@ Value ElementEmitter::emit(Operation *op, ArrayRef<Value> indices) {
       .Case([&](EmbeddingOp embedding) { return rounded(emitEmbedding(embedding, indices)); })
       .Case([&](RotaryOp rotary) { return rounded(emitRotary(rotary, indices)); })
       .Case([&](KVAppendOp append) { return emitKVAppend(append, indices); })
+      .Case([&](KVEvictOp evict) { return emitKVEvict(evict, indices); })
       .Case([&](CausalConvOp conv) { return rounded(emitCausalConv(conv, indices)); })
       .Default([](Operation *) -> Value {
         llvm_unreachable("partitioning puts such an operation at a kernel's root only");

@@ -129,8 +129,11 @@ private:
   mlir::Value emitDimValues(llm::DimValuesOp op, llvm::ArrayRef<mlir::Value> indices);
   mlir::Value emitReduce(llm::ReduceOp op, llvm::ArrayRef<mlir::Value> indices);
   mlir::Value emitEmbedding(llm::EmbeddingOp op, llvm::ArrayRef<mlir::Value> indices);
+  /// The element of a table that is in the row blocks of an n-bit linear.
+  mlir::Value packedElement(llm::EmbeddingOp op, mlir::Value row, mlir::Value column);
   mlir::Value emitRotary(llm::RotaryOp op, llvm::ArrayRef<mlir::Value> indices);
   mlir::Value emitKVAppend(llm::KVAppendOp op, llvm::ArrayRef<mlir::Value> indices);
+  mlir::Value emitKVEvict(llm::KVEvictOp op, llvm::ArrayRef<mlir::Value> indices);
   mlir::Value emitCausalConv(llm::CausalConvOp op, llvm::ArrayRef<mlir::Value> indices);
 
   IndexEmitter &index;

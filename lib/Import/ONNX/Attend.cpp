@@ -21,6 +21,10 @@ void llmc::importer::checkOperands(Node &n, const Attention &a) {
     return n.fail("query " + llm::formatDims(n.dims(a.query)) + ", key " +
                   llm::formatDims(n.dims(a.key)) + ", value " + llm::formatDims(n.dims(a.value)) +
                   " are not [batch, heads, tokens, channels]");
+  for (auto [name, operand] :
+       {std::pair("query", a.query), std::pair("key", a.key), std::pair("value", a.value)})
+    if (!isa<FloatType>(n.elementTypeOf(operand)))
+      return n.fail(Twine(name) + " has no floating-point elements");
   n.requireEqual(n.dims(a.query)[0], n.dims(a.key)[0], "batch sizes");
   n.requireEqual(n.dims(a.key)[0], n.dims(a.value)[0], "batch sizes");
   n.requireEqual(n.dims(a.query)[3], n.dims(a.key)[3], "head sizes of query and key");
@@ -59,8 +63,9 @@ Value llmc::importer::attend(Node &n, const Attention &a) {
   result[3] = n.dims(a.value)[3];
   Value bias = biasPerKey(n, a);
   return n.make<llm::AttentionOp>(llm::makeTensorType(result, n.elementTypeOf(a.query)), a.query,
-                                  a.key, a.value, bias, a.pastLens, a.sinks, llvm::APFloat(a.scale),
-                                  a.causal, uint64_t(a.window), llvm::APFloat(a.softcap));
+                                  a.key, a.value, bias, a.pastLens, a.sinks, /*slopes=*/Value(),
+                                  llvm::APFloat(a.scale), a.causal, uint64_t(a.window),
+                                  llvm::APFloat(a.softcap));
 }
 
 /// [B, Hq, S, X] as [B, Hkv, Hq / Hkv * S, X], so that heads of a group are rows of one product.

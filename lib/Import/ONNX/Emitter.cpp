@@ -7,6 +7,7 @@
 #include "Emitter.h"
 #include "llmc/Dialect/LLM/IR/SizeFolds.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
+#include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;
 using namespace llmc;
@@ -246,6 +247,10 @@ Value Emitter::scalar(double value, Type element) {
   if (hasFailed)
     return {};
   auto type = RankedTensorType::get({}, element);
+  if (isa<IntegerType>(element) && !(value >= -0x1p63 && value < 0x1p63)) {
+    fail(llvm::formatv("{0} is needed as an integer", value).str());
+    return {};
+  }
   if (auto integer = dyn_cast<IntegerType>(element))
     return constant(DenseElementsAttr::get(
         type, APInt(64, int64_t(value), true).sextOrTrunc(integer.getWidth())));

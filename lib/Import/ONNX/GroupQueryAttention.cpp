@@ -49,8 +49,12 @@ static void rejectUnknown(Node &n) {
   for (int i : {12, 13})
     if (n.input(i))
       n.fail("not supported: input " + Twine(i) + " (scales of a quantised cache)");
-  if (n.intAttr("sliding_window_cache", 0))
-    n.fail("not supported: sliding_window_cache");
+  if (n.intAttr("sliding_window_cache", 0)) {
+    if (n.intAttr("local_window_size", -1) < 1 || !n.input(3))
+      n.fail("sliding_window_cache needs local_window_size and past_key");
+    if (n.input(10) || n.hasOutput(3))
+      n.fail("not supported: sliding_window_cache with attention_bias or qk_output");
+  }
   for (StringRef name : {"k_quant_type", "v_quant_type"})
     if (n.stringAttr(name, "NONE") != "NONE")
       n.fail("not supported: " + name + " = '" + n.stringAttr(name, "") + "' (a quantised cache)");
@@ -62,12 +66,26 @@ static void rejectUnknown(Node &n) {
     n.fail("needs q_norm_weight and k_norm_weight together");
 }
 
-/// max(seqlens_k + 1 - S, 0): tokens of each sequence before this step.
-static Value pastLengths(Node &n, const DimExpr &batch, const DimExpr &sequence) {
-  Type i64 = n.builder.getI64Type();
-  Value lens = n.reshape(n.cast(n.input(5), i64), batch);
-  Value before = n.binary(BinaryKind::add, lens, n.sizes(DimExpr(1) - sequence, i64, true));
-  return n.binary(BinaryKind::max, before, n.scalar(0, i64));
+/// seqlens_k + 1: tokens of each sequence, this step's included.
+static Value totalLengths(Node &n, const DimExpr &batch) {
+  return n.binary(BinaryKind::add, n.reshape(n.asI64(n.input(5)), batch), 1);
+}
+
+/// max(total - S, 0): tokens of each sequence before this step.
+static Value pastLengths(Node &n, Value totals, const DimExpr &sequence) {
+  return n.binary(BinaryKind::max, n.binary(BinaryKind::sub, totals, n.size(sequence)), 0);
+}
+
+/// How many tokens a cache of `capacity` rows for a `window` holds after `totals` tokens,
+/// always the newest. It drops capacity - window + 1 at once when it is full
+/// (com.microsoft.GroupQueryAttention, "Windowed KV Cache").
+static Value residentLengths(Node &n, Value totals, const DimExpr &capacity, int64_t window) {
+  Value dropped = n.binary(BinaryKind::max, n.size(capacity - window + 1), 1);
+  Value excess = n.binary(BinaryKind::max, n.binary(BinaryKind::sub, totals, n.size(capacity)), 0);
+  Value rounds =
+      n.binary(BinaryKind::div,
+               n.binary(BinaryKind::add, excess, n.binary(BinaryKind::sub, dropped, 1)), dropped);
+  return n.binary(BinaryKind::sub, totals, n.binary(BinaryKind::mul, rounds, dropped));
 }
 
 /// Root-mean-square norms of each head of query and key, before they are rotated.
@@ -130,6 +148,16 @@ static Value visibleScores(Node &n, const AttentionSteps &steps) {
                     : n.select(isHidden, n.scalar(0, n.elementTypeOf(steps.biased)), steps.biased);
 }
 
+/// The present of a windowed cache: `all`, the resident tokens and the new ones, without the
+/// oldest of them.
+static Value evict(Node &n, Value all, const DimExpr &capacity, Value evicted) {
+  if (n.failed())
+    return {};
+  Dims dims = n.dims(all);
+  dims[2] = capacity;
+  return n.make<llm::KVEvictOp>(llm::makeTensorType(dims, n.elementTypeOf(all)), all, evicted);
+}
+
 static void groupQueryAttentionOp(Node &n) {
   rejectUnknown(n);
   int64_t heads = n.intAttr("num_heads", 0), keyHeads = n.intAttr("kv_num_heads", 0);
@@ -137,14 +165,28 @@ static void groupQueryAttentionOp(Node &n) {
   if (n.failed())
     return;
   Dims query = n.dims(a.query);
-  a.pastLens = pastLengths(n, query[0], query[2]);
+  Value totals = totalLengths(n, query[0]);
+  a.pastLens = pastLengths(n, totals, query[2]);
   applyHeadNorms(n, a);
   applyRotary(n, a, a.pastLens);
+  // Of a windowed cache's rows the distances between tokens are as ever, but its first one
+  // is not the sequence's first.
+  bool slides = n.intAttr("sliding_window_cache", 0) != 0;
+  int64_t window = std::max<int64_t>(n.intAttr("local_window_size", -1), 0);
+  DimExpr capacity = slides && n.rank(n.input(3)) == 4 ? n.dims(n.input(3))[2] : DimExpr(0);
+  Value evicted;
+  if (slides) {
+    Value added = n.binary(BinaryKind::sub, totals, a.pastLens);
+    a.pastLens = residentLengths(n, a.pastLens, capacity, window);
+    evicted = n.binary(BinaryKind::sub, n.binary(BinaryKind::add, a.pastLens, added),
+                       residentLengths(n, totals, capacity, window));
+  }
   appendToPast(n, a, n.input(3), n.input(4));
   checkOperands(n, a);
   if (n.failed())
     return;
-  if (std::optional<Dims> total = n.known(n.input(6)); total && total->size() == 1)
+  std::optional<Dims> total = slides ? std::nullopt : n.known(n.input(6));
+  if (total && total->size() == 1)
     n.requireEqual(n.dims(a.key)[2], total->front(), "total_sequence_length");
   a.scale = n.floatAttr("scale", 0);
   if (a.scale == 0)
@@ -152,7 +194,7 @@ static void groupQueryAttentionOp(Node &n) {
   a.bias = n.input(10);
   a.sinks = sinksOf(n, heads);
   a.causal = n.intAttr("causal", 1) != 0;
-  a.window = std::max<int64_t>(n.intAttr("local_window_size", -1), 0);
+  a.window = window;
   a.softcap = n.floatAttr("softcap", 0);
   int64_t shown = n.hasOutput(3) ? n.intAttr("qk_output", 0) : 0;
   if (shown < 0 || shown > 2)
@@ -166,8 +208,8 @@ static void groupQueryAttentionOp(Node &n) {
     out = attend(n, a);
   }
   n.setOutput(0, mergeHeads(n, out));
-  n.setOutput(1, a.key);
-  n.setOutput(2, a.value);
+  n.setOutput(1, slides ? evict(n, a.key, capacity, evicted) : a.key);
+  n.setOutput(2, slides ? evict(n, a.value, capacity, evicted) : a.value);
 }
 
 void llmc::importer::addGroupQueryAttentionOps(OpTable &t) {

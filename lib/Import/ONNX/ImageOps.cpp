@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "OpTable.h"
+#include "llvm/Support/FormatVariadic.h"
 #include <cmath>
 
 using namespace mlir;
@@ -12,48 +13,54 @@ using namespace llmc;
 using namespace llmc::importer;
 using llm::ReduceKind;
 
-/// [N, C, H, W] of a node that moves blocks of pixels.
-static std::optional<Dims> blockDims(Node &n) {
+namespace {
+/// What a node that moves blocks of pixels between depth and place was told.
+struct BlockMove {
+  Dims dims; ///< [N, C, H, W] of the input.
+  int64_t block;
+  bool isDepthLast; ///< DCR; else CRD.
+};
+} // namespace
+
+static std::optional<BlockMove> readBlockMove(Node &n) {
   Dims dims = n.dims(n.input(0));
   int64_t block = n.intAttr("blocksize", 0);
-  if (dims.size() == 4 && block > 0 && block < (int64_t(1) << 30))
-    return dims;
-  n.fail("blocks of " + Twine(block) + " pixels of " + llm::formatDims(dims));
-  return std::nullopt;
-}
-
-static void depthToSpaceOp(Node &n) {
-  std::optional<Dims> dims = blockDims(n);
   std::string mode = n.stringAttr("mode", "DCR");
+  if (dims.size() != 4 || block <= 0 || block >= (int64_t(1) << 30))
+    n.fail("blocks of " + Twine(block) + " pixels of " + llm::formatDims(dims));
   if (mode != "DCR" && mode != "CRD")
     n.fail("mode is '" + mode + "', expected DCR or CRD");
   if (n.failed())
+    return std::nullopt;
+  return BlockMove{std::move(dims), block, mode == "DCR"};
+}
+
+static void depthToSpaceOp(Node &n) {
+  std::optional<BlockMove> move = readBlockMove(n);
+  if (!move)
     return;
-  int64_t block = n.intAttr("blocksize", 0);
-  const DimExpr &batch = (*dims)[0], &height = (*dims)[2], &width = (*dims)[3];
-  DimExpr depth = DimExpr::floorDiv((*dims)[1], block * block), size = block;
-  bool depthLast = mode == "DCR";
-  Value split = n.reshape(n.input(0), depthLast ? Dims{batch, size, size, depth, height, width}
-                                                : Dims{batch, depth, size, size, height, width});
-  Value moved =
-      depthLast ? n.transpose(split, {0, 3, 4, 1, 5, 2}) : n.transpose(split, {0, 1, 4, 2, 5, 3});
+  const DimExpr &batch = move->dims[0], &height = move->dims[2], &width = move->dims[3];
+  DimExpr size = move->block;
+  DimExpr depth = DimExpr::floorDiv(move->dims[1], move->block * move->block);
+  Value split =
+      n.reshape(n.input(0), move->isDepthLast ? Dims{batch, size, size, depth, height, width}
+                                              : Dims{batch, depth, size, size, height, width});
+  Value moved = n.transpose(split, move->isDepthLast ? ArrayRef<int64_t>{0, 3, 4, 1, 5, 2}
+                                                     : ArrayRef<int64_t>{0, 1, 4, 2, 5, 3});
   n.setOutput(n.reshape(moved, {batch, depth, height * size, width * size}));
 }
 
 static void spaceToDepthOp(Node &n) {
-  std::optional<Dims> dims = blockDims(n);
-  std::string mode = n.stringAttr("mode", "DCR");
-  if (mode != "DCR" && mode != "CRD")
-    n.fail("mode is '" + mode + "', expected DCR or CRD");
-  if (n.failed())
+  std::optional<BlockMove> move = readBlockMove(n);
+  if (!move)
     return;
-  bool depthLast = mode == "DCR";
-  DimExpr size = n.intAttr("blocksize", 0);
-  const DimExpr &batch = (*dims)[0], &depth = (*dims)[1];
-  DimExpr height = DimExpr::floorDiv((*dims)[2], size), width = DimExpr::floorDiv((*dims)[3], size);
+  const DimExpr &batch = move->dims[0], &depth = move->dims[1];
+  DimExpr size = move->block;
+  DimExpr height = DimExpr::floorDiv(move->dims[2], size);
+  DimExpr width = DimExpr::floorDiv(move->dims[3], size);
   Value split = n.reshape(n.input(0), {batch, depth, height, size, width, size});
-  Value moved =
-      depthLast ? n.transpose(split, {0, 3, 5, 1, 2, 4}) : n.transpose(split, {0, 1, 3, 5, 2, 4});
+  Value moved = n.transpose(split, move->isDepthLast ? ArrayRef<int64_t>{0, 3, 5, 1, 2, 4}
+                                                     : ArrayRef<int64_t>{0, 1, 3, 5, 2, 4});
   n.setOutput(n.reshape(moved, {batch, depth * size * size, height, width}));
 }
 
@@ -120,6 +127,15 @@ bool Resize::readAttributes() {
   return !n.failed();
 }
 
+/// floor(size * factor); fails where that is no size.
+static DimExpr scaledSize(Node &n, int64_t size, double factor) {
+  double scaled = std::floor(double(size) * factor);
+  if (scaled >= 0 && scaled < double(int64_t(1) << 40))
+    return int64_t(scaled);
+  n.fail(llvm::formatv("resizes {0} by {1:e}", size, factor).str());
+  return 0;
+}
+
 /// The constant f32 elements of an operand.
 static std::optional<SmallVector<double>> constantFloats(Value value) {
   auto constant = value ? value.getDefiningOp<llm::ConstantOp>() : llm::ConstantOp();
@@ -141,7 +157,7 @@ std::optional<ResizeAxis> Resize::readAxis(int64_t axis, size_t entry, size_t co
   if (known && stretches && entry < known->size())
     result.to = (*known)[entry];
   else if (factors && entry < factors->size() && result.from.constant())
-    result.to = int64_t(std::floor(double(*result.from.constant()) * (*factors)[entry]));
+    result.to = scaledSize(n, *result.from.constant(), (*factors)[entry]);
   else if (declared && axis < int64_t(declared->size()) && (*declared)[axis])
     result.to = *(*declared)[axis];
   else

@@ -162,6 +162,8 @@ static Attention splitOperands(Node &n, int64_t heads, Value bias) {
   if (!n.failed() && (!key || !value || n.rank(key) != n.rank(value) || n.rank(query) != 3))
     n.fail("query " + llm::formatDims(n.dims(query)) + ", key " + llm::formatDims(n.dims(key)) +
            " and value " + llm::formatDims(n.dims(value)) + " are packed in no known way");
+  if (bias && n.rank(bias) != 1)
+    n.fail("bias " + llm::formatDims(n.dims(bias)) + " has not rank 1");
   DimExpr start = 0;
   auto addOwnBias = [&](Value x) {
     if (!bias || n.failed())
