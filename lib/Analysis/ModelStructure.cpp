@@ -95,6 +95,8 @@ static std::string describe(AttentionOp op) {
     text += llvm::formatv(", softcap {0}", op.getSoftcap().convertToDouble()).str();
   if (op.getSinks())
     text += ", sinks";
+  if (op.getSlopes())
+    text += ", slopes";
   if (op.getBias())
     text += ", bias " + formatDims(getDims(op.getBias()));
   return text;
@@ -142,10 +144,12 @@ static std::string detailsOf(Operation *op) {
       .Case<AttentionOp>([](AttentionOp attention) { return describe(attention); })
       .Case<LinearAttentionOp>([](LinearAttentionOp attention) {
         Dims key = getDims(attention.getKey());
+        StringRef decay = attention.getRates()   ? ", decay per element"
+                          : attention.getDecay() ? ", decay"
+                                                 : "";
         return llvm::formatv("{0} heads over {1}, matrices of {2} x {3}{4}{5}",
                              getDims(attention.getQuery())[1].str(), key[1].str(), key[3].str(),
-                             getDims(attention.getValue())[3].str(),
-                             attention.getDecay() ? ", decay" : "",
+                             getDims(attention.getValue())[3].str(), decay,
                              attention.getDelta() ? ", delta rule" : "")
             .str();
       })
@@ -217,6 +221,18 @@ private:
 
 } // namespace
 
+/// A sum of two computed tensors of one type: where layers that normalise their results
+/// rather than their inputs meet.
+static bool isResidual(Value value) {
+  auto sum = value.getDefiningOp<BinaryOp>();
+  if (!sum || sum.getKind() != BinaryKind::add || sum.getLhs().getType() != sum.getRhs().getType())
+    return false;
+  return llvm::all_of(sum.getOperands(), [](Value operand) {
+    Operation *op = operand.getDefiningOp();
+    return op && !isa<ConstantOp>(op);
+  });
+}
+
 void LayerFinder::collectFeeding(Operation *mixer, int index) {
   SmallVector<Operation *> pending;
   DenseSet<Operation *> seen;
@@ -235,7 +251,9 @@ void LayerFinder::collectFeeding(Operation *mixer, int index) {
     if (isNorm(op) && !isPerHead(op))
       continue;
     if (isProjection(op)) {
-      push(skipMovement(op->getOperand(0)));
+      Value input = skipMovement(op->getOperand(0));
+      if (!isResidual(input))
+        push(input);
       continue;
     }
     // Tables of rotary embeddings belong to no layer.

@@ -7,6 +7,7 @@
 #include "ModuleDescriptor.h"
 #include "CPU/HostProgram.h"
 #include "llmc-c/ModuleABI.h"
+#include "llmc/Analysis/StateWindow.h"
 #include "llmc/Dialect/Exec/IR/ProgramSymbols.h"
 #include "llmc/Dialect/Exec/IR/StateLayout.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
@@ -58,37 +59,6 @@ uint32_t llmc::abiDataType(mlir::Type type) {
 }
 
 namespace {
-
-/// How far back the program reads a state of tokens: the widest window of the attentions
-/// that read it, 0 where something reads all of it.
-uint64_t windowOf(exec::ProgramOp program, mlir::Value state) {
-  uint64_t widest = 1; // a state that nothing reads
-  llvm::SmallVector<mlir::Value> versions = {state};
-  while (!versions.empty()) {
-    for (mlir::OpOperand &use : versions.pop_back_val().getUses()) {
-      auto dispatch = dyn_cast<exec::DispatchOp>(use.getOwner());
-      if (!dispatch) {
-        if (isa<exec::ReturnOp>(use.getOwner()))
-          continue;
-        return 0;
-      }
-      auto kernel = mlir::SymbolTable::lookupNearestSymbolFrom<exec::KernelOp>(
-          program, dispatch.getKernelAttr());
-      unsigned input = use.getOperandNumber() - dispatch.getInputs().getBeginOperandIndex();
-      for (mlir::Operation *reader : kernel.getBody().getArgument(input).getUsers()) {
-        if (isa<llm::StateAppendOp>(reader)) {
-          llvm::append_range(versions, dispatch.getOutputs());
-          continue;
-        }
-        auto attention = dyn_cast<llm::AttentionOp>(reader);
-        if (!attention || int64_t(attention.getWindow()) <= 0)
-          return 0;
-        widest = std::max<uint64_t>(widest, attention.getWindow());
-      }
-    }
-  }
-  return widest;
-}
 
 /// Builds constants whose memory is what a C compiler makes of ModuleABI.h: every
 /// field in order, at its natural alignment.
@@ -202,15 +172,7 @@ llvm::Constant *DescriptorBuilder::states(unsigned &count) {
         continue;
       uint64_t bytes = exec::stateBytes(state, properties.blockTokens);
       auto name = cast<StringAttr>(program.getInputNames()[i]).getValue();
-      uint64_t window = state.getFixed() ? 0 : windowOf(program, argument);
-      for (auto other : module.getOps<exec::ProgramOp>()) // prefill has the same states
-        if (other.getPhase() == "prefill" && window)
-          for (auto [j, input] : llvm::enumerate(other.getBody().front().getArguments()))
-            if (isa<llm::StateType>(input.getType()) &&
-                other.getInputNames()[j] == program.getInputNames()[i]) {
-              uint64_t there = windowOf(other, input);
-              window = there ? std::max(window, there) : 0;
-            }
+      int64_t window = state.getFixed() ? 0 : getStateWindow(module, name);
       descriptors.push_back(structure(
           {string(name), u32(state.getFixed() ? LLMC_STATE_FIXED : LLMC_STATE_BLOCKS),
            u32(abiDataType(state.getToken().getElementType())), u64(bytes), u64(window)}));

@@ -6,9 +6,8 @@
 //===----------------------------------------------------------------------===//
 #include "WeightPacking.h"
 #include "llmc/Dialect/Exec/IR/ProgramSymbols.h"
+#include "llmc/Dialect/LLM/IR/ResourcePages.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
-
-#include <sys/mman.h>
 
 using namespace mlir;
 using namespace llmc;
@@ -42,22 +41,6 @@ static FailureOr<ArrayRef<char>> rawBytes(ElementsAttr value, SmallVectorImpl<ch
     for (const APInt &number : dense.getValues<APInt>())
       append(number);
   return ArrayRef<char>(storage);
-}
-
-/// Gives back the pages of a weight that were read, where they are mapped from the
-/// model (the importer makes such resources immutable): they come again from the page
-/// cache, and compiling needs no memory for them.
-static void releasePages(ElementsAttr value) {
-  auto resource = dyn_cast<DenseResourceElementsAttr>(value);
-  AsmResourceBlob *blob = resource ? resource.getRawHandle().getBlob() : nullptr;
-  if (!blob || blob->isMutable())
-    return;
-  ArrayRef<char> bytes = blob->getData();
-  uintptr_t page = 4096;
-  uintptr_t begin = (reinterpret_cast<uintptr_t>(bytes.data()) + page - 1) / page * page;
-  uintptr_t end = reinterpret_cast<uintptr_t>(bytes.data() + bytes.size()) / page * page;
-  if (begin < end)
-    madvise(reinterpret_cast<void *>(begin), end - begin, MADV_DONTNEED);
 }
 
 /// As rawBytes, copied where floats would be misaligned.

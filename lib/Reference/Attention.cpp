@@ -66,7 +66,7 @@ FailureOr<Tensor> evaluateOp(AttentionOp op, const OpFrame &frame) {
   const Tensor &key = frame[op.getKey()], &value = frame[op.getValue()];
   auto optional = [&](Value operand) { return operand ? &frame[operand] : nullptr; };
   const Tensor *bias = optional(op.getBias()), *pastLens = optional(op.getPastLens());
-  const Tensor *sinks = optional(op.getSinks());
+  const Tensor *sinks = optional(op.getSinks()), *slopes = optional(op.getSlopes());
   int64_t batches = query.dim(0), heads = query.dim(1), queries = query.dim(2);
   int64_t keyHeads = key.dim(1), keys = key.dim(2), depth = query.dim(3), valueDepth = value.dim(3);
   if (key.dim(0) != batches || key.dim(3) != depth || value.dim(2) != keys ||
@@ -74,6 +74,8 @@ FailureOr<Tensor> evaluateOp(AttentionOp op, const OpFrame &frame) {
     return frame.fail("operands do not fit");
   if (bias && !broadcastsTo(bias->shape(), {batches, heads, queries, keys}))
     return frame.fail("the bias does not broadcast to the scores");
+  if (slopes && slopes->numElements() != heads)
+    return frame.fail("there is not one slope per head");
   double scale = op.getScale().convertToDouble(), softcap = op.getSoftcap().convertToDouble();
   int64_t window = op.getWindow();
 
@@ -94,6 +96,8 @@ FailureOr<Tensor> evaluateOp(AttentionOp op, const OpFrame &frame) {
       score *= scale;
       if (softcap > 0)
         score = softcap * std::tanh(score / softcap);
+      if (slopes)
+        score += slopes->getFloat(h) * double(j - position);
       if (bias)
         score += bias->getFloat(broadcastOffset(bias->shape(), {b, h, i, j}));
       scores.push_back(visible ? score : -std::numeric_limits<double>::infinity());
@@ -131,6 +135,24 @@ FailureOr<Tensor> evaluateOp(KVAppendOp op, const OpFrame &frame) {
     if (source[2] < from.dim(2))
       result.setFloat(offsetOf(result.shape(), index),
                       from.getFloat(offsetOf(from.shape(), source)));
+  });
+  return result;
+}
+
+FailureOr<Tensor> evaluateOp(KVEvictOp op, const OpFrame &frame) {
+  const Tensor &cache = frame[op.getCache()], &evicted = frame[op.getEvicted()];
+  FailureOr<Shape> shape = frame.resultShape();
+  if (failed(shape))
+    return failure();
+  if (evicted.numElements() != cache.dim(0))
+    return frame.fail("operands do not fit");
+  Tensor result(cache.elementType(), *shape);
+  forEachIndex(result.shape(), [&](Index index) {
+    Shape source(index);
+    source[2] += evicted.getInt(index[0]);
+    if (source[2] >= 0 && source[2] < cache.dim(2))
+      result.setFloat(offsetOf(result.shape(), index),
+                      cache.getFloat(offsetOf(cache.shape(), source)));
   });
   return result;
 }

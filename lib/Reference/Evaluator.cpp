@@ -287,7 +287,7 @@ LogicalResult Evaluator::evaluateOp(Operation *op) {
                 GatherElementsOp, ScatterElementsOp, ScatterNDOp, CumulativeOp, TopKIndicesOp,
                 ConvOp, WindowReduceOp,
                 ReduceOp, SoftmaxOp, MatmulOp, LinearOp, ExpertLinearOp, EmbeddingOp,
-                QuantizeInputOp, RMSNormOp, LayerNormOp, RotaryOp, AttentionOp, KVAppendOp,
+                QuantizeInputOp, RMSNormOp, LayerNormOp, RotaryOp, AttentionOp, KVAppendOp, KVEvictOp,
                 NonZeroOp, CausalConvOp>(
               [&](auto typed) { return reference::evaluateOp(typed, frame); })
           .Default([&](Operation *) { return frame.fail("has no reference semantics"); });

@@ -113,6 +113,7 @@ FailureOr<Tensor> evaluateOp(llm::LayerNormOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::RotaryOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::AttentionOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::KVAppendOp op, const OpFrame &frame);
+FailureOr<Tensor> evaluateOp(llm::KVEvictOp op, const OpFrame &frame);
 
 FailureOr<Tensor> evaluateOp(llm::NonZeroOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::CausalConvOp op, const OpFrame &frame);

@@ -270,6 +270,24 @@ DimExpr DimExpr::atom(AtomKind kind, const DimExpr &a, const DimExpr &b) {
   return result;
 }
 
+/// x where the term is a multiple of mod(x, divisor).
+static const DimExpr *dividendOfMod(const DimExpr::Term &term, int64_t divisor) {
+  bool isMod = term.factors.size() == 1 && term.factors[0]->kind == DimExpr::AtomKind::Mod &&
+               term.factors[0]->args[1].isConstant(divisor);
+  return isMod ? &term.factors[0]->args[0] : nullptr;
+}
+
+DimExpr DimExpr::withoutMods(int64_t divisor) const {
+  DimExpr result;
+  for (const Term &term : termList) {
+    if (const DimExpr *dividend = dividendOfMod(term, divisor))
+      result = result + *dividend * term.coefficient;
+    else
+      result.addTerm(term.coefficient, term.factors);
+  }
+  return result;
+}
+
 DimExpr DimExpr::floorDiv(const DimExpr &a, const DimExpr &b) {
   if (b.isConstant(1))
     return a;
@@ -289,6 +307,17 @@ DimExpr DimExpr::floorDiv(const DimExpr &a, const DimExpr &b) {
       return outside;
     if (auto rest = inside.constant())
       return outside + floorDivide(*rest, *divisor);
+    // mod(x, d) = x - d * floordiv(x, d): what is added to reach a multiple of d.
+    DimExpr multiple = inside.withoutMods(*divisor), quotients;
+    bool isMultiple =
+        std::all_of(multiple.termList.begin(), multiple.termList.end(),
+                    [&](const Term &term) { return term.coefficient % *divisor == 0; });
+    if (isMultiple) {
+      for (const Term &term : inside.termList)
+        if (const DimExpr *dividend = dividendOfMod(term, *divisor))
+          quotients = quotients + floorDiv(*dividend, b) * term.coefficient;
+      return outside + floorDiv(multiple, b) - quotients;
+    }
     return outside + atom(AtomKind::FloorDiv, inside, b);
   }
   // Polynomial long division, kept where nothing remains:
@@ -359,6 +388,15 @@ DimExpr DimExpr::mod(const DimExpr &a, const DimExpr &b) {
   DimExpr quotient = floorDiv(a, b);
   if (quotient * b == a)
     return 0;
+  if (divisor && *divisor > 0) {
+    DimExpr rest; // without multiples of the divisor
+    for (const Term &term : a.withoutMods(*divisor).termList)
+      rest.addTerm(term.factors.empty()
+                       ? term.coefficient - floorDivide(term.coefficient, *divisor) * *divisor
+                       : term.coefficient % *divisor,
+                   term.factors);
+    return rest == a ? atom(AtomKind::Mod, a, b) : mod(rest, b);
+  }
   return atom(AtomKind::Mod, a, b);
 }
 
@@ -525,6 +563,28 @@ DimExpr::Interval DimExpr::bounds(const Bounds &symbolBounds) const {
     sum = {add(sum.lower, product.lower), add(sum.upper, product.upper)};
   }
   return sum;
+}
+
+bool DimExpr::provablyNonNegative() const {
+  if (bounds().lower >= 0)
+    return true;
+  DimExpr below; // no more than this
+  bool differs = false;
+  for (const Term &term : termList) {
+    bool isQuotient = term.factors.size() == 1 && term.factors[0]->kind == AtomKind::FloorDiv;
+    std::optional<int64_t> divisor =
+        isQuotient ? term.factors[0]->args[1].constant() : std::nullopt;
+    if (divisor && *divisor > 0 && term.coefficient % *divisor == 0) {
+      DimExpr dividend = term.factors[0]->args[0];
+      if (term.coefficient > 0)
+        dividend = dividend - (*divisor - 1);
+      below = below + dividend * (term.coefficient / *divisor);
+      differs = true;
+    } else {
+      below.addTerm(term.coefficient, term.factors);
+    }
+  }
+  return differs && below.provablyNonNegative();
 }
 
 std::optional<bool> DimExpr::equal(const DimExpr &a, const DimExpr &b) {

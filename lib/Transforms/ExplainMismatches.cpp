@@ -5,7 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 #include "AttentionPattern.h"
+#include "ExpertSums.h"
 #include "Matchers.h"
+#include "RecurrencePattern.h"
 #include "llmc/Analysis/ModelStructure.h"
 #include "llmc/Transforms/Passes.h"
 
@@ -138,6 +140,17 @@ static std::string explainMatmul(MatmulOp matmul) {
 namespace {
 struct ExplainMismatches : llmc::impl::ExplainMismatchesBase<ExplainMismatches> {
   void runOnOperation() override {
+    auto mark = [&](Operation *op, llvm::StringRef text) {
+      op->setAttr(kMismatchAttr, StringAttr::get(&getContext(), text));
+    };
+    if (getOperation().isDeclaration())
+      return;
+    explainRecurrences(getOperation(), [&](Operation *op, StringRef reason) {
+      mark(op, ("linear_attention: " + reason).str());
+    });
+    explainExpertSums(getOperation(), [&](Operation *op, StringRef reason) {
+      mark(op, ("expert_linear: " + reason).str());
+    });
     getOperation().walk([&](Operation *op) {
       std::string text;
       if (auto softmax = dyn_cast<SoftmaxOp>(op))
@@ -149,7 +162,7 @@ struct ExplainMismatches : llmc::impl::ExplainMismatchesBase<ExplainMismatches> 
       else if (auto matmul = dyn_cast<MatmulOp>(op))
         text = explainMatmul(matmul);
       if (!text.empty())
-        op->setAttr(kMismatchAttr, StringAttr::get(&getContext(), text));
+        mark(op, text);
     });
   }
 };

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Matchers.h"
+#include "llmc/Dialect/LLM/IR/Splat.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SetVector.h"
 #include <cmath>
@@ -20,14 +21,7 @@ std::optional<double> matchSplat(Value value) {
     op = op->getOperand(0).getDefiningOp();
   auto constant = dyn_cast_or_null<ConstantOp>(op);
   auto elements = constant ? dyn_cast<DenseElementsAttr>(constant.getValue()) : nullptr;
-  if (!elements || !elements.isSplat())
-    return std::nullopt;
-  Type type = elements.getElementType();
-  if (isa<FloatType>(type))
-    return elements.getSplatValue<APFloat>().convertToDouble();
-  APInt number = elements.getSplatValue<APInt>();
-  bool isUnsigned = type.isInteger(1) || type.isUnsignedInteger();
-  return isUnsigned ? double(number.getZExtValue()) : double(number.getSExtValue());
+  return elements ? getSplatValue(elements) : std::nullopt;
 }
 
 bool isSplatOf(Value value, double expected) {

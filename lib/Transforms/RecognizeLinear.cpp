@@ -147,7 +147,8 @@ struct GatherToEmbedding : OpRewritePattern<GatherOp> {
       return rewriter.notifyMatchFailure(op, "not rows of a constant table");
     rewriter.replaceOpWithNewOp<EmbeddingOp>(op, op.getType(), op.getInput(), op.getIndices(),
                                              /*scales=*/Value(), /*zero_points=*/Value(),
-                                             IntegerAttr(), IntegerAttr(), IntegerAttr());
+                                             IntegerAttr(), IntegerAttr(), IntegerAttr(),
+                                             /*packed=*/BoolAttr());
     return success();
   }
 };

@@ -407,7 +407,7 @@ struct FloatZeroPoints : OpRewritePattern<LinearOp> {
                             reshaped(op.getWeight(), {outputs, groups * weightType.getDimSize(2)}),
                             ids, reshaped(op.getScales(), {outputs, groups}),
                             reshaped(op.getZeroPoints(), {outputs, groups}), op.getBitsAttr(),
-                            op.getGroupSizeAttr(), op.getColumnsAttr());
+                            op.getGroupSizeAttr(), op.getColumnsAttr(), /*packed=*/BoolAttr());
     Value transposed =
         TransposeOp::create(rewriter, loc, RankedTensorType::get({columns, outputs}, element),
                             matrix, ArrayRef<int64_t>{1, 0});

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "UniformValue.h"
 #include "llmc/Dialect/LLM/IR/LLMOps.h"
+#include "llmc/Dialect/LLM/IR/Splat.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -67,15 +68,8 @@ static std::optional<double> binary(llm::BinaryKind kind, double a, double b) {
 
 std::optional<double> UniformValues::compute(Operation *op) {
   DenseElementsAttr elements;
-  if (matchPattern(op, m_Constant(&elements))) {
-    if (!elements.isSplat())
-      return std::nullopt;
-    if (isa<FloatType>(elements.getElementType()))
-      return elements.getSplatValue<APFloat>().convertToDouble();
-    if (elements.getElementType().isInteger(1))
-      return elements.getSplatValue<APInt>().getBoolValue();
-    return double(elements.getSplatValue<APInt>().getSExtValue());
-  }
+  if (matchPattern(op, m_Constant(&elements)))
+    return llm::getSplatValue(elements);
   if (isa<llm::ReshapeOp, llm::BroadcastOp, llm::TransposeOp, llm::SliceOp>(op))
     return lookup(op->getOperand(0));
   if (auto gather = dyn_cast<llm::GatherOp>(op))

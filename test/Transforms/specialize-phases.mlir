@@ -17,10 +17,12 @@
 // CHECK-SAME: -> (tensor<?x16xf32, #llm.dims<"batch", "16">> {llm.name = "logits"},
 // CHECK-SAME: {max = 16 : i64, min = 1 : i64, name = "seq"}
 // CHECK: llm.embedding %{{.*}}, %[[TOKENS]]
+// The last layer's query and the language model's head see the last token only.
+// CHECK: %[[Q:.+]] = llm.slice %{{.*}} ["0", "0", "seq - 1", "0"]
 // CHECK: %[[K:.+]] = llm.state_append %[[KS]], %{{.*}}, %[[LENS]]
-// CHECK: llm.attention %{{.*}}, %[[K]], %{{.*}} past_lens %[[LENS]] {causal
-// The language model's head sees the last token only.
-// CHECK: llm.slice %{{.*}} ["0", "0", "seq - 1", "0"]
+// CHECK: %[[SKIPPED:.+]] = llm.dim_values ["seq - 1"]
+// CHECK: %[[LAST:.+]] = llm.binary add %[[LENS]], %[[SKIPPED]]
+// CHECK: llm.attention %[[Q]], %[[K]], %{{.*}} past_lens %[[LAST]] {causal
 // CHECK: llm.linear {{.*}} -> tensor<?x1x16xf32, #llm.dims<"batch", "1", "16">>
 // CHECK: return %{{.*}}, %[[K]],
 
@@ -126,4 +128,39 @@ func.func @run(%ids: tensor<?x?xi64, #llm.dims<"B", "S">>, %pk: !kv)
   %scaled = llm.binary div %z, %max : !x, tensor<f32>
   %logits = llm.linear %scaled, %head : (!x, tensor<8x16xf32>) -> tensor<?x?x16xf32, #llm.dims<"B", "S", "16">>
   return %logits, %k : tensor<?x?x16xf32, #llm.dims<"B", "S", "16">>, !all
+}
+
+// -----
+
+!kv = tensor<?x2x?x4xf32, #llm.dims<"B", "2", "P", "4">>
+!new = tensor<?x2x?x4xf32, #llm.dims<"B", "2", "S", "4">>
+!all = tensor<?x2x?x4xf32, #llm.dims<"B", "2", "P + S", "4">>
+!x = tensor<?x?x8xf32, #llm.dims<"B", "S", "8">>
+!angles = tensor<?x?x2xf32, #llm.dims<"B", "S", "2">>
+
+// A last query turns by its own angles, and has its own row of the bias.
+// CHECK-LABEL: func.func @prefill(
+// CHECK: %[[ANGLES:.+]] = llm.embedding {{.*}} -> tensor<?x?x2xf32, #llm.dims<"batch", "seq", "2">>
+// CHECK: %[[LAST:.+]] = llm.slice %[[ANGLES]] ["0", "seq - 1", "0"]
+// CHECK: %[[Q:.+]] = llm.rotary %{{.+}}, %[[LAST]], %[[LAST]] : tensor<?x2x1x4xf32, {{.*}}>, tensor<?x1x2xf32
+// CHECK: %[[BIAS:.+]] = llm.cast %{{.+}} to tensor<?x1x1x1xf32
+// CHECK: llm.attention %[[Q]], %{{.+}}, %{{.+}} bias %[[BIAS]] past_lens
+func.func @run(%ids: tensor<?x?xi64, #llm.dims<"B", "S">>,
+    %positions: tensor<?x?xi64, #llm.dims<"B", "S">>, %pk: !kv, %pv: !kv)
+    -> (!x, !all, !all) {
+  %table = llm.constant dense<1.0> : tensor<16x8xf32>
+  %turns = llm.constant dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>
+  %e = llm.embedding %table, %ids : (tensor<16x8xf32>, tensor<?x?xi64, #llm.dims<"B", "S">>) -> !x
+  %angles = llm.embedding %turns, %positions : (tensor<2x2xf32>, tensor<?x?xi64, #llm.dims<"B", "S">>) -> !angles
+  %x4 = llm.reshape %e : !x to tensor<?x?x2x4xf32, #llm.dims<"B", "S", "2", "4">>
+  %h = llm.transpose %x4 [0, 2, 1, 3] : tensor<?x?x2x4xf32, #llm.dims<"B", "S", "2", "4">>
+  %q = llm.rotary %h, %angles, %angles : !new, !angles
+  %k = llm.concat 2 (%pk, %h) : !kv, !new
+  %v = llm.concat 2 (%pv, %h) : !kv, !new
+  %at = llm.reshape %positions : tensor<?x?xi64, #llm.dims<"B", "S">> to tensor<?x1x?x1xi64, #llm.dims<"B", "1", "S", "1">>
+  %bias = llm.cast %at : tensor<?x1x?x1xi64, #llm.dims<"B", "1", "S", "1">> to tensor<?x1x?x1xf32, #llm.dims<"B", "1", "S", "1">>
+  %a = llm.attention %q, %k, %v bias %bias {scale = 0.5 : f64, causal} : (!new, !all, !all, tensor<?x1x?x1xf32, #llm.dims<"B", "1", "S", "1">>) -> !new
+  %t = llm.transpose %a [0, 2, 1, 3] : !new
+  %y = llm.reshape %t : tensor<?x?x2x4xf32, #llm.dims<"B", "S", "2", "4">> to !x
+  return %y, %k, %v : !x, !all, !all
 }

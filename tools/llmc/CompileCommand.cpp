@@ -21,6 +21,7 @@ namespace {
 
 struct CompileFlags {
   std::string input, output, target = "cpu", cpu = "host", weights = "embedded";
+  std::string weightsCompression = "none";
   std::string activations = "int8", cacheType = "f32", emit = "artifact", stopAfter, saveTemps;
   int64_t maxBatch = 4, maxSeq = 2048, prefillChunk = 512, blockTokens = 64;
   bool timing = false;
@@ -45,6 +46,10 @@ struct CompileFlags {
     app.add_option("--kv-block", blockTokens, "Tokens per block of the cache, a power of two")
         ->capture_default_str();
     app.add_option("--weights", weights, "embedded or external")->capture_default_str();
+    app.add_option("--weights-compression", weightsCompression,
+                   "none, or zstd: smaller files, whose weights are decompressed into memory at "
+                   "load")
+        ->capture_default_str();
     app.add_option("--activations", activations,
                    "Inputs of 4-bit products: int8 (where the node's accuracy level allows it) "
                    "or f32")
@@ -122,6 +127,10 @@ int llmc::runCompileCommand(int argc, char **argv) {
   if (flags.weights != "embedded" && flags.weights != "external")
     return usageError("unknown --weights '" + flags.weights + "'; expected embedded or external");
   options.externalWeights = flags.weights == "external";
+  if (flags.weightsCompression != "none" && flags.weightsCompression != "zstd")
+    return usageError("unknown --weights-compression '" + flags.weightsCompression +
+                      "'; expected none or zstd");
+  options.compressWeights = flags.weightsCompression == "zstd";
   if (flags.activations != "int8" && flags.activations != "f32")
     return usageError("unknown --activations '" + flags.activations + "'; expected f32 or int8");
   options.int8Activations = flags.activations == "int8";

@@ -117,6 +117,9 @@ static int inspectArtifact(const ArtifactHeader &artifact) {
                << object.getInteger("block_tokens").value_or(0) << " tokens\n"
                << "code " << megabytes(artifact.trailer().elf_size) << ", weights " << tensors
                << " tensors, " << megabytes(object.getInteger("weights_bytes").value_or(0))
+               << (artifact.compressedBytes()
+                       ? ", compressed to " + megabytes(*artifact.compressedBytes())
+                       : "")
                << (artifact.hasExternalWeights() ? " in an external file" : "") << "\n";
   if (const llvm::json::Array *phases = object.getArray("phases"))
     for (const llvm::json::Value &phase : *phases)
@@ -232,6 +235,8 @@ static int inspectModel(llvm::StringRef path, ModelView view) {
     return 1;
   llvm::json::Array functions;
   for (auto func : module->getOps<mlir::func::FuncOp>()) {
+    if (func->hasAttr("llm.stateful_source"))
+      continue; // another one, again
     if (view == ModelView::GraphJson) {
       functions.push_back(structureToJson(func, analyzeStructure(func)));
       continue;
@@ -265,8 +270,10 @@ int llmc::runInspectCommand(int argc, char **argv) {
   app.add_option("--html", html, "With --memory: draw the plan of the arena into a page")
       ->type_name("F.html");
   app.add_option("--batch", sizes.batch,
-                 "With --memory: sequences of a session, at most the "
-                 "artifact's")
+                 "With --memory: sequences of a step, at most the artifact's")
+      ->type_name("N");
+  app.add_option("--sequences", sizes.sequences,
+                 "With --memory: sequences that a session holds, at least a batch")
       ->type_name("N");
   app.add_option("--seq", sizes.seq, "With --memory: tokens of a sequence, at most the artifact's")
       ->type_name("N");
@@ -278,8 +285,8 @@ int llmc::runInspectCommand(int argc, char **argv) {
   }
   if (json && !graph)
     return fail("--json goes with --graph");
-  if (!memory && (!html.empty() || sizes.batch || sizes.seq))
-    return fail("--html, --batch and --seq go with --memory");
+  if (!memory && (!html.empty() || sizes.batch || sizes.sequences || sizes.seq))
+    return fail("--html, --batch, --sequences and --seq go with --memory");
   auto file = llvm::MemoryBuffer::getFile(input, /*IsText=*/false,
                                           /*RequiresNullTerminator=*/false);
   if (!file)

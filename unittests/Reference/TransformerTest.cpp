@@ -138,6 +138,16 @@ TEST_F(ReferenceTest, KVAppend) {
       {2, 1, 3, 1}, {1, 2, 8, 3, 9, 0});
 }
 
+// The first sequence drops one token of three, the second none; by hand.
+TEST_F(ReferenceTest, KVEvict) {
+  expectFloats(run("%c: tensor<2x1x3x1xf32>, %n: tensor<2xi64>",
+                   "%0 = llm.kv_evict %c, %n : tensor<2x1x3x1xf32>, tensor<2xi64> to "
+                   "tensor<2x1x4x1xf32>\n"
+                   "return %0 : tensor<2x1x4x1xf32>",
+                   {floats({2, 1, 3, 1}, {1, 2, 3, 4, 5, 6}), ints({2}, {1, 0})}),
+               {2, 1, 4, 1}, {2, 3, 0, 0, 4, 5, 6, 0});
+}
+
 TEST_F(ReferenceTest, LinearDense) {
   Tensor x = floats({2, 2}, {1, 2, 3, 4});
   expectFloats(run("%x: tensor<2x2xf32>, %w: tensor<2x3xf32>, %b: tensor<3xf32>",

@@ -62,6 +62,23 @@ TEST(DimExpr, ProvesOrder) {
   EXPECT_EQ(DimExpr::min(parse("a"), parse("a + b")), parse("a"));
 }
 
+TEST(DimExpr, PadsToMultiples) {
+  DimExpr seq = DimExpr::symbol("seq"), sixteen = 16;
+  // How exporters write the padding to whole chunks, and cut it off again.
+  DimExpr padding = DimExpr::mod(sixteen - DimExpr::mod(seq, sixteen), sixteen);
+  EXPECT_EQ(padding, DimExpr::mod(DimExpr(0) - seq, sixteen));
+  DimExpr padded = DimExpr::floorDiv(seq + padding, sixteen) * sixteen;
+  EXPECT_EQ(DimExpr::min(padded, seq), seq);
+  EXPECT_EQ(DimExpr::min(DimExpr::ceilDiv(seq, sixteen) * sixteen, seq), seq);
+  EXPECT_NE(DimExpr::min(DimExpr::floorDiv(seq, sixteen) * sixteen, seq), seq);
+  for (int64_t value : {1, 15, 16, 17, 32, 100}) {
+    auto lookup = [&](const std::string &) { return std::optional<int64_t>(value); };
+    EXPECT_EQ(padding.evaluate(lookup), (16 - value % 16) % 16);
+    EXPECT_EQ(padded.evaluate(lookup), (value + 15) / 16 * 16);
+  }
+  EXPECT_EQ(DimExpr::mod(seq * 18 + 35, sixteen), DimExpr::mod(seq * 2 + 3, sixteen));
+}
+
 TEST(DimExpr, BoundsFollowSymbols) {
   auto bounds = [](const std::string &name) {
     return name == "past" ? DimExpr::Interval{0, 100} : DimExpr::Interval{1, 8};

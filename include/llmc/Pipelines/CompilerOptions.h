@@ -41,6 +41,7 @@ struct CompilerOptions {
   /// Tokens per block of the block table, a power of two.
   int64_t blockTokens = 64;
   bool externalWeights = false;
+  bool compressWeights = false; ///< zstd
   /// int8: linears whose node allows it (MatMulNBits accuracy level 4) round their
   /// input to int8; f32: none does.
   bool int8Activations = true;

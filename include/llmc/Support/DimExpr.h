@@ -88,7 +88,8 @@ public:
   /// Interval arithmetic with saturation; symbols without bounds are [0, inf).
   Interval bounds(const Bounds &symbolBounds = {}) const;
 
-  bool provablyNonNegative() const { return bounds().lower >= 0; }
+  /// Knows that symbols are not negative, and that `e - k < k * floordiv(e, k) <= e`.
+  bool provablyNonNegative() const;
   bool provablyPositive() const { return bounds().lower > 0; }
   /// True, false, or unknown; knows that symbols are not negative.
   static std::optional<bool> equal(const DimExpr &a, const DimExpr &b);
@@ -96,6 +97,8 @@ public:
 
 private:
   static DimExpr atom(AtomKind kind, const DimExpr &a, const DimExpr &b);
+  /// What this differs from by multiples of `divisor` only: x in place of mod(x, divisor).
+  DimExpr withoutMods(int64_t divisor) const;
   void addTerm(int64_t coefficient, std::vector<AtomRef> factors);
   std::vector<Term> termList; ///< sorted by factors' keys, no zero coefficient
 };

@@ -20,6 +20,26 @@ class LLMC_FuncPass<string flag> : Pass<flag, "::mlir::func::FuncOp"> {
 // Normalize
 //===----------------------------------------------------------------------===//
 
+def GrowStaticCaches : LLMC_ModulePass<"llmc-grow-static-caches"> {
+  let summary = "a decoder with a cache of fixed capacity, beside one that grows";
+  let description = [{
+    A function of static shapes that writes new tokens into a cache, at the number of
+    tokens it holds, gets a private copy with `llm.stateful_source`: sizes `batch`, `seq`
+    and `past`, caches that grow by concatenation, and no inputs for length and
+    visibility. Prefill and decode are derived from the copy.
+
+    ```mlir
+    func.func @run(%ids: tensor<2x1xi64>, %cache: tensor<2x2x8x16xf32>, %length: tensor<i64>)
+    // also gives
+    func.func private @run_growing(%ids: tensor<?x?xi64, #llm.dims<"batch", "seq">>,
+        %cache: tensor<?x2x?x16xf32, #llm.dims<"batch", "2", "past", "16">>)
+    ```
+
+    **Requires** imported IR without branches. **Ensures** functions that were there are
+    as they were.
+  }];
+}
+
 def SplitBranches : LLMC_ModulePass<"llmc-split-branches"> {
   let summary = "one function per branch of a top-level llm.if";
   let description = [{
@@ -54,14 +74,17 @@ def VerifyNormalized : LLMC_ModulePass<"llmc-verify-normalize"> {
 def RecognizeExperts : LLMC_FuncPass<"llmc-recognize-experts"> {
   let summary = "decomposed mixtures of experts become llm.expert_linear";
   let description = [{
-    Three forms of a product whose matrix a router chose per row:
+    Four forms of products whose matrix a router chose per row:
 
     - rows sorted by expert, one product per expert on its range of rows, joined again:
       the product; that the ranges are those of the sorted ids is checked by evaluating
       their bounds with the reference on random ids;
     - the way back from sorted rows, a gather by the inverse permutation: it moves up to
       the operands, where it cancels the sort;
-    - a gather of one matrix per row, and a product with it.
+    - a gather of one matrix per row, and a product with it;
+    - a sum over all experts, of what each adds to the rows that chose it, or to all rows
+      times a weight that is zero where it was not chosen: what the experts compute is
+      matched in lockstep; which rows and weights are theirs is evaluated on random ids.
 
     ```mlir
     %w = llm.gather 0 %weights, %ids : tensor<4x16x8xf32>, tensor<6xi64>
@@ -135,12 +158,16 @@ def RecognizeConvolutions : LLMC_FuncPass<"llmc-recognize-convolutions"> {
 }
 
 def RecognizeLinearAttention : LLMC_FuncPass<"llmc-recognize-linear-attention"> {
-  let summary = "unrolled recurrences become llm.linear_attention";
+  let summary = "decomposed recurrences become llm.linear_attention";
   let description = [{
-    From an input `[B, H, Dk, Dv]` and the result that takes its place, the nearest
-    tensors with a row per token are found; that the graph between them is a linear
-    attention, with decay and delta rule or without, is checked by evaluating both on
-    random data for one token, a few, and a whole chunk.
+    Linear attention, gated delta rules and state-space scans, as one step, unrolled, or in
+    chunks. From an input `[B, H, ., .]` or `[B, ., .]`, or a layer's part of one, and what
+    takes its place, or behind the exponentials of decays where a sequence starts at zeros,
+    the nearest tensors with a row per token are found, in any order of dimensions. They and
+    the constants of the graph are taken for query, key, value, decay, beta, step size and
+    rates in every way that their sizes allow; each way is compared with the graph on random
+    data for one token, a few, and several chunks. A graph whose tensors are too large to
+    evaluate (2^28 elements) stays as it is.
   }];
 }
 
@@ -164,7 +191,7 @@ def ExplainMismatches : LLMC_FuncPass<"llmc-explain-mismatches"> {
   let description = [{
     Finds what recognition left in pieces by its sign: a softmax that weighs values, a
     mean under a root, a negated half before the other half, a product with a constant
-    matrix. Puts `llm.mismatch = "<nearest pattern>: <first mismatch>"` on it. For
+    matrix, a matrix per sequence that decays, a sum of scattered rows. Puts `llm.mismatch = "<nearest pattern>: <first mismatch>"` on it. For
     `llmc inspect --graph`; not part of a compilation.
 
     **Requires** the recognize phase. **Ensures** nothing but attributes changes.
@@ -196,8 +223,8 @@ def SpecializePhases : LLMC_ModulePass<"llmc-specialize-phases"> {
     (logits[batch, vocab] of the last token, states...). Pairs of past input and
     present output become `!llm.state` written in place: of tokens where the present is
     the past and `seq` more, fixed where its sizes stay. Attention masks become
-    ones, positions `past_lens + i`, and everything that follows folds. Every
-    function gets `llm.phase` and `llm.symbols` with bounds, those of
+    ones, positions `past_lens + i`, and everything that follows folds. A function with
+    `llm.stateful_source` serves for this only and goes. Every function gets `llm.phase` and `llm.symbols` with bounds, those of
     `llm.define_size` last.
   }];
   let options = [
@@ -233,6 +260,30 @@ def VerifySpecialized : LLMC_ModulePass<"llmc-verify-specialize"> {
 //===----------------------------------------------------------------------===//
 // Partition
 //===----------------------------------------------------------------------===//
+
+def FoldEqualConstants : LLMC_ModulePass<"llmc-fold-equal-constants"> {
+  let summary = "constants with equal bytes are one resource";
+  let description = [{
+    Models store tied matrices, equal tables of several layers or of the branches of a
+    merged decoder under several names. Constants whose resources have the same bytes look
+    at one of them afterwards, each with its own type:
+
+    ```mlir
+    %0 = llm.constant dense_resource<head> : tensor<2xf32>
+    %1 = llm.constant dense_resource<copy_of_head> : tensor<2xf32>
+    ```
+    becomes
+
+    ```mlir
+    %0 = llm.constant dense_resource<head> : tensor<2xf32>
+    %1 = llm.constant dense_resource<head> : tensor<2xf32>
+    ```
+    so that CSE merges them, and packing stores each matrix once for each layout.
+
+    **Ensures** no two resources with the same bytes are used.
+  }];
+  let statistics = [Statistic<"numFolded", "num-folded", "Resources that equal another one">];
+}
 
 def WidenContractions : LLMC_FuncPass<"llmc-widen-contractions"> {
   let summary = "contractions of narrow floats compute in f32";

@@ -27,10 +27,10 @@ struct CacheAddress {
 };
 } // namespace
 
-/// Fields of llmc_uk_attention_params in order: 9 pointers, 21 sizes, 2 floats.
+/// Fields of llmc_uk_attention_params in order: 10 pointers, 21 sizes, 2 floats.
 static Type paramsType(OpBuilder &builder) {
   MLIRContext *context = builder.getContext();
-  SmallVector<Type> fields(9, LLVM::LLVMPointerType::get(context));
+  SmallVector<Type> fields(10, LLVM::LLVMPointerType::get(context));
   fields.append(21, builder.getI64Type());
   fields.append(2, builder.getF32Type());
   return LLVM::LLVMStructType::getLiteral(context, fields);
@@ -50,8 +50,9 @@ static std::optional<Microkernel> findMicrokernel(Type cacheType) {
 }
 
 LogicalResult KernelBuilder::lowerAttention(AttentionOp attention, Value root) {
-  if (failed(requireF32(attention, {attention.getQuery(), attention.getKey(), attention.getValue(),
-                                    attention.getBias(), attention.getSinks(), root})))
+  if (failed(requireF32(attention,
+                        {attention.getQuery(), attention.getKey(), attention.getValue(),
+                         attention.getBias(), attention.getSinks(), attention.getSlopes(), root})))
     return failure();
   Dims query = getDims(attention.getQuery()), dims = getDims(attention.getResult());
   bool hasState = isa<StateType>(attention.getKey().getType());
@@ -169,8 +170,9 @@ LogicalResult KernelBuilder::lowerAttention(AttentionOp attention, Value root) {
     biasHead = index.size(strides[1]);
     biasPosition = index.size(strides[2]);
   }
-  Value sinks =
-      attention.getSinks() ? offsetPointer(pointers[attention.getSinks()], head0, f32) : null;
+  auto perHead = [&](Value values) {
+    return values ? offsetPointer(pointers[values], head0, f32) : null;
+  };
   Value table =
       hasState ? offsetPointer(blockTable, index.mul(sequence, blockStride), builder.getI32Type())
                : null;
@@ -179,8 +181,14 @@ LogicalResult KernelBuilder::lowerAttention(AttentionOp attention, Value root) {
   Type type = paramsType(builder);
   Value params = LLVM::AllocaOp::create(
       builder, loc, LLVM::LLVMPointerType::get(builder.getContext()), type, index.constant(1), 8);
-  SmallVector<Value> fields = {qPointer, key->pointer, value->pointer, outPointer,
-                               table,    bias,         sinks};
+  SmallVector<Value> fields = {qPointer,
+                               key->pointer,
+                               value->pointer,
+                               outPointer,
+                               table,
+                               bias,
+                               perHead(attention.getSinks()),
+                               perHead(attention.getSlopes())};
   for (Value scales : {key->scales, value->scales})
     fields.push_back(scales ? scales : null);
   fields.append({index.size(group), positions, index.add(past, position0), total,

@@ -6,7 +6,9 @@
 //===----------------------------------------------------------------------===//
 #include "ElementEmitter.h"
 #include "llmc/Analysis/Layout.h"
+#include "llmc/CodeGen/CPU/Microkernels.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
 using namespace mlir;
 using namespace llmc;
@@ -190,6 +192,8 @@ Value ElementEmitter::emitEmbedding(EmbeddingOp op, ArrayRef<Value> indices) {
   Value row = clampIndex(element(op.getIds(), indices.drop_back()), index.size(table[0]));
   if (!op.getBits())
     return element(op.getTable(), {row, column});
+  if (op.getPacked())
+    return packedElement(op, row, column);
   int64_t perByte = 8 / int64_t(*op.getBits());
   int64_t group = *op.getGroupSize();
   auto code = [&](Value tensor, Value position) -> Value {
@@ -214,6 +218,48 @@ Value ElementEmitter::emitEmbedding(EmbeddingOp op, ArrayRef<Value> indices) {
     zero = code(op.getZeroPoints(), groupIndex);
   Value q = code(op.getTable(), column);
   return arith::MulFOp::create(builder, loc, arith::SubFOp::create(builder, loc, q, zero), scale);
+}
+
+Value ElementEmitter::packedElement(EmbeddingOp op, Value row, Value column) {
+  const int64_t bits = *op.getBits(), group = *op.getGroupSize();
+  const bool hasZeroPoints = *op.getPacked();
+  const int64_t groupBytes = rowBlockBytesNBits(bits, group, group, hasZeroPoints);
+  const int64_t blockBytes = rowBlockBytesNBits(bits, *op.getWidth(), group, hasZeroPoints);
+  Value memory = buffers.lookup(op.getTable());
+  auto number = [&](int64_t value) { return index.constant(value); };
+  auto byteAt = [&](Value at) -> Value {
+    Value byte = load(memory, at, elementTypeOf(op.getTable()));
+    return arith::ExtUIOp::create(builder, loc, builder.getI64Type(), byte);
+  };
+  auto toFloat = [&](Value integer) -> Value {
+    return arith::SIToFPOp::create(builder, loc, builder.getF32Type(), integer);
+  };
+  // The layout is that of linear_i4.h: blocks of 16 rows, in them groups of columns.
+  Value lane = index.remainder(row, number(rowBlockNBits));
+  Value block = index.divide(row, number(rowBlockNBits));
+  Value base = index.add(index.mul(block, number(blockBytes)),
+                         index.mul(index.divide(column, number(group)), number(groupBytes)));
+  // A vector of 64 bytes has 4 bytes of each row; a byte's fields are 4 columns apart.
+  const int64_t perVector = 4 * (8 / bits);
+  Value inGroup = index.remainder(column, number(group));
+  Value vector = index.mul(index.divide(inGroup, number(perVector)), number(64));
+  Value inVector = index.remainder(inGroup, number(perVector));
+  Value inLane = index.add(index.mul(lane, number(4)), index.remainder(inVector, number(4)));
+  Value byte = byteAt(index.add(base, index.add(vector, inLane)));
+  Value shift = index.mul(index.divide(inVector, number(4)), number(bits));
+  Value shifted = arith::ShRUIOp::create(builder, loc, byte, shift);
+  Value code = arith::AndIOp::create(builder, loc, shifted, number((int64_t(1) << bits) - 1));
+  // Behind the numbers: an f32 scale of each row, then the zero points as bytes.
+  Value scales = index.add(base, number(group * 2 * bits));
+  Value scaleMemory =
+      LLVM::GEPOp::create(builder, loc, memory.getType(), builder.getI8Type(), memory,
+                          ArrayRef<LLVM::GEPArg>{scales}, LLVM::GEPNoWrapFlags::inbounds);
+  Value scale = load(scaleMemory, lane, builder.getF32Type());
+  Value zero = number(int64_t(1) << (bits - 1));
+  if (hasZeroPoints)
+    zero = byteAt(index.add(scales, index.add(number(64), lane)));
+  Value centred = arith::SubFOp::create(builder, loc, toFloat(code), toFloat(zero));
+  return arith::MulFOp::create(builder, loc, centred, scale);
 }
 
 Value ElementEmitter::emitRotary(RotaryOp op, ArrayRef<Value> indices) {
@@ -282,6 +328,19 @@ Value ElementEmitter::emitKVAppend(KVAppendOp op, ArrayRef<Value> indices) {
               return Value(arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type)));
             });
       });
+}
+
+Value ElementEmitter::emitKVEvict(KVEvictOp op, ArrayRef<Value> indices) {
+  Type type = registerType(elementTypeOf(op.getResult()));
+  Value evicted = element(op.getEvicted(), {indices[0]});
+  evicted = convert(evicted, evicted.getType(), builder.getI64Type());
+  Value token = index.add(indices[2], index.max(evicted, index.constant(0)));
+  Value isInside = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::slt, token,
+                                         index.size(getDims(op.getCache())[2]));
+  return choose(
+      isInside, type,
+      [&] { return element(op.getCache(), {indices[0], indices[1], token, indices[3]}); },
+      [&] { return Value(arith::ConstantOp::create(builder, loc, builder.getZeroAttr(type))); });
 }
 
 /// The terms of a causal convolution are unrolled. Which side of the step's beginning a

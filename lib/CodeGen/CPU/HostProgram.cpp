@@ -45,6 +45,7 @@ private:
   func::FuncOp startFunction(StringRef name, unsigned numPointers);
   void bindSymbols(Value values);
   void bindPlaces();
+  void bindParts(exec::JoinOp join);
   void emitDispatch(exec::DispatchOp dispatch);
   size_t numDefined();
   Value clampSize(exec::DefineSizeOp op, Value value);
@@ -132,6 +133,8 @@ void EntryBuilder::bindPlaces() {
       value = view.getInput();
     places[value] = loadAt(outputs, nextOutput++, pointerType());
   }
+  for (auto join : block.getOps<exec::JoinOp>())
+    bindParts(join);
   for (Operation &op : block) {
     if (auto load = dyn_cast<exec::LoadWeightOp>(op)) {
       auto weight =
@@ -150,6 +153,23 @@ void EntryBuilder::bindPlaces() {
         }
       }
     }
+  }
+}
+
+/// The parts lie in the arena or in an output, at offsets that sizes decide.
+void EntryBuilder::bindParts(exec::JoinOp join) {
+  Value &whole = places[join.getResult()];
+  if (std::optional<int64_t> offset = exec::getArenaOffset(join.getResult()))
+    whole = byteOffset(arena, *offset);
+  Value base = whole; // `places` grows below
+  Type type = join.getResult().getType().getElementType();
+  for (auto [i, source] : llvm::enumerate(exec::getSources(join.getResult()))) {
+    DimExpr bytes = exec::getPartOffset(join, i) * DimExpr(exec::elementBytes(type));
+    Value offset = index.size(bytes);
+    places[source] = IndexEmitter::known(offset) == 0
+                         ? base
+                         : LLVM::GEPOp::create(builder, loc, pointerType(), builder.getI8Type(),
+                                               base, ArrayRef<LLVM::GEPArg>{offset});
   }
 }
 
@@ -261,6 +281,17 @@ LogicalResult cpu::lowerProgram(exec::ProgramOp program, ModuleOp module,
         return size.emitError("the bound's size '")
                << missing << "' follows from no input of phase " << program.getSymName();
       known.insert(size.getSymbol());
+    }
+    if (auto join = dyn_cast<exec::JoinOp>(op)) {
+      std::string missing;
+      for (unsigned i = 0; i < join.getParts().size(); ++i)
+        exec::getPartOffset(join, i).forEachSymbol([&](const std::string &name) {
+          if (!known.contains(name))
+            missing = name;
+        });
+      if (!missing.empty())
+        return join.emitError("the size '")
+               << missing << "' follows from no input of phase " << program.getSymName();
     }
     auto dispatch = dyn_cast<exec::DispatchOp>(op);
     if (!dispatch)

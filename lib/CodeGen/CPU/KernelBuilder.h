@@ -86,10 +86,10 @@ private:
   mlir::LogicalResult lowerLinear(llm::LinearOp linear, mlir::Value root);
   mlir::LogicalResult lowerMatmul(llm::MatmulOp matmul, mlir::Value root);
   mlir::LogicalResult lowerMatmulRows(llm::MatmulOp matmul);
-  /// A block [row0, row0 + rows) x [column0, column0 + columns) of an output matrix of
-  /// `width` columns.
+  /// A block [row0, row0 + rows) x [column0, column0 + columns) of an output matrix whose
+  /// rows are `stride` elements apart.
   struct OutputBlock {
-    mlir::Value row0, rows, column0, columns, width;
+    mlir::Value row0, rows, column0, columns, stride;
   };
   /// Where a microkernel leaves its product for the epilogue, in elements of 4 bytes: at
   /// the output's place or, where that holds an operand of the epilogue, beside it.
@@ -118,6 +118,8 @@ private:
   mlir::Value offsetPointer(mlir::Value pointer, mlir::Value elements, mlir::Type type);
   mlir::Value offsetBytes(mlir::Value pointer, mlir::Value bytes);
   mlir::LogicalResult requireF32(mlir::Operation *op, mlir::ValueRange values);
+  /// Elements from one row of the output, of `width` elements, to the next.
+  mlir::Value rowStride(mlir::Value width);
   /// min(count, total - begin) where begin < total.
   mlir::Value clipped(mlir::Value begin, int64_t count, mlir::Value total);
   llvm::StringRef symbolOf(Microkernel microkernel) const;

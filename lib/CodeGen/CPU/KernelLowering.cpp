@@ -28,6 +28,8 @@ static std::vector<std::string> collectSymbols(exec::KernelOp kernel) {
       for (const DimExpr &dim : getDims(tensor))
         add(dim);
   };
+  if (kernel.getRowStride())
+    add(*DimExpr::parse(*kernel.getRowStride()));
   Block &block = kernel.getBody().front();
   for (BlockArgument argument : block.getArguments())
     addType(argument.getType());
@@ -131,7 +133,7 @@ LogicalResult KernelBuilder::lower() {
     });
   bindStateLoads();
   for (auto embedding : body.getOps<EmbeddingOp>())
-    if (embedding->hasAttr(exec::kPanelsAttr))
+    if (embedding->hasAttr(exec::kPanelsAttr) && !embedding.getPacked())
       bindPanels(embedding.getTable());
   // A reshape of a buffer is the same memory: no index arithmetic.
   for (auto reshape : body.getOps<ReshapeOp>())
@@ -204,6 +206,11 @@ Value KernelBuilder::offsetPointer(Value pointer, Value elements, Type type) {
 
 Value KernelBuilder::offsetBytes(Value pointer, Value bytes) {
   return offsetPointer(pointer, bytes, builder.getI8Type());
+}
+
+Value KernelBuilder::rowStride(Value width) {
+  std::optional<StringRef> stride = kernel.getRowStride();
+  return stride ? index.size(*DimExpr::parse(*stride)) : width;
 }
 
 LogicalResult KernelBuilder::requireF32(Operation *op, ValueRange values) {

@@ -20,7 +20,7 @@ LogicalResult KernelBuilder::lowerPointwise(Value root) {
   auto reduce = root.getDefiningOp<ReduceOp>();
   // Dimensions of size 1 at the end would make the inner loop one element long.
   size_t inner = reduce ? 0 : dims.size();
-  while (inner > 1 && dims[inner - 1].isConstant(1))
+  while (!kernel.getRowStride() && inner > 1 && dims[inner - 1].isConstant(1))
     --inner;
   ArrayRef<DimExpr> outer = ArrayRef(dims).take_front(inner ? inner - 1 : 0);
   if (reduce)
@@ -35,13 +35,13 @@ LogicalResult KernelBuilder::lowerPointwise(Value root) {
 
   Value begin = index.mul(tile, index.constant(tileRows));
   Value end = index.add(begin, clipped(begin, tileRows, index.size(rows)));
-  Value width = index.size(columns);
+  Value width = index.size(columns), outStride = rowStride(width);
   emitter.loop(begin, end, [&](Value row) {
     Indices indices = index.delinearize(row, outer);
     indices.resize(dims.size());
     for (size_t d = reduce ? dims.size() : inner; d < dims.size(); ++d)
       indices[d] = index.constant(0);
-    Value base = index.mul(row, width);
+    Value base = index.mul(row, outStride);
     emitter.loop(index.constant(0), width, [&](Value column) {
       if (inner)
         indices[inner - 1] = column;

@@ -27,7 +27,7 @@ LogicalResult KernelBuilder::lowerRows(Operation *op) {
   DimExpr rows = product(ArrayRef(dims).drop_back());
   int64_t tileRows = rowsPerTile(dims.back());
   tiles = DimExpr::ceilDiv(rows, tileRows);
-  Value columns = index.size(dims.back());
+  Value columns = index.size(dims.back()), outStride = rowStride(columns);
 
   auto f = [&](double value) { return emitter.floatConstant(reg, value); };
   auto mul = [&](Value a, Value b) {
@@ -46,7 +46,7 @@ LogicalResult KernelBuilder::lowerRows(Operation *op) {
   emitter.loop(begin, end, [&](Value row) {
     Indices indices = index.delinearize(row, ArrayRef(dims).drop_back());
     indices.push_back(Value());
-    Value base = index.mul(row, columns);
+    Value base = index.mul(row, outStride);
     auto x = [&](Value column) {
       indices.back() = column;
       position = index.add(base, column);

@@ -97,6 +97,8 @@ bool ModelImporter::readInput(const ValueInfoProto &input) {
   }
   if (name == "input_ids" || inputNames.empty())
     symbols.protect(*dims);
+  if (element.isInteger() && !element.isInteger(1) && dims->size() == 2)
+    symbols.addPositive(*dims);
   inputNames.push_back(name);
   inputTypes.push_back(llm::makeTensorType(*dims, element));
   return true;

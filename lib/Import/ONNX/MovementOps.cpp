@@ -274,6 +274,10 @@ static void sliceOp(Node &n) {
     auto range = resolveSlice(dims[at], starts[i], ends[i], *step);
     if (!range) // bounds of unknown sign
       return sliceAtRuntime(n);
+    // Two sizes that are not known to be the same are taken to be so where they meet: one
+    // that is 1 has to be known.
+    if (dims[at].isConstant(1) && n.symbols.isAlwaysOne(range->count))
+      range = SliceRange{0, 1};
     from[at] = range->start;
     counts[at] = range->count;
     strides[at] = *step;

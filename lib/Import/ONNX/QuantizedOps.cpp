@@ -157,7 +157,7 @@ static void packedRowsOp(Node &n, const Format &format) {
   mlir::OpBuilder &b = n.builder;
   n.setOutput(n.infer<llm::EmbeddingOp>(
       table, n.input(1), scales, n.input(3), b.getI64IntegerAttr(format.bits),
-      b.getI64IntegerAttr(format.groupSize), b.getI64IntegerAttr(width)));
+      b.getI64IntegerAttr(format.groupSize), b.getI64IntegerAttr(width), mlir::BoolAttr()));
 }
 
 static void gatherBlockQuantizedOp(Node &n) {

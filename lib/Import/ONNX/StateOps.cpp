@@ -199,8 +199,9 @@ static void linearAttentionOp(Node &n) {
   double scale = n.floatAttr("scale", 0);
   if (scale == 0)
     scale = defaultScale(n, a.query);
-  auto [out, state] = n.inferPair<llm::LinearAttentionOp>(
-      a.query, a.key, a.value, decay, beta, n.input(3), llvm::APFloat(scale), isDelta);
+  auto [out, state] =
+      n.inferPair<llm::LinearAttentionOp>(a.query, a.key, a.value, decay, /*rates=*/Value(), beta,
+                                          n.input(3), llvm::APFloat(scale), isDelta);
   n.setOutput(0, mergeHeads(n, out));
   n.setOutput(1, state);
 }

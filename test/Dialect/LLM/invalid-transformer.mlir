@@ -136,6 +136,15 @@ func.func @attention_c2(%q: tensor<1x4x7x16xf32>, %b: tensor<1x1x1x7x7xf32>) {
 
 // -----
 
+func.func @attention_c4(%q: tensor<1x4x7x16xf32>, %s: tensor<2xf32>) {
+  // expected-error@+1 {{C4: slopes 'tensor<2xf32>' for 4 heads}}
+  %0 = llm.attention %q, %q, %q slopes %s {scale = 1.0 : f64}
+      : (tensor<1x4x7x16xf32>, tensor<1x4x7x16xf32>, tensor<1x4x7x16xf32>, tensor<2xf32>) -> tensor<1x4x7x16xf32>
+  return
+}
+
+// -----
+
 func.func @attention_c3(%q: tensor<1x4x7x16xf32>, %k: !llm.state<tensor<2x16xf32>>) {
   // expected-error@+1 {{C3: states need past_lens}}
   %0 = llm.attention %q, %k, %k {scale = 1.0 : f64}
@@ -148,6 +157,14 @@ func.func @attention_c3(%q: tensor<1x4x7x16xf32>, %k: !llm.state<tensor<2x16xf32
 func.func @kv_append_c1(%past: tensor<1x2x5x16xf32>, %new: tensor<1x3x3x16xf32>, %lens: tensor<1xi64>) {
   // expected-error@+1 {{llm.kv_append: C1:}}
   %0 = llm.kv_append %past, %new, %lens : tensor<1x2x5x16xf32>, tensor<1x3x3x16xf32>, tensor<1xi64>
+  return
+}
+
+// -----
+
+func.func @kv_evict_c1(%cache: tensor<1x2x5x16xf32>, %lens: tensor<1xi64>) {
+  // expected-error@+1 {{C1: cache}}
+  %0 = llm.kv_evict %cache, %lens : tensor<1x2x5x16xf32>, tensor<1xi64> to tensor<1x3x4x16xf32>
   return
 }
 
@@ -192,5 +209,24 @@ func.func @expert_linear_C4(%x: tensor<3x4xf32>, %ids: tensor<3x2xi64>, %w: tens
   // expected-error@+2 {{C4: bias [6]}}
   // expected-error@+1 {{failed to infer returned types}}
   %0 = llm.expert_linear %x, %ids, %w bias %b : (tensor<3x4xf32>, tensor<3x2xi64>, tensor<5x4x6xf32>, tensor<6xf32>) -> tensor<3x2x6xf32>
+  return
+}
+
+// -----
+
+func.func @linear_attention_C2(%q: tensor<1x1x3x2xf32>, %v: tensor<1x1x3x4xf32>, %g: tensor<1x1x3x2xf32>, %a: tensor<1x2x4xf32>) {
+  // With rates a decay is one of columns, not of rows.
+  // expected-error@+2 {{C2: decay or beta do not fit key [1, 1, 3, 2]}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %o, %s = llm.linear_attention %q, %q, %v decay %g rates %a {scale = 1.0 : f64} : (tensor<1x1x3x2xf32>, tensor<1x1x3x2xf32>, tensor<1x1x3x4xf32>, tensor<1x1x3x2xf32>, tensor<1x2x4xf32>) -> (tensor<1x1x3x4xf32>, tensor<1x1x2x4xf32>)
+  return
+}
+
+// -----
+
+func.func @linear_attention_C5(%q: tensor<1x1x3x2xf32>, %v: tensor<1x1x3x4xf32>, %g: tensor<1x1x3x4xf32>, %a: tensor<1x4x2xf32>) {
+  // expected-error@+2 {{C5: rates [1, 4, 2] where a decay and [1, 2, 4] are due}}
+  // expected-error@+1 {{failed to infer returned types}}
+  %o, %s = llm.linear_attention %q, %q, %v decay %g rates %a {scale = 1.0 : f64} : (tensor<1x1x3x2xf32>, tensor<1x1x3x2xf32>, tensor<1x1x3x4xf32>, tensor<1x1x3x4xf32>, tensor<1x4x2xf32>) -> (tensor<1x1x3x4xf32>, tensor<1x1x2x4xf32>)
   return
 }

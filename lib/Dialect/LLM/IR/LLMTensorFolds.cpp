@@ -14,15 +14,20 @@ using namespace mlir;
 using namespace llmc;
 using namespace llmc::llm;
 
+std::optional<double> llm::getSplatValue(DenseElementsAttr elements) {
+  if (!elements.isSplat())
+    return std::nullopt;
+  Type type = elements.getElementType();
+  if (isa<FloatType>(type))
+    return elements.getSplatValue<APFloat>().convertToDouble();
+  APInt number = elements.getSplatValue<APInt>();
+  bool isUnsigned = type.isInteger(1) || type.isUnsignedInteger();
+  return isUnsigned ? double(number.getZExtValue()) : double(number.getSExtValue());
+}
+
 std::optional<double> llm::getSplatValue(Value value) {
   DenseElementsAttr elements;
-  if (!matchPattern(value, m_Constant(&elements)) || !elements.isSplat())
-    return std::nullopt;
-  if (isa<FloatType>(elements.getElementType()))
-    return elements.getSplatValue<APFloat>().convertToDouble();
-  if (elements.getElementType().isInteger(1))
-    return elements.getSplatValue<APInt>().getBoolValue();
-  return double(elements.getSplatValue<APInt>().getSExtValue());
+  return matchPattern(value, m_Constant(&elements)) ? getSplatValue(elements) : std::nullopt;
 }
 
 OpFoldResult ConstantOp::fold(FoldAdaptor) { return getValue(); }

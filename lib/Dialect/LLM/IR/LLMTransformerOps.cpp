@@ -83,8 +83,9 @@ LogicalResult ExpertLinearOp::inferReturnTypes(MLIRContext *, std::optional<Loca
   if (adaptor.getBits()) {
     if (weight.size() != 4 || !weightType.getElementType().isInteger(8) || !adaptor.getScales() ||
         !adaptor.getGroupSize() || !adaptor.getColumns()) // C3
-      return emitOptionalError(loc, "llm.expert_linear: C3: n-bit weights need 4-D ui8 data, "
-                                    "scales, group_size and columns, found ",
+      return emitOptionalError(loc,
+                               "llm.expert_linear: C3: n-bit weights need 4-D ui8 data, "
+                               "scales, group_size and columns, found ",
                                weightType);
     rows = weight[1];
     columns = int64_t(*adaptor.getColumns());
@@ -126,12 +127,15 @@ LogicalResult EmbeddingOp::inferReturnTypes(MLIRContext *, std::optional<Locatio
   Type index = tensorType(adaptor.getIds()).getElementType();
   if (!index.isInteger(32) && !index.isInteger(64)) // C1
     return emitOptionalError(loc, "llm.embedding: C1: ids of type ", index);
-  bool quantized = adaptor.getBits().has_value();
-  if (table.size() != 2 ||
-      (quantized && (!adaptor.getWidth() || !adaptor.getScales() || !adaptor.getGroupSize()))) // C2
+  bool quantized = adaptor.getBits().has_value(), packed = adaptor.getPacked().has_value();
+  if (table.size() != (packed ? 3 : 2) || (packed && (!quantized || adaptor.getScales())) ||
+      (quantized &&
+       (!adaptor.getWidth() || !adaptor.getGroupSize() || (!packed && !adaptor.getScales())))) // C2
     return emitOptionalError(loc, "llm.embedding: C2: table ", tensorType(adaptor.getTable()));
   dims.push_back(quantized ? DimExpr(int64_t(*adaptor.getWidth())) : table[1]);
-  Type element = tensorType(quantized ? adaptor.getScales() : adaptor.getTable()).getElementType();
+  Type element =
+      packed ? Float32Type::get(adaptor.getTable().getContext())
+             : tensorType(quantized ? adaptor.getScales() : adaptor.getTable()).getElementType();
   results.push_back(makeTensorType(dims, element));
   return success();
 }
@@ -191,6 +195,10 @@ LogicalResult AttentionOp::verify() {
   bool hasState = isa<StateType>(getKey().getType());
   if (hasState != isa<StateType>(getValue().getType()) || (hasState && !getPastLens())) // C3
     return emitOpError("C3: states need past_lens");
+  if (getSlopes() &&
+      (getDims(getSlopes()).size() != 1 || differs(getDims(getSlopes())[0], query[1])))
+    return emitOpError("C4: slopes ")
+           << getSlopes().getType() << " for " << query[1].str() << " heads";
   return success();
 }
 
@@ -205,6 +213,17 @@ LogicalResult KVAppendOp::inferReturnTypes(MLIRContext *, std::optional<Location
                              formatDims(tokens));
   tokens[2] = past[2] + tokens[2];
   results.push_back(makeTensorType(tokens, tensorType(adaptor.getTokens()).getElementType()));
+  return success();
+}
+
+LogicalResult KVEvictOp::verify() {
+  Dims cache = getDims(getCache()), result = getDims(getResult());
+  bool agrees = cache.size() == 4 && result.size() == 4 &&
+                tensorType(getCache()).getElementType() == tensorType(getResult()).getElementType();
+  for (size_t i : {0, 1, 3})
+    agrees = agrees && !differs(cache[i], result[i]);
+  if (!agrees) // C1
+    return emitOpError("C1: cache ") << formatDims(cache) << " to " << formatDims(result);
   return success();
 }
 
@@ -258,8 +277,7 @@ LogicalResult CausalConvOp::inferReturnTypes(MLIRContext *, std::optional<Locati
 }
 
 LogicalResult LinearAttentionOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
-                                                  Adaptor adaptor,
-                                                  SmallVectorImpl<Type> &results) {
+                                                  Adaptor adaptor, SmallVectorImpl<Type> &results) {
   Dims query = getDims(adaptor.getQuery()), key = getDims(adaptor.getKey());
   Dims value = getDims(adaptor.getValue());
   bool agrees = query.size() == 4 && key.size() == 4 && value.size() == 4;
@@ -271,17 +289,18 @@ LogicalResult LinearAttentionOp::inferReturnTypes(MLIRContext *, std::optional<L
   if (!agrees) // C1
     return emitOptionalError(loc, "llm.linear_attention: C1: query ", formatDims(query), ", key ",
                              formatDims(key), ", value ", formatDims(value));
-  auto isPerToken = [&](Value tensor, bool allowsChannels) {
+  auto isPerToken = [&](Value tensor, const DimExpr &channels) {
     Dims dims = getDims(tensor);
     if (dims.size() != 4)
       return false;
     for (size_t i : {0, 1, 2})
       if (differs(dims[i], key[i]))
         return false;
-    return dims[3].isConstant(1) || (allowsChannels && !differs(dims[3], key[3]));
+    return dims[3].isConstant(1) || !differs(dims[3], channels);
   };
-  if ((adaptor.getDecay() && !isPerToken(adaptor.getDecay(), true)) ||
-      (adaptor.getBeta() && !isPerToken(adaptor.getBeta(), false))) // C2
+  const DimExpr &decayed = adaptor.getRates() ? value[3] : key[3];
+  if ((adaptor.getDecay() && !isPerToken(adaptor.getDecay(), decayed)) ||
+      (adaptor.getBeta() && !isPerToken(adaptor.getBeta(), 1))) // C2
     return emitOptionalError(loc, "llm.linear_attention: C2: decay or beta do not fit key ",
                              formatDims(key));
   Dims state = {key[0], key[1], key[3], value[3]};
@@ -296,12 +315,20 @@ LogicalResult LinearAttentionOp::inferReturnTypes(MLIRContext *, std::optional<L
   }
   if (!state[2].constant() || !state[3].constant()) // C4
     return emitOptionalError(loc, "llm.linear_attention: C4: a matrix of ", formatDims(state));
+  if (Value rates = adaptor.getRates()) {
+    Dims due = {key[1], key[3], value[3]}, dims = getDims(rates);
+    bool fits = adaptor.getDecay() && dims.size() == 3;
+    for (size_t i = 0; fits && i < 3; ++i)
+      fits = !differs(dims[i], due[i]);
+    if (!fits) // C5
+      return emitOptionalError(loc, "llm.linear_attention: C5: rates ", formatDims(dims),
+                               " where a decay and ", formatDims(due), " are due");
+  }
   Type element = tensorType(adaptor.getQuery()).getElementType();
   Dims output = query;
   output[3] = value[3];
   results.push_back(makeTensorType(output, element));
-  results.push_back(makeTensorType(state, adaptor.getPast()
-                                              ? tensorType(adaptor.getPast()).getElementType()
-                                              : element));
+  results.push_back(makeTensorType(
+      state, adaptor.getPast() ? tensorType(adaptor.getPast()).getElementType() : element));
   return success();
 }

@@ -109,10 +109,12 @@ def LLM_EmbeddingOp : LLM_InferredOp<"embedding", [AttrSizedOperandSegments]> {
     `result[i.., :] = row(ids[i..])` of a `table[rows, width]`, dense or grouped
     n-bit (`bits` present; ONNX com.microsoft GatherBlockQuantized along the last
     axis): `(q - zp) * scale` per group of `group_size` columns. An id outside
-    reads as the nearest row.
+    reads as the nearest row. `packed` is present once the table is the weight of an
+    `llm.linear`, `rows x groups x blob`, whose bytes hold the scales (and, where true,
+    the zero points), too.
 
     C1. Ids are i32 or i64. C2. The table is 2-D (n-bit: `rows x packed bytes`,
-    with `width` present and scales of `rows x groups`).
+    with `width` present and scales of `rows x groups`, or 3-D and `packed`).
 
     ```mlir
     %2 = llm.embedding %table, %ids : (tensor<384x64xf32>, tensor<1x7xi64>) -> tensor<1x7x64xf32>
@@ -121,7 +123,7 @@ def LLM_EmbeddingOp : LLM_InferredOp<"embedding", [AttrSizedOperandSegments]> {
   let arguments = (ins LLM_Tensor:$table, LLM_Tensor:$ids,
                        Optional<LLM_Tensor>:$scales, Optional<LLM_Tensor>:$zero_points,
                        OptionalAttr<I64Attr>:$bits, OptionalAttr<I64Attr>:$group_size,
-                       OptionalAttr<I64Attr>:$width);
+                       OptionalAttr<I64Attr>:$width, OptionalAttr<BoolAttr>:$packed);
   let results = (outs LLM_Tensor:$result);
   let assemblyFormat = [{
     $table `,` $ids (`scales` $scales^)? (`zero_points` $zero_points^)?
@@ -192,13 +194,13 @@ def LLM_AttentionOp : LLM_Op<"attention", [Pure, AttrSizedOperandSegments]> {
     reads key head `h / (Hq / Hkv)`. Query i of sequence b has position
     `p = past_lens[b] + i` (`T - S + i` without `past_lens`). Key j is visible
     where `j < past_lens[b] + S`, `!causal || j <= p` and `window == 0 || j > p - window`.
-    `s = scale * q . k + bias[b, h, i, j]`, with softcap c > 0 `s = c tanh(s / c)`
-    before the bias; `sinks[Hq]` joins the softmax's denominator. A query that
-    sees no key gives zeros. Computed in f32. Key and value may be states; T is
+    `s = scale * q . k + slopes[h] * (j - p) + bias[b, h, i, j]`, with softcap c > 0
+    `s = c tanh(s / c)` before slopes (ALiBi, Press et al. 2021) and bias; `sinks[Hq]`
+    joins the softmax's denominator. A query that sees no key gives zeros. Computed in f32. Key and value may be states; T is
     then what the cache holds, and `past_lens` must be present.
 
     C1. Ranks are 4, Hkv divides Hq. C2. `bias` broadcasts to [B, Hq, S, T].
-    C3. States come with `past_lens` of type `tensor<B x i64>`.
+    C3. States come with `past_lens` of type `tensor<B x i64>`. C4. `slopes` is [Hq].
 
     ```mlir
     %3 = llm.attention %q, %k, %v {scale = 0.25 : f64, causal} : (tensor<1x4x7x16xf32>, tensor<1x2x7x16xf32>, tensor<1x2x7x16xf32>) -> tensor<1x4x7x16xf32>
@@ -206,14 +208,14 @@ def LLM_AttentionOp : LLM_Op<"attention", [Pure, AttrSizedOperandSegments]> {
   }];
   let arguments = (ins LLM_Tensor:$query, LLM_TensorOrState:$key, LLM_TensorOrState:$value,
                        Optional<LLM_Tensor>:$bias, Optional<LLM_Tensor>:$past_lens,
-                       Optional<LLM_Tensor>:$sinks,
+                       Optional<LLM_Tensor>:$sinks, Optional<LLM_Tensor>:$slopes,
                        F64Attr:$scale, UnitAttr:$causal,
                        DefaultValuedAttr<I64Attr, "0">:$window,
                        DefaultValuedAttr<F64Attr, "0.0">:$softcap);
   let results = (outs LLM_Tensor:$result);
   let assemblyFormat = [{
     $query `,` $key `,` $value (`bias` $bias^)? (`past_lens` $past_lens^)? (`sinks` $sinks^)?
-    attr-dict `:` functional-type(operands, results)
+    (`slopes` $slopes^)? attr-dict `:` functional-type(operands, results)
   }];
   let hasVerifier = 1;
 }
@@ -235,6 +237,26 @@ def LLM_KVAppendOp : LLM_InferredOp<"kv_append"> {
   let arguments = (ins LLM_Tensor:$past, LLM_Tensor:$tokens, LLM_Tensor:$past_lens);
   let results = (outs LLM_Tensor:$result);
   let assemblyFormat = "$past `,` $tokens `,` $past_lens attr-dict `:` type($past) `,` type($tokens) `,` type($past_lens)";
+}
+
+def LLM_KVEvictOp : LLM_Op<"kv_evict", [Pure]> {
+  let summary = "a cache without its oldest tokens, per sequence";
+  let description = [{
+    `result[b, h, j, d] = cache[b, h, evicted[b] + j, d]` for `cache[B, H, T, D]`, result
+    `[B, H, C, D]`; positions from `T - evicted[b]` on are 0. Only tokens that no later
+    step looks back to are evicted, so the result is the same state as `cache`: where
+    states are kept in place, it is the runtime that evicts.
+
+    C1. Ranks are 4 and the types agree but for the third dimension.
+
+    ```mlir
+    %4 = llm.kv_evict %3, %evicted : tensor<1x2x8x16xf32>, tensor<1xi64> to tensor<1x2x5x16xf32>
+    ```
+  }];
+  let arguments = (ins LLM_Tensor:$cache, LLM_Tensor:$evicted);
+  let results = (outs LLM_Tensor:$result);
+  let assemblyFormat = "$cache `,` $evicted attr-dict `:` type($cache) `,` type($evicted) `to` type($result)";
+  let hasVerifier = 1;
 }
 
 def LLM_StateAppendOp : LLM_Op<"state_append", [Pure, AllTypesMatch<["state", "result"]>]> {
@@ -321,27 +343,32 @@ def LLM_LinearAttentionOp : LLM_InferredOp<"linear_attention", [AttrSizedOperand
   let description = [{
     For each sequence and key head a matrix S of `[Dk, Dv]` starts at `past` (zeros
     without) and for each token t in order
-    `S = exp(decay_t) * S` (rows scaled each by its own where `decay` has Dk entries),
-    `S = S + k_t (x) u_t` with `u_t = v_t`, or, with `delta`,
+    `S = exp(decay_t) * S` (rows scaled each by its own where `decay` has Dk entries; with
+    `rates`, element (i, j) by `exp(rates[h, i, j] * decay_t[j])`), `S = S + k_t (x) u_t` with `u_t = v_t`, or, with `delta`,
     `u_t = beta_t * (v_t - S^T k_t)`; `output_t = scale * S^T q_t`. Query head h reads
     key head `h / (Hq / Hkv)`. `state` is the last S. This covers linear attention,
-    RetNet, Mamba 2 (k = B, v = dt x, q = C, decay = dt A), DeltaNet and the gated
-    delta rule (Yang, Kautz and Hatamizadeh 2024). In f32; the order of tokens is kept.
+    RetNet, DeltaNet, the gated delta rule (Yang, Kautz and Hatamizadeh 2024) and
+    state-space layers (q = C, k = B, v = dt x): Mamba 2 with decay = dt A, and Mamba, all
+    channels one head, with decay = dt and rates = A. In f32; the order of tokens is kept.
 
     C1. `query[B, Hq, T, Dk]`, `key[B, Hkv, T, Dk]`, `value[B, Hkv, T, Dv]`, Hkv divides
-    Hq. C2. `decay` is `[B, Hkv, T, 1]` or `[B, Hkv, T, Dk]`, `beta` `[B, Hkv, T, 1]`
-    and comes with `delta` only. C3. `past` is `[B, Hkv, Dk, Dv]`. C4. Dk and Dv are static.
+    Hq. C2. `decay` is `[B, Hkv, T, 1]` or `[B, Hkv, T, Dk]`, with `rates`
+    `[B, Hkv, T, 1]` or `[B, Hkv, T, Dv]`; `beta` is `[B, Hkv, T, 1]` and comes with
+    `delta` only. C3. `past` is `[B, Hkv, Dk, Dv]`. C4. Dk and Dv are static. C5. `rates`
+    is `[Hkv, Dk, Dv]` and comes with `decay` only.
 
     ```mlir
     %o, %s = llm.linear_attention %q, %k, %v decay %g beta %b past %p {scale = 0.25 : f64, delta} : (tensor<1x4x7x16xf32>, tensor<1x4x7x16xf32>, tensor<1x4x7x16xf32>, tensor<1x4x7x1xf32>, tensor<1x4x7x1xf32>, tensor<1x4x16x16xf32>) -> (tensor<1x4x7x16xf32>, tensor<1x4x16x16xf32>)
     ```
   }];
   let arguments = (ins LLM_Tensor:$query, LLM_Tensor:$key, LLM_Tensor:$value,
-                       Optional<LLM_Tensor>:$decay, Optional<LLM_Tensor>:$beta,
-                       Optional<LLM_Tensor>:$past, F64Attr:$scale, UnitAttr:$delta);
+                       Optional<LLM_Tensor>:$decay, Optional<LLM_Tensor>:$rates,
+                       Optional<LLM_Tensor>:$beta, Optional<LLM_Tensor>:$past,
+                       F64Attr:$scale, UnitAttr:$delta);
   let results = (outs LLM_Tensor:$output, LLM_Tensor:$state);
   let assemblyFormat = [{
-    $query `,` $key `,` $value (`decay` $decay^)? (`beta` $beta^)? (`past` $past^)?
+    $query `,` $key `,` $value (`decay` $decay^)? (`rates` $rates^)? (`beta` $beta^)?
+    (`past` $past^)?
     attr-dict `:` functional-type(operands, results)
   }];
 }

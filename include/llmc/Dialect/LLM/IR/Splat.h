@@ -7,6 +7,7 @@
 #ifndef LLMC_DIALECT_LLM_IR_SPLAT_H
 #define LLMC_DIALECT_LLM_IR_SPLAT_H
 
+#include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/Value.h"
 #include <optional>
 
@@ -15,6 +16,9 @@ namespace llmc::llm {
 /// The value that every element of a constant has (booleans: 0 or 1); nullopt for
 /// other values, and for constants whose elements differ.
 std::optional<double> getSplatValue(mlir::Value value);
+
+/// The same of a constant's elements; integers as their type's sign says.
+std::optional<double> getSplatValue(mlir::DenseElementsAttr elements);
 
 } // namespace llmc::llm
 
