@@ -223,7 +223,7 @@ void FusionPlan::visit(Operation *op) {
       bool isCopied = isa<ScatterElementsOp, ScatterNDOp>(op) && operand == op->getOperand(0);
       bool isReady = stored.contains(operand) || !operand.getDefiningOp();
       if (!isReady && (!isCopied || !canInline(op, operand)))
-        store(skipSlices(operand));
+        store(isa<TopKIndicesOp>(op) ? operand : skipSlices(operand)); // it reads a pointer
     }
     stored.insert(op->getResult(0));
     return;
