@@ -95,29 +95,41 @@ private:
     std::vector<llmc_tensor_t> given;
     const int64_t *next = dims.data();
     for (const llmc_tensor_info_t &input : inputs) {
-      llmc_tensor_t tensor = {};
-      tensor.name = input.name;
-      tensor.dtype = input.dtype;
-      tensor.rank = input.rank;
-      size_t count = 1;
-      for (uint32_t d = 0; d < input.rank; ++d)
-        count *= size_t(tensor.dims[d] = *next++);
+      llmc_tensor_t tensor = describe(input, next);
+      size_t count = tensor.size_bytes / llmc_dtype_size(input.dtype);
       std::vector<int64_t> &values = memory.emplace_back(count + 1);
       for (size_t i = 0; i < count && input.dtype == LLMC_DTYPE_I64; ++i)
         values[i] = isNamed(input.name, "input_ids")  ? tokens[i]
                     : isNamed(input.name, "position") ? int64_t(i)
                                                       : 1; // a mask
       tensor.data = values.data();
-      tensor.size_bytes = count * llmc_dtype_size(input.dtype);
       given.push_back(tensor);
     }
     llmc_tensor_t output = {};
     output.name = "logits";
     require(llmc_session_run(session, given.data(), given.size(), &output, 1, &error));
+    size_t rows = output.size_bytes / llmc_dtype_size(output.dtype) / size_t(output.dims[2]);
+    return rowOf(output, rows - 1);
+  }
+
+  /// `input` without data, its sizes taken from `next` on.
+  static llmc_tensor_t describe(const llmc_tensor_info_t &input, const int64_t *&next) {
+    llmc_tensor_t tensor = {};
+    tensor.name = input.name;
+    tensor.dtype = input.dtype;
+    tensor.rank = input.rank;
+    tensor.size_bytes = llmc_dtype_size(input.dtype);
+    for (uint32_t d = 0; d < input.rank; ++d)
+      tensor.size_bytes *= size_t(tensor.dims[d] = *next++);
+    return tensor;
+  }
+
+  /// The logits in row `row` of [batch, tokens, vocabulary].
+  static std::vector<float> rowOf(const llmc_tensor_t &logits, size_t row) {
     std::vector<float> values;
-    size_t size = llmc_dtype_size(output.dtype), all = output.size_bytes / size;
-    for (size_t i = all - size_t(output.dims[2]); i < all; ++i)
-      values.push_back(toFloat(static_cast<const char *>(output.data) + i * size, output.dtype));
+    size_t width = size_t(logits.dims[2]), size = llmc_dtype_size(logits.dtype);
+    for (size_t i = row * width; i < (row + 1) * width; ++i)
+      values.push_back(toFloat(static_cast<const char *>(logits.data) + i * size, logits.dtype));
     return values;
   }
 
@@ -130,14 +142,7 @@ private:
     outputs[0].name = "logits";
     const int64_t *next = dims.data();
     for (const llmc_tensor_info_t &input : inputs) {
-      llmc_tensor_t tensor = {};
-      tensor.name = input.name;
-      tensor.dtype = input.dtype;
-      tensor.rank = input.rank;
-      size_t count = 1;
-      for (uint32_t d = 0; d < input.rank; ++d)
-        count *= size_t(tensor.dims[d] = *next++);
-      tensor.size_bytes = count * llmc_dtype_size(input.dtype);
+      llmc_tensor_t tensor = describe(input, next);
       tensor.data = memory.emplace_back(tensor.size_bytes + 1).data();
       given.push_back(tensor);
       if (!isCallInput(input.name))
@@ -160,8 +165,7 @@ private:
         output.data = nullptr;
       require(llmc_session_run(session, given.data(), given.size(), outputs.data(), outputs.size(),
                                &error));
-      auto *first = static_cast<const float *>(outputs[0].data);
-      last.assign(first, first + outputs[0].dims[2]);
+      last = rowOf(outputs[0], 0);
       for (size_t i = 0; i < states.size(); ++i)
         std::memcpy(states[i].data, outputs[i + 1].data, states[i].size_bytes);
     }
