@@ -1,15 +1,22 @@
 #!/usr/bin/env python3
 # Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Writes hard instances for llmc-plan: A.1048576.csv to K.1048576.csv.
+"""Writes instances for llmc-plan. The same arguments give the same bytes.
 
-Each is a rectangle, capacity times time, cut into boxes: a plan within the capacity
-exists, and the lower bound (the largest sum of sizes alive at once) is the capacity.
-Cuts are straight ones, through the whole of a piece, and pinwheels of five boxes, which no
-straight cuts make. Some instances then lose boxes or parts of lifetimes, never at the
-times that keep the bound. Rows are shuffled. The same arguments give the same bytes.
+Hard ones, A.1048576.csv to K.1048576.csv: a rectangle, capacity times time, cut into
+boxes, so a plan within the capacity exists, and the lower bound (the largest sum of sizes
+alive at once) is the capacity. Cuts are straight ones, through the whole of a piece, and
+pinwheels of five boxes, which no straight cuts make. Some instances then lose boxes or
+parts of lifetimes, never at the times that keep the bound. Rows are shuffled.
+
+Random ones, with --random: SIZES-LIFETIMES-TIE[-edges].csv of --count buffers for every
+distribution of sizes and of lifetimes. TIE says what sizes and lifetimes have to do with
+each other: "free" nothing, "long" the larger mostly lives longer, "brief" shorter. With
+edges up to a third of the buffers may begin in place of another, and some are aliases.
 """
 import argparse
+import bisect
+import itertools
 import os
 import random
 from dataclasses import dataclass, replace
@@ -164,6 +171,144 @@ def make(recipe, seed):
     return boxes
 
 
+STEPS = 10_000  # of random instances
+
+# One size in bytes.
+SIZES = {
+    "uniform": lambda rng: rng.randint(1, 1 << 20),
+    "loguniform": lambda rng: int(2 ** rng.uniform(8, 30)),
+    "pareto": lambda rng: min(1 << 34, int(256 * rng.paretovariate(1.1))),
+    "few": lambda rng: rng.choice((96, 1000, 4096, 11008, 65536, 131072, 524288, 1376256)),
+    "powers": lambda rng: 1 << rng.randint(8, 24),
+}
+
+
+def spans(rng, length):
+    """A lifetime of that many steps, somewhere."""
+    length = max(1, min(STEPS, length))
+    lower = rng.randint(0, STEPS - length)
+    return lower, lower + length
+
+
+def uniform_lifetimes(rng, count):
+    return [tuple(sorted(rng.sample(range(STEPS + 1), 2))) for _ in range(count)]
+
+
+def exponential_lifetimes(rng, count):
+    return [spans(rng, int(rng.expovariate(1 / 20)) + 1) for _ in range(count)]
+
+
+def heavy_lifetimes(rng, count):
+    return [spans(rng, int(rng.paretovariate(0.8))) for _ in range(count)]
+
+
+def mixed_lifetimes(rng, count):
+    """Nine of ten live for a few steps, the others for up to all."""
+    return [spans(rng, rng.randint(1, 5) if rng.random() < 0.9 else rng.randint(1000, STEPS))
+            for _ in range(count)]
+
+
+def nested_lifetimes(rng, count):
+    """No two cross: as calls within calls, or blocks within blocks."""
+    result = []
+    open_spans = [(0, STEPS)]
+    while len(result) < count:
+        at = rng.randrange(len(open_spans))
+        lower, upper = open_spans[at]
+        result.append((lower, upper))
+        if upper - lower < 4:
+            continue
+        cut = rng.randint(lower + 1, upper - 1)
+        margin = rng.randint(0, min(2, cut - lower - 1, upper - cut - 1))
+        open_spans[at] = (lower + margin, cut)
+        open_spans.append((cut, upper - margin))
+    return result
+
+
+LIFETIMES = {
+    "uniform": uniform_lifetimes,
+    "exponential": exponential_lifetimes,
+    "heavy": heavy_lifetimes,
+    "mixed": mixed_lifetimes,
+    "nested": nested_lifetimes,
+}
+TIES = ("free", "long", "brief")
+WITH_EDGES = ("uniform", "exponential", "mixed")  # lifetimes
+
+
+@dataclass
+class Buffer:
+    lower: int
+    upper: int
+    size: int
+    alias: str = ""  # id of another that is the same block
+    in_place: str = ""  # id of another in whose place it may begin
+
+
+def tie(rng, sizes, lifetimes, kind):
+    """Lifetimes in another order: with their sizes, against them, or neither; with noise."""
+    if kind == "free":
+        return lifetimes
+    sign = 1 if kind == "long" else -1
+    spread = len(sizes) / 10
+    by_size = sorted(range(len(sizes)), key=lambda i: sizes[i])
+    by_length = sorted(lifetimes, key=lambda span: sign * (span[1] - span[0]))
+    noisy = sorted(range(len(sizes)), key=lambda rank: rank + rng.gauss(0, spread))
+    result = list(lifetimes)
+    for i, rank in zip(by_size, noisy):
+        result[i] = by_length[rank]
+    return result
+
+
+def add_edges(rng, buffers):
+    """Moves a third so that each begins in the last step of another."""
+    ends = sorted((b.upper, i) for i, b in enumerate(buffers))
+    for i in rng.sample(range(len(buffers)), len(buffers) // 3):
+        buffer = buffers[i]
+        upper, before = ends[bisect.bisect_left(ends, (buffer.lower + 1, 0)) % len(ends)]
+        length = buffer.upper - buffer.lower
+        # The other must not have moved meanwhile, must begin earlier, and end later than 0.
+        if (before != i and buffers[before].upper == upper and upper - 1 + length <= STEPS and
+                buffers[before].lower < upper - 1):
+            buffer.lower, buffer.upper = upper - 1, upper - 1 + length
+            buffer.in_place = str(before)
+    for i in rng.sample(range(len(buffers)), len(buffers) // 50):
+        near = rng.randrange(len(buffers))
+        if near != i and not (buffers[i].in_place or buffers[near].in_place):
+            length = buffers[i].upper - buffers[i].lower
+            if buffers[near].upper - 1 + length <= STEPS:
+                buffers[i].lower = buffers[near].upper - 1
+                buffers[i].upper = buffers[i].lower + length
+                buffers[i].alias = str(near)
+
+
+def random_names():
+    plain = itertools.product(SIZES, LIFETIMES, TIES, ("",))
+    edges = itertools.product(SIZES, WITH_EDGES, ("free",), ("-edges",))
+    return ["-".join(parts[:3]) + parts[3] for parts in itertools.chain(plain, edges)]
+
+
+def make_random(name, count, seed):
+    """The buffers of one random instance."""
+    rng = random.Random(f"{seed} {name}")
+    size, lifetime, kind, *edges = name.split("-")
+    sizes = [SIZES[size](rng) for _ in range(count)]
+    lifetimes = tie(rng, sizes, LIFETIMES[lifetime](rng, count), kind)
+    buffers = [Buffer(*span, size) for span, size in zip(lifetimes, sizes)]
+    if edges:
+        add_edges(rng, buffers)
+    return buffers
+
+
+def write_random(path, name, count, seed):
+    edges = name.endswith("-edges")
+    with open(path, "w", encoding="ascii", newline="\n") as file:
+        file.write("id,lower,upper,size" + (",alias,in_place\n" if edges else "\n"))
+        for i, b in enumerate(make_random(name, count, seed)):
+            file.write(f"{i},{b.lower},{b.upper},{b.size}" +
+                       (f",{b.alias},{b.in_place}\n" if edges else "\n"))
+
+
 def write(folder, seed):
     os.makedirs(folder, exist_ok=True)
     for recipe in RECIPES:
@@ -180,8 +325,18 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", help="where to write them")
     parser.add_argument("--seed", type=int, default=1, help="another set (default: 1)")
+    parser.add_argument("--random", action="store_true", help="random instances, not hard ones")
+    parser.add_argument("--count", type=int, default=10_000,
+                        help="buffers of a random instance (default: 10000)")
     args = parser.parse_args()
-    write(args.folder, args.seed)
+    if args.random:
+        os.makedirs(args.folder, exist_ok=True)
+        for name in random_names():
+            path = os.path.join(args.folder, f"{name}.csv")
+            write_random(path, name, args.count, args.seed)
+            print(path)
+    else:
+        write(args.folder, args.seed)
 
 
 if __name__ == "__main__":

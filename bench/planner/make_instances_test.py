@@ -59,6 +59,30 @@ class InstancesTest(unittest.TestCase):
         self.assertNotEqual(texts[0], texts[2])
         self.assertTrue(texts[0].startswith("id,lower,upper,size\n0,"))
 
+    def test_random_instances(self):
+        names = make_instances.random_names()
+        self.assertGreaterEqual(len(names), 80)
+        self.assertEqual(len(set(names)), len(names))
+        for name in names:
+            buffers = make_instances.make_random(name, 300, seed=1)
+            self.assertEqual(len(buffers), 300)
+            for buffer in buffers:
+                self.assertTrue(0 <= buffer.lower < buffer.upper <= make_instances.STEPS, name)
+                self.assertGreater(buffer.size, 0)
+            edges = [b for b in buffers if b.alias or b.in_place]
+            self.assertEqual(bool(edges), name.endswith("-edges"), name)
+            for buffer in edges:
+                self.assertIsNot(buffers[int(buffer.alias or buffer.in_place)], buffer)
+
+    def test_sizes_and_lifetimes_are_tied(self):
+        def mean_size_of_long_over_short(kind):
+            buffers = make_instances.make_random(f"uniform-uniform-{kind}", 1000, seed=1)
+            buffers.sort(key=lambda b: b.upper - b.lower)
+            return sum(b.size for b in buffers[500:]) / sum(b.size for b in buffers[:500])
+        self.assertGreater(mean_size_of_long_over_short("long"), 2)
+        self.assertLess(mean_size_of_long_over_short("brief"), 0.5)
+        self.assertTrue(0.9 < mean_size_of_long_over_short("free") < 1.1)
+
 
 if __name__ == "__main__":
     unittest.main()

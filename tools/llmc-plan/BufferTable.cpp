@@ -10,7 +10,6 @@
 #include <charconv>
 #include <istream>
 #include <ostream>
-#include <unordered_map>
 
 using namespace llmc;
 
@@ -50,6 +49,30 @@ static bool parseNumber(const std::string &cell, int64_t &value) {
   return error == std::errc() && parsed == end;
 }
 
+size_t BufferTable::columnAt(const std::string &name) const {
+  return size_t(std::find(columns.begin(), columns.end(), name) - columns.begin());
+}
+
+/// A cell of the column names the buffer that goes first in its pair.
+std::string BufferTable::readPairs(const std::string &name, std::vector<BufferPair> &pairs,
+                                   const std::unordered_map<std::string, size_t> &rowOfId) const {
+  size_t column = columnAt(name);
+  if (column == columns.size())
+    return "";
+  for (size_t row = 0; row < rows.size(); ++row) {
+    const std::string &cell = rows[row][column];
+    if (cell.empty())
+      continue;
+    auto other = rowOfId.find(cell);
+    if (other == rowOfId.end())
+      return atLine(lines[row], name + " '" + cell + "' is the id of no buffer");
+    if (other->second == row)
+      return atLine(lines[row], name + " '" + cell + "' is the buffer itself");
+    pairs.push_back({other->second, row});
+  }
+  return "";
+}
+
 std::string BufferTable::read(std::istream &stream) {
   std::string text;
   if (!nextLine(stream, text))
@@ -57,9 +80,6 @@ std::string BufferTable::read(std::istream &stream) {
   if (text.starts_with("\xef\xbb\xbf"))
     text.erase(0, 3);
   columns = splitCells(text);
-  auto columnAt = [&](const std::string &name) {
-    return size_t(std::find(columns.begin(), columns.end(), name) - columns.begin());
-  };
   for (const char *name : kRequired)
     if (columnAt(name) == columns.size())
       return atLine(1, "no column '" + std::string(name) + "' in '" + text +
@@ -69,7 +89,7 @@ std::string BufferTable::read(std::istream &stream) {
       return atLine(1, "column '" + columns[i] + "' appears twice");
 
   size_t id = columnAt("id");
-  std::unordered_map<std::string, size_t> lineOfId;
+  std::unordered_map<std::string, size_t> rowOfId;
   for (size_t line = 2; nextLine(stream, text); ++line) {
     if (text.find('"') != std::string::npos)
       return atLine(line, "quoted cells are not supported");
@@ -79,10 +99,10 @@ std::string BufferTable::read(std::istream &stream) {
     if (cells.size() != columns.size())
       return atLine(line, "expected " + std::to_string(columns.size()) + " cells, found " +
                               std::to_string(cells.size()));
-    auto [first, isNew] = lineOfId.try_emplace(cells[id], line);
+    auto [first, isNew] = rowOfId.try_emplace(cells[id], rows.size());
     if (!isNew)
-      return atLine(line,
-                    "id '" + cells[id] + "' is that of line " + std::to_string(first->second));
+      return atLine(line, "id '" + cells[id] + "' is that of line " +
+                              std::to_string(lines[first->second]));
     PlannedBuffer buffer;
     for (auto [name, value] : {std::pair("lower", &buffer.begin), std::pair("upper", &buffer.end),
                                std::pair("size", &buffer.sizeBytes)})
@@ -95,12 +115,16 @@ std::string BufferTable::read(std::istream &stream) {
                               std::to_string(buffer.begin));
     rows.push_back(std::move(cells));
     buffers.push_back(buffer);
+    lines.push_back(line);
   }
-  return stream.bad() ? "cannot be read to its end" : "";
+  if (stream.bad())
+    return "cannot be read to its end";
+  std::string problem = readPairs("alias", aliases, rowOfId);
+  return problem.empty() ? readPairs("in_place", inPlace, rowOfId) : problem;
 }
 
 void BufferTable::write(std::ostream &stream) const {
-  size_t offset = std::find(columns.begin(), columns.end(), "offset") - columns.begin();
+  size_t offset = columnAt("offset");
   for (const std::string &name : columns)
     stream << (&name == &columns.front() ? "" : ",") << name;
   stream << (offset == columns.size() ? ",offset\n" : "\n");

@@ -35,8 +35,9 @@ struct Flags {
   void addTo(CLI::App &app) {
     app.add_option("--input", input,
                    "Table of buffers: a line of column names, id,lower,upper,size in any order, "
-                   "then a buffer per line, alive from lower to before upper; - is the standard "
-                   "input")
+                   "then a buffer per line, alive from lower to before upper; columns alias and "
+                   "in_place may name the buffer it is one block with, or in whose place it may "
+                   "begin; - is the standard input")
         ->type_name("CSV")
         ->required();
     app.add_option("--capacity", capacity,
@@ -113,6 +114,8 @@ int plan(const Flags &flags) {
 
   ArenaPlanOptions options;
   options.alignment = flags.alignment;
+  options.aliases = table.aliases;
+  options.inPlace = table.inPlace;
   options.capacityBytes = flags.capacity;
   options.searchNodes = std::numeric_limits<uint64_t>::max();
   options.searchSeconds = flags.timeLimitSeconds;

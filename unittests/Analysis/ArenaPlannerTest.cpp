@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Analysis/ArenaPlanner.h"
 #include <algorithm>
+#include <cmath>
 #include <gtest/gtest.h>
 #include <limits>
 #include <numeric>
@@ -372,5 +373,90 @@ TEST(ArenaPlanner, GreedyIsCloseForThousandsOfBuffers) {
     Buffers buffers = randomBuffers(random, 3'000, 1'000'000, 3'000, lifetime);
     ArenaPlan plan = planArena(buffers, {.alignment = 64});
     EXPECT_LE(double(plan.peakBytes), 1.05 * double(plan.lowerBoundBytes)) << lifetime;
+  }
+}
+
+namespace {
+
+/// From 0 up to, not including, 1.
+double fraction(std::mt19937 &random) { return double(random()) / 4294967296.0; }
+
+int64_t randomSize(std::mt19937 &random, int kind) {
+  const int64_t few[] = {96, 1000, 4096, 11008, 131072, 1376256};
+  switch (kind) {
+  case 0: // uniform
+    return 1 + random() % (1 << 20);
+  case 1: // log-uniform
+    return int64_t(std::exp2(8 + 22 * fraction(random)));
+  case 2: // Pareto
+    return int64_t(256 * std::pow(1 - fraction(random), -0.9));
+  case 3:
+    return few[random() % std::size(few)];
+  default:
+    return int64_t(1) << (8 + random() % 17);
+  }
+}
+
+int64_t randomLifetime(std::mt19937 &random, int kind, int64_t steps) {
+  switch (kind) {
+  case 0: // uniform
+    return 1 + random() % steps;
+  case 1: // exponential
+    return 1 + int64_t(-20 * std::log(1 - fraction(random)));
+  case 2: // heavy tails
+    return std::min(steps, int64_t(std::pow(1 - fraction(random), -1.25)));
+  default: // very short, or very long
+    return random() % 10 ? 1 + random() % 5 : steps / 10 + random() % (steps * 9 / 10);
+  }
+}
+
+} // namespace
+
+TEST(ArenaPlanner, GreedyIsCloseForManyDistributions) {
+  std::mt19937 random(29);
+  constexpr int64_t kSteps = 1'000;
+  for (int size = 0; size < 5; ++size)
+    for (int lifetime = 0; lifetime < 4; ++lifetime)
+      for (int sign : {0, 1, -1}) { // larger buffers live as long as others, longer, shorter
+        std::vector<int64_t> sizes(1'000), lifetimes(1'000);
+        for (int64_t &bytes : sizes)
+          bytes = randomSize(random, size);
+        for (int64_t &steps : lifetimes)
+          steps = randomLifetime(random, lifetime, kSteps);
+        if (sign != 0) {
+          std::sort(sizes.begin(), sizes.end());
+          std::sort(lifetimes.begin(), lifetimes.end());
+        }
+        if (sign < 0)
+          std::reverse(lifetimes.begin(), lifetimes.end());
+        Buffers buffers;
+        for (size_t i = 0; i < sizes.size(); ++i) {
+          int64_t begin = random() % (kSteps - lifetimes[i] + 1);
+          buffers.push_back({sizes[i], begin, begin + lifetimes[i], 0});
+        }
+        ArenaPlan plan = planAndCheck(buffers, {});
+        EXPECT_LE(double(plan.peakBytes), 1.05 * double(plan.lowerBoundBytes))
+            << "sizes " << size << ", lifetimes " << lifetime << ", sign " << sign;
+      }
+}
+
+TEST(ArenaPlanner, GreedyIsCloseForChainsInPlace) {
+  // Chains of up to 4, one beside the other.
+  std::mt19937 random(31);
+  for (int round = 0; round < 5; ++round) {
+    Buffers buffers;
+    Pairs inPlace;
+    while (buffers.size() < 600) {
+      int64_t step = random() % 200;
+      for (int64_t length = 1 + random() % 4; length > 0; --length) {
+        int64_t end = step + 2 + random() % 30;
+        if (!buffers.empty() && buffers.back().end == step + 1)
+          inPlace.push_back({buffers.size() - 1, buffers.size()});
+        buffers.push_back({int64_t(1 + random() % 4) << 16, step, end, 0});
+        step = end - 1;
+      }
+    }
+    ArenaPlan plan = planAndCheck(buffers, {.inPlace = inPlace});
+    EXPECT_LE(double(plan.peakBytes), 1.05 * double(plan.lowerBoundBytes)) << round;
   }
 }

@@ -28,6 +28,8 @@ namespace {
 constexpr size_t kNone = size_t(-1);
 /// Larger components are beyond the search; greedy plans of so many are close anyway.
 constexpr size_t kMaxSearchedItems = 2000;
+/// Work of the greedy orders for all: a third of a second of a 2023 server core.
+constexpr int64_t kGreedyWork = 60'000'000;
 
 /// What is placed as one: a buffer, or several that are aliases.
 struct Block {
@@ -51,7 +53,7 @@ struct ShapeList {
 class Planner {
 public:
   Planner(const std::vector<Shape> &shapes, int64_t goal, bool hasCapacity);
-  void placeGreedily();
+  void placeGreedily(int64_t maxWork);
   void search(SearchBudget &budget);
 
   std::vector<int64_t> offsets; // by shape
@@ -80,6 +82,11 @@ static int64_t alignUp(int64_t size, int64_t alignment) {
   if (size >= kMaxBytes - alignment)
     return kMaxBytes;
   return (size + alignment - 1) & -alignment;
+}
+
+/// Bytes that a block begun in place of another saves in the step they share.
+static int64_t savingOf(const Blocks &blocks, BufferPair pair) {
+  return std::min(blocks.blocks[pair.first].size, blocks.blocks[pair.second].size);
 }
 
 static Blocks makeBlocks(std::span<const PlannedBuffer> buffers, const ArenaPlanOptions &options) {
@@ -118,9 +125,6 @@ static Blocks makeBlocks(std::span<const PlannedBuffer> buffers, const ArenaPlan
   for (size_t i = 0; i < buffers.size(); ++i)
     result.ofBuffer.push_back(ofRoot[root(i)]);
 
-  auto saving = [&](BufferPair pair) {
-    return std::min(result.blocks[pair.first].size, result.blocks[pair.second].size);
-  };
   for (BufferPair pair : options.inPlace) {
     assert(pair.first < buffers.size() && pair.second < buffers.size() && "in place of no buffer");
     size_t a = result.ofBuffer[pair.first], b = result.ofBuffer[pair.second];
@@ -131,26 +135,32 @@ static Blocks makeBlocks(std::span<const PlannedBuffer> buffers, const ArenaPlan
       result.inPlace.push_back({a, b});
   }
   std::sort(result.inPlace.begin(), result.inPlace.end(), [&](BufferPair a, BufferPair b) {
-    return std::tuple(-saving(a), a.first, a.second) < std::tuple(-saving(b), b.first, b.second);
+    return std::tuple(-savingOf(result, a), a.first, a.second) <
+           std::tuple(-savingOf(result, b), b.first, b.second);
   });
   return result;
 }
 
-/// The largest sum of bytes in one step if every block that may begin in place does.
-static int64_t lowerBound(const Blocks &blocks) {
+/// By how much the bytes alive grow, by step; nothing begins in place.
+static std::map<int64_t, __int128> changesOfBytes(const Blocks &blocks) {
   std::map<int64_t, __int128> change; // 128 bits hold any sum of 64-bit sizes
   for (const Block &block : blocks.blocks) {
     change[block.begin] += block.size;
     change[block.end] -= block.size;
   }
+  return change;
+}
+
+/// The largest sum of bytes in one step if every block that may begin in place does.
+static int64_t lowerBound(const Blocks &blocks) {
+  std::map<int64_t, __int128> change = changesOfBytes(blocks);
   std::vector<bool> saved(blocks.blocks.size());
   for (BufferPair pair : blocks.inPlace) { // the largest saving of each comes first
     if (saved[pair.second])
       continue;
     saved[pair.second] = true;
-    const Block &before = blocks.blocks[pair.first], &after = blocks.blocks[pair.second];
-    change[after.begin] -= std::min(before.size, after.size);
-    change[before.end] += std::min(before.size, after.size);
+    change[blocks.blocks[pair.second].begin] -= savingOf(blocks, pair);
+    change[blocks.blocks[pair.first].end] += savingOf(blocks, pair);
   }
   __int128 live = 0, bound = 0;
   for (auto [step, bytes] : change)
@@ -158,17 +168,34 @@ static int64_t lowerBound(const Blocks &blocks) {
   return int64_t(std::min<__int128>(bound, kMaxBytes));
 }
 
+/// Enough pairs for every step to have no more bytes than the bound, if all of them can be
+/// in place together.
+static std::vector<BufferPair> pairsNeeded(const Blocks &blocks, int64_t bound) {
+  std::map<int64_t, __int128> bytes = changesOfBytes(blocks);
+  __int128 live = 0;
+  for (auto &[step, change] : bytes)
+    change = live += change;
+  std::vector<BufferPair> needed;
+  for (BufferPair pair : blocks.inPlace) { // most bytes first
+    __int128 &inStep = bytes.at(blocks.blocks[pair.second].begin);
+    if (inStep <= bound)
+      continue;
+    inStep -= savingOf(blocks, pair);
+    needed.push_back(pair);
+  }
+  return needed;
+}
+
 /// One shape per block, or per chain of blocks that begin in place of each other.
-static ShapeList makeShapes(const Blocks &blocks, bool inPlace) {
+static ShapeList makeShapes(const Blocks &blocks, std::span<const BufferPair> inPlace) {
   size_t count = blocks.blocks.size();
   std::vector<size_t> next(count, kNone);
   std::vector<bool> begunInPlace(count);
-  if (inPlace)
-    for (BufferPair pair : blocks.inPlace)
-      if (next[pair.first] == kNone && !begunInPlace[pair.second]) {
-        next[pair.first] = pair.second;
-        begunInPlace[pair.second] = true;
-      }
+  for (BufferPair pair : inPlace)
+    if (next[pair.first] == kNone && !begunInPlace[pair.second]) {
+      next[pair.first] = pair.second;
+      begunInPlace[pair.second] = true;
+    }
   ShapeList list;
   list.ofBlock.resize(count);
   for (size_t head = 0; head < count; ++head) {
@@ -213,9 +240,13 @@ void Planner::updatePeak() {
     peak = std::max(peak, component.peak);
 }
 
-void Planner::placeGreedily() {
-  for (Component &component : components)
-    component.peak = planner::placeGreedily(problem, component.items, target, offsets);
+void Planner::placeGreedily(int64_t maxWork) {
+  for (Component &component : components) {
+    // Each has its share of the work.
+    double share = double(component.items.size()) / double(problem.items.size());
+    component.peak = planner::placeGreedily(problem, component.items, target,
+                                            int64_t(double(maxWork) * share), offsets);
+  }
   updatePeak();
 }
 
@@ -290,15 +321,22 @@ ArenaPlan llmc::planArena(std::span<PlannedBuffer> buffers, const ArenaPlanOptio
   int64_t proved = plan.lowerBoundBytes;
   plan.peakBytes = kMaxBytes;
   std::vector<int64_t> offsetOfBlock(blocks.blocks.size());
-  // In place first; without, where that is not as low as can be: places of chains are
-  // harder to find.
-  for (bool inPlace : {true, false}) {
-    if (plan.peakBytes <= goal || (inPlace && blocks.inPlace.empty()))
-      continue;
-    ShapeList list = makeShapes(blocks, inPlace);
+  // Places of chains are harder to find: first all pairs are in place, then those without
+  // which the bound is out of reach, then none.
+  std::vector<BufferPair> needed = pairsNeeded(blocks, plan.lowerBoundBytes);
+  std::vector<std::span<const BufferPair>> choices;
+  if (needed.size() < blocks.inPlace.size())
+    choices.push_back(blocks.inPlace);
+  if (!needed.empty())
+    choices.push_back(needed);
+  choices.push_back({});
+  for (size_t choice = 0; choice < choices.size() && plan.peakBytes > goal; ++choice) {
+    ShapeList list = makeShapes(blocks, choices[choice]);
     Planner planner(list.shapes, goal, options.capacityBytes.has_value());
-    planner.placeGreedily();
-    uint64_t kept = inPlace ? budget.nodesLeft / 2 : 0;
+    if (planner.proved >= plan.peakBytes)
+      continue;
+    planner.placeGreedily(kGreedyWork / int64_t(choices.size()));
+    uint64_t kept = choice + 1 < choices.size() ? budget.nodesLeft / 2 : 0;
     budget.nodesLeft -= kept;
     if (budget.nodesLeft > 0 && capacity >= (options.capacityBytes ? plan.lowerBoundBytes : 0))
       planner.search(budget);

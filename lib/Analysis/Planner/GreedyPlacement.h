@@ -1,4 +1,4 @@
-//===- GreedyPlacement.h - fast offsets, one item after the other
+//===- GreedyPlacement.h - fast offsets, in several orders that learn
 //
 // Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -11,13 +11,14 @@
 
 namespace llmc::planner {
 
-/// Places the items of one component in several orders, keeps the lowest peak, then
-/// moves items that ended above the target to the front of their order and tries again
-/// ("squeaky wheel", Joslin and Clements 1999) as long as a fixed amount of work lasts.
-/// Stops when the peak is at most `target`. Returns the peak; kMaxBytes where every
-/// order passes it (offsets mean nothing then).
+/// Places the items of one component valley by valley (ValleyPlacement.h) in several orders,
+/// keeps the lowest peak, then moves items that ended above the target forward in their
+/// order and tries again ("squeaky wheel", Joslin and Clements 1999). Stops when the peak
+/// is at most `target`, or when more than `maxWork` was done (as ValleyPlacement counts; one
+/// order is always tried). Returns the peak; kMaxBytes where every order passes it (offsets
+/// mean nothing then).
 int64_t placeGreedily(const PackingProblem &problem, std::span<const int> items, int64_t target,
-                      std::span<int64_t> offsets);
+                      int64_t maxWork, std::span<int64_t> offsets);
 
 } // namespace llmc::planner
 

@@ -6,18 +6,18 @@ exec.kernel @k "pointwise" {
 }
 // Each buffer has 20 * 4 = 80 bytes, 128 in multiples of 64. A buffer is free in the
 // group after its last reader's:
-//   group    0  1  2  3
-//   %0 -> 0  ======
-//   %1 -> 128   ======
-//   %2 -> 0        ======   takes %0's place
+//   group     0  1  2  3
+//   %0 -> 128 ======
+//   %1 -> 0      ======
+//   %2 -> 128       ======   takes %0's place
 //   %3 is the output.
 // Two live at once: 2 * 128 = 256 bytes, which is also the lower bound.
 // CHECK-LABEL: exec.program @chain
 // CHECK-SAME: arena_bytes = 256 : i64
 // CHECK-SAME: lower_bound = 256 : i64
-// CHECK: offsets = array<i64: 0>
 // CHECK: offsets = array<i64: 128>
 // CHECK: offsets = array<i64: 0>
+// CHECK: offsets = array<i64: 128>
 // CHECK: offsets = array<i64: -1>
 exec.program @chain "run" attributes {symbols = [], input_names = ["x"], output_names = ["y"]} {
 ^bb0(%x: tensor<20xf32>):
