@@ -52,14 +52,15 @@ std::string llmc::tokenizer::bytesToAlphabet(std::string_view bytes) {
   return text;
 }
 
-std::optional<std::string> llmc::tokenizer::alphabetToBytes(std::string_view text) {
-  std::string bytes;
-  bytes.reserve(text.size());
+bool llmc::tokenizer::appendAlphabetBytes(std::string_view text, std::string &bytes) {
+  size_t before = bytes.size();
   for (size_t position = 0; position < text.size();) {
     char32_t character = nextCharacter(text, position);
-    if (character >= tables.toByte.size() || tables.toByte[character] < 0)
-      return std::nullopt;
+    if (character >= tables.toByte.size() || tables.toByte[character] < 0) {
+      bytes.resize(before);
+      return false;
+    }
     bytes += static_cast<char>(tables.toByte[character]);
   }
-  return bytes;
+  return true;
 }

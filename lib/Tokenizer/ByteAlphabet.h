@@ -14,7 +14,6 @@
 #ifndef LLMC_LIB_TOKENIZER_BYTEALPHABET_H
 #define LLMC_LIB_TOKENIZER_BYTEALPHABET_H
 
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,8 +22,9 @@ namespace llmc::tokenizer {
 /// `bytes` in that alphabet.
 std::string bytesToAlphabet(std::string_view bytes);
 
-/// The bytes that `text` spells; nothing if any character is outside.
-std::optional<std::string> alphabetToBytes(std::string_view text);
+/// Appends the bytes that `text` spells; false, and nothing appended, if any character is
+/// outside.
+bool appendAlphabetBytes(std::string_view text, std::string &bytes);
 
 } // namespace llmc::tokenizer
 

@@ -23,16 +23,17 @@ namespace {
 /// Base of the stages that look at whole tokens.
 class WholeTokenStage : public DecodeStage {
 public:
-  explicit WholeTokenStage(DecodeStage &next) : next(next) {}
+  explicit WholeTokenStage(DecodeStage &next) : next(next) { token.reserve(kReservedBytes); }
   void text(std::string_view fragment) final { token += fragment; }
   void endToken() final {
-    take(std::move(token));
+    take(token);
     token.clear();
   }
   void finish() override { next.finish(); }
 
 protected:
-  virtual void take(std::string whole) = 0;
+  /// May change the token, which is not used any more.
+  virtual void take(std::string &whole) = 0;
   void pass(std::string_view whole) {
     next.text(whole);
     next.endToken();
@@ -53,7 +54,10 @@ public:
   }
 
 protected:
-  void take(std::string whole) override { pass(rewrite(std::move(whole), index++)); }
+  void take(std::string &whole) override {
+    rewrite(whole, index++);
+    pass(whole);
+  }
 
 private:
   TokenRewrite rewrite;
@@ -62,7 +66,9 @@ private:
 
 class ByteLevelStage : public WholeTokenStage {
 public:
-  using WholeTokenStage::WholeTokenStage;
+  explicit ByteLevelStage(DecodeStage &next) : WholeTokenStage(next) {
+    bytes.reserve(kReservedBytes);
+  }
   void finish() override {
     if (!bytes.empty()) // Half a character that nothing completed.
       next.text(replacementCharacter);
@@ -72,22 +78,21 @@ public:
   }
 
 protected:
-  void take(std::string whole) override {
+  void take(std::string &whole) override {
     // A token outside the alphabet (an added one) stands for its own text.
-    bytes += alphabetToBytes(whole).value_or(whole);
-    std::string settled;
-    std::string_view rest = bytes;
-    while (!rest.empty()) {
+    if (!appendAlphabetBytes(whole, bytes))
+      bytes += whole;
+    size_t settled = 0;
+    while (settled < bytes.size()) {
+      std::string_view rest = std::string_view(bytes).substr(settled);
       Utf8Prefix prefix = classifyUtf8(rest);
       if (prefix.kind == Utf8Prefix::Truncated)
         break;
-      settled +=
-          prefix.kind == Utf8Prefix::Complete ? rest.substr(0, prefix.size) : replacementCharacter;
-      rest.remove_prefix(prefix.size);
+      next.text(prefix.kind == Utf8Prefix::Complete ? rest.substr(0, prefix.size)
+                                                    : replacementCharacter);
+      settled += prefix.size;
     }
-    bytes = std::string(rest);
-    if (!settled.empty())
-      next.text(settled);
+    bytes.erase(0, settled);
   }
 
 private:
@@ -96,14 +101,16 @@ private:
 
 class ByteFallbackStage : public WholeTokenStage {
 public:
-  using WholeTokenStage::WholeTokenStage;
+  explicit ByteFallbackStage(DecodeStage &next) : WholeTokenStage(next) {
+    run.reserve(kReservedBytes);
+  }
   void finish() override {
     flush();
     next.finish();
   }
 
 protected:
-  void take(std::string whole) override {
+  void take(std::string &whole) override {
     if (int byte = byteOf(whole); byte >= 0) {
       run += static_cast<char>(byte);
       return;
@@ -165,7 +172,9 @@ private:
 class StripStage : public DecodeStage {
 public:
   StripStage(DecodeStage &next, std::string character, size_t start, size_t stop)
-      : next(next), character(std::move(character)), start(start), stop(stop), startLeft(start) {}
+      : next(next), character(std::move(character)), start(start), stop(stop), startLeft(start) {
+    kept.reserve(kReservedBytes);
+  }
 
   void text(std::string_view fragment) override {
     while (startLeft > 0 && !fragment.empty()) {
@@ -209,32 +218,35 @@ private:
 class SuffixStage : public WholeTokenStage {
 public:
   SuffixStage(DecodeStage &next, std::string suffix)
-      : WholeTokenStage(next), suffix(std::move(suffix)) {}
+      : WholeTokenStage(next), suffix(std::move(suffix)) {
+    waiting.reserve(kReservedBytes);
+  }
   void finish() override {
     if (hasWaiting)
-      pass(replaced(""));
+      passReplaced("");
     hasWaiting = false;
     next.finish();
   }
 
 protected:
-  void take(std::string whole) override {
+  void take(std::string &whole) override {
     if (hasWaiting)
-      pass(replaced(" "));
-    waiting = std::move(whole);
+      passReplaced(" ");
+    waiting.swap(whole);
     hasWaiting = true;
   }
 
 private:
-  std::string replaced(std::string_view content) const {
-    std::string result;
+  void passReplaced(std::string_view content) {
+    std::string_view whole = waiting;
     size_t last = 0;
-    for (size_t at; !suffix.empty() && (at = waiting.find(suffix, last)) != std::string::npos;
+    for (size_t at; !suffix.empty() && (at = whole.find(suffix, last)) != std::string::npos;
          last = at + suffix.size()) {
-      result += waiting.substr(last, at - last);
-      result += content;
+      next.text(whole.substr(last, at - last));
+      next.text(content);
     }
-    return result + waiting.substr(last);
+    next.text(whole.substr(last));
+    next.endToken();
   }
 
   std::string suffix;

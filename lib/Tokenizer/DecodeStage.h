@@ -35,9 +35,12 @@ public:
 /// Makes the state of one stage that hands its output to `next`.
 using StageFactory = std::function<std::unique_ptr<DecodeStage>(DecodeStage &next)>;
 
+/// Room that buffers of stages have from the start, so that tokens allocate nothing.
+constexpr size_t kReservedBytes = 1024;
+
 /// The steps that work on one token at a time, given the token and its position
 /// in the list.
-using TokenRewrite = std::function<std::string(std::string token, size_t index)>;
+using TokenRewrite = std::function<void(std::string &token, size_t index)>;
 StageFactory rewriteStage(TokenRewrite rewrite);
 
 /// Bytes spelled in GPT-2's alphabet back to text; the list becomes one token.

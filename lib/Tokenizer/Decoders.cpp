@@ -15,17 +15,23 @@
 
 using namespace llmc::tokenizer;
 
+/// In place; an empty string is nowhere.
 static void replaceLiteral(std::string &text, std::string_view from, std::string_view to) {
+  if (from.empty())
+    return;
   for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
     text.replace(at, from.size(), to);
 }
 
 static StageFactory parseReplace(const JsonNode &node) {
-  return rewriteStage([pattern = parsePattern(node),
-                       content = node.requiredString("content")](std::string token, size_t) {
+  std::string content = node.requiredString("content");
+  if (std::optional<std::string> literal = parseLiteral(node))
+    return rewriteStage([literal = *literal, content](std::string &token, size_t) {
+      replaceLiteral(token, literal, content);
+    });
+  return rewriteStage([pattern = parsePattern(node), content](std::string &token, size_t) {
     // An expression past its match limit leaves the token as it is.
     (void)replaceAll(token, pattern, content);
-    return token;
   });
 }
 
@@ -35,10 +41,8 @@ static StageFactory parseMetaspace(const JsonNode &node) {
       node.boolOr("add_prefix_space", true) && node.stringOr("prepend_scheme", "always") != "never";
   if (mark.empty())
     node.member("replacement").fail("expected one character");
-  return rewriteStage([mark, prepends](std::string token, size_t index) {
-    if (!mark.empty())
-      replaceLiteral(token, mark, index == 0 && prepends ? "" : " ");
-    return token;
+  return rewriteStage([mark, prepends](std::string &token, size_t index) {
+    replaceLiteral(token, mark, index == 0 && prepends ? "" : " ");
   });
 }
 
@@ -64,7 +68,7 @@ static void cleanUp(std::string &token) {
 static StageFactory parseWordPiece(const JsonNode &node) {
   std::string prefix = node.stringOr("prefix", "##");
   bool cleansUp = node.boolOr("cleanup", true);
-  return rewriteStage([prefix, cleansUp](std::string token, size_t index) {
+  return rewriteStage([prefix, cleansUp](std::string &token, size_t index) {
     if (index > 0) {
       if (token.starts_with(prefix))
         token.erase(0, prefix.size());
@@ -73,15 +77,16 @@ static StageFactory parseWordPiece(const JsonNode &node) {
     }
     if (cleansUp)
       cleanUp(token);
-    return token;
   });
 }
 
 void llmc::tokenizer::parseDecoder(const JsonNode &node, std::vector<StageFactory> &stages,
                                    int depth) {
   if (!node.present()) {
-    stages.push_back(rewriteStage(
-        [](std::string token, size_t index) { return index > 0 ? " " + token : token; }));
+    stages.push_back(rewriteStage([](std::string &token, size_t index) {
+      if (index > 0)
+        token.insert(0, " ");
+    }));
     return;
   }
   std::string type = node.requiredString("type");
@@ -114,6 +119,7 @@ void llmc::tokenizer::parseDecoder(const JsonNode &node, std::vector<StageFactor
 }
 
 struct DecodeChain::Output : DecodeStage {
+  Output() { collected.reserve(kReservedBytes); }
   void text(std::string_view fragment) override { collected += fragment; }
   void endToken() override {}
   void finish() override {}
@@ -129,10 +135,14 @@ DecodeChain::DecodeChain(const std::vector<StageFactory> &factories) {
 }
 
 void DecodeChain::push(std::string_view token) {
+  output->collected.clear();
   stages.back()->text(token);
   stages.back()->endToken();
 }
 
-void DecodeChain::finish() { stages.back()->finish(); }
+void DecodeChain::finish() {
+  output->collected.clear();
+  stages.back()->finish();
+}
 
-std::string DecodeChain::takeOutput() { return std::exchange(output->collected, {}); }
+std::string_view DecodeChain::settled() const { return output->collected; }

@@ -29,8 +29,8 @@ public:
   void push(std::string_view token);
   void finish();
 
-  /// What has come out since the last call.
-  std::string takeOutput();
+  /// What came out of the last push() or finish(); valid until the next.
+  std::string_view settled() const;
 
 private:
   /// Collects the output. On the heap with the stages: they refer to it.

@@ -78,12 +78,19 @@ Pattern llmc::tokenizer::invertedPattern(Pattern pattern) {
   };
 }
 
-Pattern llmc::tokenizer::parsePattern(const JsonNode &owner) {
+std::optional<std::string> llmc::tokenizer::parseLiteral(const JsonNode &owner) {
   JsonNode node = owner.member("pattern");
   if (node.isString())
-    return literalPattern(node.asString());
+    return node.asString();
   if (JsonNode literal = node.member("String"); literal.present())
-    return literalPattern(literal.asString());
+    return literal.asString();
+  return std::nullopt;
+}
+
+Pattern llmc::tokenizer::parsePattern(const JsonNode &owner) {
+  if (std::optional<std::string> literal = parseLiteral(owner))
+    return literalPattern(std::move(*literal));
+  JsonNode node = owner.member("pattern");
   JsonNode expression = node.member("Regex");
   if (expression.present()) {
     Expected<Regex> regex = Regex::compile(expression.asString());

@@ -37,6 +37,9 @@ Pattern characterPattern(bool (*matches)(char32_t));
 /// Swaps matches and gaps.
 Pattern invertedPattern(Pattern pattern);
 
+/// The string of member "pattern", if it is one and no expression.
+std::optional<std::string> parseLiteral(const JsonNode &owner);
+
 /// Reads `{"String": ".."}` or `{"Regex": ".."}` from member "pattern" (a plain
 /// string is a literal). Records mistakes in the document.
 Pattern parsePattern(const JsonNode &owner);

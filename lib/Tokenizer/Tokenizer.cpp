@@ -67,7 +67,8 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skipSpecial) co
   std::string text;
   for (int32_t id : ids)
     text += decoder.push(id);
-  return text + decoder.finish();
+  text += decoder.finish();
+  return text;
 }
 
 std::optional<int32_t> Tokenizer::bosId() const { return pipeline->specialIds.bos; }
@@ -93,15 +94,16 @@ StreamDecoder::~StreamDecoder() = default;
 StreamDecoder::StreamDecoder(StreamDecoder &&) noexcept = default;
 StreamDecoder &StreamDecoder::operator=(StreamDecoder &&) noexcept = default;
 
-std::string StreamDecoder::push(int32_t id) {
+std::string_view StreamDecoder::push(int32_t id) {
   const Pipeline &pipeline = *tokenizer->pipeline;
   bool skipped = skipSpecial && pipeline.addedTokens.isSpecial(id);
-  if (!skipped && pipeline.contains(id))
-    chain->push(pipeline.tokenOf(id));
-  return chain->takeOutput();
+  if (skipped || !pipeline.contains(id))
+    return {};
+  chain->push(pipeline.tokenOf(id));
+  return chain->settled();
 }
 
-std::string StreamDecoder::finish() {
+std::string_view StreamDecoder::finish() {
   chain->finish();
-  return chain->takeOutput();
+  return chain->settled();
 }

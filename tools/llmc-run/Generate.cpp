@@ -13,6 +13,7 @@
 #include "FileIO.h"
 #include "LoadedModel.h"
 #include "Sampler.h"
+#include "TokenPrinter.h"
 
 #include "llmc/Tokenizer/Tokenizer.h"
 
@@ -27,7 +28,6 @@
 namespace llmc::run {
 namespace {
 
-using tokenizer::StreamDecoder;
 using tokenizer::Tokenizer;
 using Clock = std::chrono::steady_clock;
 
@@ -71,55 +71,6 @@ struct Statistics {
 double secondsSince(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
-
-/// Where new tokens go: text as it becomes certain, or ids on one line.
-class TokenPrinter {
-public:
-  TokenPrinter(const Tokenizer &tokenizer, bool printIds)
-      : decoder(tokenizer, /*skipSpecial=*/true), printIds(printIds) {}
-
-  /// The prompt goes through the decoder in any case: how a token reads may
-  /// depend on the one before it.
-  void startWith(const std::vector<int32_t> &prompt, bool hidePrompt) {
-    for (int32_t id : prompt) {
-      std::string text = decoder.push(id);
-      if (!printIds && !hidePrompt)
-        write(text);
-    }
-    std::fflush(stdout);
-  }
-
-  void push(int32_t id) {
-    if (printIds) {
-      std::printf("%s%d", isFirst ? "" : " ", id);
-      isFirst = false;
-    } else {
-      write(decoder.push(id));
-    }
-    std::fflush(stdout);
-  }
-
-  /// Ends the line; a second call does nothing.
-  void finish() {
-    if (!printIds)
-      write(decoder.finish());
-    if (last != '\n')
-      write("\n");
-    std::fflush(stdout);
-  }
-
-private:
-  void write(const std::string &text) {
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    if (!text.empty())
-      last = text.back();
-  }
-
-  StreamDecoder decoder;
-  bool printIds;
-  bool isFirst = true;
-  char last = 0;
-};
 
 bool readPrompt(GenerateOptions &options, std::string &error) {
   if (!options.hasPrompt && options.loadPath.empty()) {

@@ -155,8 +155,36 @@ TEST(Memory, ControlGroupBound) {
   llmc::test::writeFile(root + "/memory.max", "8192");
   EXPECT_EQ(controlGroupBound(root.c_str(), "0::/\n"), 8192u);
   EXPECT_EQ(controlGroupBound(root.c_str(), ""), 8192u);
-  EXPECT_EQ(controlGroupBound(root.c_str(), ("0::/" + std::string(5000, 'a')).c_str()),
-            UINT64_MAX);
+  EXPECT_EQ(controlGroupBound(root.c_str(), ("0::/" + std::string(5000, 'a')).c_str()), UINT64_MAX);
+}
+
+TEST(Memory, ControlGroupBoundOfVersion1) {
+  llmc::test::TemporaryFolder folder;
+  std::string root = folder / "cgroup";
+  std::filesystem::create_directories(root + "/memory/a/b");
+  std::filesystem::create_directories(root + "/x");
+  auto limit = [&](const std::string &group, const char *text) {
+    llmc::test::writeFile(root + "/memory" + group + "/memory.limit_in_bytes", text);
+  };
+  auto bound = [&](const char *membership) { return controlGroupBound(root.c_str(), membership); };
+  // What the kernel writes where there is no bound.
+  limit("/a/b", "9223372036854771712\n");
+  EXPECT_EQ(bound("4:memory:/a/b\n"), UINT64_MAX);
+  limit("/a", "1048576\n");
+  EXPECT_EQ(bound("12:cpuset:/a\n4:memory:/a/b\n1:name=systemd:/\n"), 1048576u);
+  EXPECT_EQ(bound("4:hugetlb,memory,pids:/a/b"), 1048576u);
+  EXPECT_EQ(bound("4:memory:/c:memory:/a\n"), UINT64_MAX); // a group named c:memory:
+  EXPECT_EQ(bound("4:memoryless:/a\n5:cpu:/memory:/a"), UINT64_MAX);
+  EXPECT_EQ(bound("4:memory\n:::\n,memory:\n"), UINT64_MAX);
+  // The smaller one of both versions.
+  llmc::test::writeFile(root + "/x/memory.max", "4096\n");
+  EXPECT_EQ(bound("4:memory:/a/b\n0::/x\n"), 4096u);
+  limit("/a/b", "2048\n");
+  EXPECT_EQ(bound("4:memory:/a/b\n0::/x\n"), 2048u);
+  // In a container the group is the root of what is mounted.
+  limit("", "1024\n");
+  EXPECT_EQ(bound("4:memory:/docker/0123\n"), 1024u);
+  EXPECT_EQ(bound(("4:memory:/" + std::string(5000, 'a')).c_str()), UINT64_MAX);
 }
 
 TEST(Memory, LargeBlocksAreAligned) {

@@ -33,7 +33,7 @@ inline std::string decodeBothWays(const Tokenizer &tokenizer, const std::vector<
   std::string whole = tokenizer.decode(ids, skipSpecial);
   StreamDecoder stream(tokenizer, skipSpecial);
   std::string joined;
-  auto take = [&](const std::string &piece) {
+  auto take = [&](std::string_view piece) {
     // dump() is strict about UTF-8.
     EXPECT_NO_THROW((void)nlohmann::json(piece).dump()) << "broken character";
     joined += piece;

@@ -86,7 +86,9 @@ private:
 /// Decodes tokens as they are generated. What push() and finish() return,
 /// joined, equals Tokenizer::decode of all ids, and every piece is valid UTF-8.
 /// Text that a later token can still change (half a character, a run of byte
-/// tokens) is held back until it is settled. The tokenizer must outlive it.
+/// tokens) is held back until it is settled. The tokenizer must outlive it. Its buffers are
+/// reserved when it is made: a token allocates nothing, unless it has more than 1 KiB or the
+/// tokenizer's decoder has a regular expression.
 class StreamDecoder {
 public:
   StreamDecoder(const Tokenizer &tokenizer, bool skipSpecial);
@@ -94,12 +96,13 @@ public:
   StreamDecoder(StreamDecoder &&) noexcept;
   StreamDecoder &operator=(StreamDecoder &&) noexcept;
 
-  /// Adds one token; returns the text that became certain, often empty.
-  std::string push(int32_t id);
+  /// Adds one token; returns the text that became certain, often empty. Valid until the
+  /// next call.
+  std::string_view push(int32_t id);
 
-  /// Ends the text and returns what was held back. The next push() begins a
-  /// new text.
-  std::string finish();
+  /// Ends the text and returns what was held back, valid until the next call.
+  /// The next push() begins a new text.
+  std::string_view finish();
 
 private:
   const Tokenizer *tokenizer;

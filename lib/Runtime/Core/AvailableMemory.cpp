@@ -44,6 +44,68 @@ uint64_t parseNumber(const char *text) {
   return number;
 }
 
+/// Where the groups of one hierarchy and their bounds are: ROOT MOUNT GROUP FILE.
+struct Hierarchy {
+  const char *root, *mount, *file;
+};
+
+/// A path that ends with its line.
+struct GroupPath {
+  const char *text;
+  size_t length;
+};
+
+/// The group in the hierarchy of this controller, "" for the one of version 2, from lines
+/// NUMBER:CONTROLLER,CONTROLLER:GROUP; the root where there is none.
+GroupPath groupOf(const char *controller, const char *membership) {
+  size_t wanted = std::strlen(controller);
+  for (const char *line = membership; *line;) {
+    size_t length = std::strcspn(line, "\n");
+    const char *name = line + std::strcspn(line, ":\n");
+    while (*name == ':' || *name == ',') {
+      ++name;
+      size_t nameLength = std::strcspn(name, ",:\n");
+      bool isWanted = nameLength == wanted && std::memcmp(name, controller, wanted) == 0;
+      name += nameLength;
+      const char *group = name + std::strcspn(name, ":\n");
+      if (isWanted && *group == ':')
+        return {group + 1, length - static_cast<size_t>(group + 1 - line)};
+      if (*name == ':')
+        break; // what follows is the path
+    }
+    line += length + (line[length] == '\n');
+  }
+  return {"", 0};
+}
+
+/// The smallest bound of a group and of those that it lies in.
+uint64_t hierarchyBound(const Hierarchy &hierarchy, GroupPath group) {
+  // Version 1 says so where there is none: the largest number of whole pages.
+  constexpr uint64_t none = INT64_MAX - 0xffff;
+  char path[2048];
+  size_t rootLength = std::strlen(hierarchy.root), mountLength = std::strlen(hierarchy.mount);
+  size_t fileSize = std::strlen(hierarchy.file) + 1, top = rootLength + mountLength;
+  if (top + fileSize > sizeof(path) || group.length > sizeof(path) - fileSize - top)
+    return UINT64_MAX;
+  std::memcpy(path, hierarchy.root, rootLength);
+  std::memcpy(path + rootLength, hierarchy.mount, mountLength);
+  std::memcpy(path + top, group.text, group.length);
+  // "max" where there is no bound. What the group uses already is mostly page cache,
+  // which gives way, and is not subtracted.
+  uint64_t bound = UINT64_MAX;
+  for (size_t length = top + group.length;;) {
+    std::memcpy(path + length, hierarchy.file, fileSize);
+    uint64_t bytes = parseNumber(SystemText(path).text);
+    if (bytes < none && bytes < bound)
+      bound = bytes;
+    if (length == top)
+      return bound;
+    do
+      --length;
+    while (length > top && path[length] != '/');
+  }
+}
+
 } // namespace
 
 uint64_t llmc::runtime::availableMemory() {
@@ -61,29 +123,8 @@ uint64_t llmc::runtime::availableMemory() {
 }
 
 uint64_t llmc::runtime::controlGroupBound(const char *root, const char *membership) {
-  static const char key[] = "0::", file[] = "/memory.max";
-  char path[2048];
-  size_t rootLength = std::strlen(root), length = rootLength;
-  std::memcpy(path, root, rootLength);
-  if (const char *group = std::strstr(membership, key)) {
-    group += sizeof(key) - 1;
-    size_t groupLength = std::strcspn(group, "\n");
-    if (groupLength > sizeof(path) - sizeof(file) - rootLength)
-      return UINT64_MAX;
-    std::memcpy(path + rootLength, group, groupLength);
-    length += groupLength;
-  }
-  // "max" where there is no bound. What the group uses already is mostly page cache,
-  // which gives way, and is not subtracted.
-  uint64_t bound = UINT64_MAX;
-  for (;;) {
-    std::memcpy(path + length, file, sizeof(file));
-    uint64_t bytes = parseNumber(SystemText(path).text);
-    bound = bytes < bound ? bytes : bound;
-    if (length == rootLength)
-      return bound;
-    do
-      --length;
-    while (length > rootLength && path[length] != '/');
-  }
+  uint64_t two = hierarchyBound({root, "", "/memory.max"}, groupOf("", membership));
+  uint64_t one =
+      hierarchyBound({root, "/memory", "/memory.limit_in_bytes"}, groupOf("memory", membership));
+  return one < two ? one : two;
 }

@@ -15,9 +15,9 @@ namespace llmc::runtime {
 /// than the bounds of the process' control groups. UINT64_MAX where the system does not say.
 uint64_t availableMemory();
 
-/// The smallest bound of the group that `membership` (the text of /proc/self/cgroup) names
-/// and of those that it lies in, as files under `root` give them; UINT64_MAX without one.
-/// Control groups of version 2.
+/// The smallest bound of the groups that `membership` (the text of /proc/self/cgroup) names
+/// and of those that they lie in; UINT64_MAX without one. Files under `root` give them:
+/// memory.max of version 2, and memory.limit_in_bytes under memory/ of version 1.
 uint64_t controlGroupBound(const char *root, const char *membership);
 
 } // namespace llmc::runtime
