@@ -288,6 +288,21 @@ DimExpr DimExpr::withoutMods(int64_t divisor) const {
   return result;
 }
 
+/// floordiv(floordiv(x, d) + c, divisor) = floordiv(x + c * d, d * divisor), where `a` is
+/// such a sum.
+static std::optional<DimExpr> flatQuotient(const DimExpr &a, int64_t divisor) {
+  const std::vector<DimExpr::Term> &terms = a.terms();
+  if (terms.empty() || terms.size() > 2 || terms[0].coefficient != 1 ||
+      terms[0].factors.size() != 1 || terms[0].factors[0]->kind != DimExpr::AtomKind::FloorDiv ||
+      (terms.size() == 2 && !terms[1].factors.empty()))
+    return std::nullopt;
+  std::optional<int64_t> inner = terms[0].factors[0]->args[1].constant();
+  if (!inner || *inner <= 0)
+    return std::nullopt;
+  DimExpr added = terms.size() == 2 ? DimExpr(terms[1].coefficient) * *inner : DimExpr(0);
+  return DimExpr::floorDiv(terms[0].factors[0]->args[0] + added, DimExpr(*inner) * divisor);
+}
+
 DimExpr DimExpr::floorDiv(const DimExpr &a, const DimExpr &b) {
   if (b.isConstant(1))
     return a;
@@ -307,6 +322,8 @@ DimExpr DimExpr::floorDiv(const DimExpr &a, const DimExpr &b) {
       return outside;
     if (auto rest = inside.constant())
       return outside + floorDivide(*rest, *divisor);
+    if (std::optional<DimExpr> flat = *divisor > 0 ? flatQuotient(inside, *divisor) : std::nullopt)
+      return outside + *flat;
     // mod(x, d) = x - d * floordiv(x, d): what is added to reach a multiple of d.
     DimExpr multiple = inside.withoutMods(*divisor), quotients;
     bool isMultiple =
@@ -565,8 +582,23 @@ DimExpr::Interval DimExpr::bounds(const Bounds &symbolBounds) const {
   return sum;
 }
 
+DimExpr DimExpr::fromLowestAtoms() const {
+  DimExpr result;
+  for (const Term &term : termList) {
+    DimExpr product(term.coefficient);
+    for (const AtomRef &factor : term.factors) {
+      DimExpr whole;
+      whole.addTerm(1, {factor});
+      int64_t lower = factor->kind == AtomKind::Symbol ? 0 : whole.bounds().lower;
+      product = product * (isInfinite(lower) ? whole : symbol(factor->key) + lower);
+    }
+    result = result + product;
+  }
+  return result;
+}
+
 bool DimExpr::provablyNonNegative() const {
-  if (bounds().lower >= 0)
+  if (bounds().lower >= 0 || fromLowestAtoms().bounds().lower >= 0)
     return true;
   DimExpr below; // no more than this
   bool differs = false;
@@ -591,8 +623,7 @@ std::optional<bool> DimExpr::equal(const DimExpr &a, const DimExpr &b) {
   DimExpr difference = a - b;
   if (difference.isConstant(0))
     return true;
-  Interval range = difference.bounds();
-  if (range.lower > 0 || range.upper < 0)
+  if ((difference - 1).provablyNonNegative() || (-difference - 1).provablyNonNegative())
     return false;
   return std::nullopt;
 }

@@ -225,6 +225,51 @@ Total <which> (p) => (q) {
   EXPECT_NE(model.text().find("llm.softmax 1"), std::string::npos);
 }
 
+TEST(Semantics, RecurrenceBackwards) {
+  // With Relu the numbers stay whole: 2, and then 1 + 2 * 2.
+  auto y = evaluate("14",
+                    "g (float[2, 1, 1] x) => (float[2, 1, 1, 1] y) <float[1, 1, 1] w = {1}, "
+                    "float[1, 1, 1] r = {2}> { y = RNN<hidden_size = 1, direction = \"reverse\", "
+                    "activations = [\"Relu\"]>(x, w, r) }",
+                    {{2, 1, 1}});
+  EXPECT_EQ(y.values, (Values{5, 2}));
+  EXPECT_EQ(y.shape, (Sizes{2, 1, 1, 1}));
+}
+
+TEST(Semantics, RecurrenceResetsAfterTheProduct) {
+  auto gru = [](const std::string &attribute) {
+    return evaluate("14",
+                    "g (float[1, 1, 1] x) => (float[1, 1, 1, 1] y) <float[1, 3, 1] w = {0, 2, 1}, "
+                    "float[1, 3, 1] r = {0, 0, 3}, float[1, 6] b = {0, 0, 0, 0, 0, 1}, "
+                    "int32[1] lengths = {1}, float[1, 1, 1] h = {2}> { y = GRU<hidden_size = 1, "
+                    "linear_before_reset = " +
+                        attribute +
+                        ", activations = [\"Relu\", \"Relu\"]>(x, w, r, b, lengths, h) }",
+                    {{1, 1, 1}})
+        .values;
+  };
+  EXPECT_EQ(gru("1"), (Values{1 + 2 * (2 * 3 + 1)}));
+  EXPECT_EQ(gru("0"), (Values{1 + (2 * 2) * 3 + 1}));
+}
+
+TEST(Semantics, RecurrenceCouplesGates) {
+  auto lstm = [](const std::string &attribute) {
+    return evaluate(
+               "14",
+               "g (float[1, 1, 1] x) => (float[1, 1, 1, 1] y) <float[1, 4, 1] w = {0.5, 1, 0, "
+               "2}, float[1, 4, 1] r = {0, 0, 0, 0}, float[1, 8] b = {0, 0, 0, 0, 0, 0, 0, 0}, "
+               "int32[1] lengths = {1}, float[1, 1, 1] h = {0}, float[1, 1, 1] c = {4}> { y = "
+               "LSTM<hidden_size = 1, input_forget = " +
+                   attribute +
+                   ", activations = [\"Relu\", \"Relu\", \"Relu\"]>"
+                   "(x, w, r, b, lengths, h, c) }",
+               {{1, 1, 1}})
+        .values;
+  };
+  EXPECT_EQ(lstm("1"), (Values{0.5 * 4 + 0.5 * 2}));
+  EXPECT_EQ(lstm("0"), (Values{0.5 * 2}));
+}
+
 TEST(Symbols, ShapeArithmeticFoldsToSizes) {
   ImportedModel model = ImportedModel::fromText(R"(<ir_version: 8, opset_import: ["" : 18]>
 g (float[batch, seq, 64] x) => (float[a, b, c, d] y)

@@ -49,6 +49,28 @@ TEST(DimExpr, DividesExactlyWhereItCan) {
   EXPECT_FALSE(DimExpr::floorDiv(parse("a"), 2).asSymbol().has_value());
 }
 
+TEST(DimExpr, FlattensQuotientsOfQuotients) {
+  // The sizes of an image behind three convolutions.
+  DimExpr once = DimExpr::floorDiv(parse("h - 1"), 2) + 1;
+  DimExpr thrice = DimExpr::floorDiv(DimExpr::floorDiv(once - 1, 2), 3) + 1;
+  EXPECT_EQ(thrice, DimExpr::floorDiv(parse("h - 1"), 12) + 1);
+  DimExpr added = DimExpr::floorDiv(DimExpr::floorDiv(parse("h"), 4) + 3, 5);
+  for (int64_t value : {0, 3, 4, 19, 20, 21, 1000})
+    EXPECT_EQ(added.evaluate([&](const std::string &) { return std::optional(value); }),
+              (value / 4 + 3) / 5);
+  EXPECT_EQ(DimExpr::floorDiv(parse("2 * floordiv(h, 4) + 1"), 5).str(),
+            "floordiv(2 * floordiv(h, 4) + 1, 5)");
+}
+
+TEST(DimExpr, ProductsOfSizesAreNotNegative) {
+  DimExpr rows = DimExpr::floorDiv(parse("h - 1"), 2) + 1;
+  DimExpr columns = DimExpr::floorDiv(parse("w - 1"), 2) + 1;
+  EXPECT_TRUE((rows * columns).provablyNonNegative());
+  EXPECT_EQ(DimExpr::equal(rows * columns, -1), false);
+  EXPECT_EQ(DimExpr::equal(rows * columns, 0), std::nullopt);
+  EXPECT_FALSE((rows * columns - 1).provablyNonNegative());
+}
+
 TEST(DimExpr, DivisionByZeroNeverTraps) {
   DimExpr expr = DimExpr::floorDiv(parse("a"), 0);
   EXPECT_FALSE(expr.evaluate([](const std::string &) { return 1; }).has_value());

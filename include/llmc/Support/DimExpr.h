@@ -88,7 +88,8 @@ public:
   /// Interval arithmetic with saturation; symbols without bounds are [0, inf).
   Interval bounds(const Bounds &symbolBounds = {}) const;
 
-  /// Knows that symbols are not negative, and that `e - k < k * floordiv(e, k) <= e`.
+  /// Knows that symbols are not negative, that `e - k < k * floordiv(e, k) <= e`, and
+  /// that (x + 1) * (y + 1) is not negative where x and y are -1 or more.
   bool provablyNonNegative() const;
   bool provablyPositive() const { return bounds().lower > 0; }
   /// True, false, or unknown; knows that symbols are not negative.
@@ -99,6 +100,9 @@ private:
   static DimExpr atom(AtomKind kind, const DimExpr &a, const DimExpr &b);
   /// What this differs from by multiples of `divisor` only: x in place of mod(x, divisor).
   DimExpr withoutMods(int64_t divisor) const;
+  /// The same with atoms counted from their lowest value on, by symbols in their place:
+  /// products of sums become sums of products that are not negative.
+  DimExpr fromLowestAtoms() const;
   void addTerm(int64_t coefficient, std::vector<AtomRef> factors);
   std::vector<Term> termList; ///< sorted by factors' keys, no zero coefficient
 };

@@ -114,6 +114,9 @@ static SmallVector<int64_t> kernelShape(Node &n, Value weight) {
 
 static Value conv(Node &n, Value x, Value weight, Value bias, const Window &window,
                   int64_t groups) {
+  if (n.failed())
+    return {};
+  n.symbols.addPositive(n.dims(x)); // there is something to go over
   return n.infer<llm::ConvOp>(x, weight, bias, window.strides, window.dilations, window.pads,
                               uint64_t(groups));
 }

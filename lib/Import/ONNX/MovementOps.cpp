@@ -32,21 +32,36 @@ static void transposeOp(Node &n) {
   n.setOutput(n.transpose(n.input(0), permutation));
 }
 
+/// Sizes of parts that are computed at run time: as declared, or as data decides. The
+/// last part is the rest, so that together they are the whole for sure.
+static Dims runtimePartSizes(Node &n, int64_t axis, const DimExpr &size) {
+  Dims parts;
+  DimExpr rest = size;
+  int64_t count = n.numOutputs();
+  if (n.rank(n.input(1)) != 1 || !n.dims(n.input(1))[0].isConstant(count))
+    n.fail("splits into " + llm::formatDims(n.dims(n.input(1))) + " parts for " + Twine(count) +
+           " outputs");
+  for (int64_t i = 0; i < count && !n.failed(); ++i) {
+    std::optional<Symbols::Declared> declared = n.declaredDims(int(i));
+    if (declared && int64_t(declared->size()) != n.rank(n.input(0)))
+      n.fail("output " + Twine(i) + " is declared with rank " + Twine(declared->size()));
+    else if (declared && (*declared)[axis])
+      parts.push_back(*(*declared)[axis]);
+    else if (i == count - 1)
+      parts.push_back(rest);
+    else
+      parts.push_back(n.defineSize(n.element(n.input(1), i), rest));
+    rest = n.failed() ? rest : rest - parts.back();
+  }
+  return parts;
+}
+
 /// Sizes of the parts: given, or as equal as possible with a smaller last one.
 static Dims partSizes(Node &n, int64_t axis, const DimExpr &size) {
   Dims parts;
-  if (n.input(1) && n.known(n.input(1)))
-    return n.knownInts(1, "sizes of a split");
-  if (n.input(1)) {
-    for (int i = 0; i < n.numOutputs() && !n.failed(); ++i) {
-      Dims part = n.declaredShape(i, "sizes of a split");
-      if (!n.failed() && int64_t(part.size()) != n.rank(n.input(0)))
-        n.fail("output " + Twine(i) + " is declared with rank " + Twine(part.size()));
-      if (!n.failed())
-        parts.push_back(part[axis]);
-    }
-    return parts;
-  }
+  if (n.input(1))
+    return n.known(n.input(1)) ? n.knownInts(1, "sizes of a split")
+                               : runtimePartSizes(n, axis, size);
   for (int64_t part : n.intsAttr("split"))
     parts.push_back(part);
   if (!parts.empty())
@@ -125,6 +140,9 @@ static std::optional<SliceRange> resolveSlice(const DimExpr &size, const DimExpr
     first = size;
   if (!first || !last)
     return std::nullopt;
+  std::optional<int64_t> fromEnd = start.constant();
+  if (step == 1 && *last == size && fromEnd && *fromEnd < 0 && !isFar(start, false))
+    return SliceRange{DimExpr::max(*first, 0), DimExpr::min(size, -*fromEnd)};
   if (forward) {
     *first = clampSize(*first, 0, size);
     *last = clampSize(*last, 0, size);
@@ -276,8 +294,8 @@ static void sliceOp(Node &n) {
       return sliceAtRuntime(n);
     // Two sizes that are not known to be the same are taken to be so where they meet: one
     // that is 1 has to be known.
-    if (dims[at].isConstant(1) && n.symbols.isAlwaysOne(range->count))
-      range = SliceRange{0, 1};
+    if (n.symbols.isAlwaysOne(range->count))
+      range = SliceRange{dims[at].isConstant(1) ? DimExpr(0) : range->start, 1};
     from[at] = range->start;
     counts[at] = range->count;
     strides[at] = *step;

@@ -37,6 +37,7 @@ OpTable::OpTable() {
   addQuantizedOps(*this);
   addControlFlowOps(*this);
   addLoopOps(*this);
+  addRecurrentOps(*this);
   addExpertOps(*this);
 }
 

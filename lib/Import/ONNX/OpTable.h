@@ -78,6 +78,7 @@ void addIntegerProductOps(OpTable &table);
 void addQuantizedOps(OpTable &table);
 void addControlFlowOps(OpTable &table);
 void addLoopOps(OpTable &table);
+void addRecurrentOps(OpTable &table);
 void addExpertOps(OpTable &table);
 
 } // namespace llmc::importer

@@ -82,6 +82,9 @@ public:
   bool importIteration(const GraphProto &body, Scope &outer, llvm::StringRef name,
                        llvm::SmallVectorImpl<Value> &results, mlir::ValueRange arguments);
 
+  /// Adds to what loops unroll to; reports and gives false where that is too much.
+  bool countUnrolled(int64_t count, const llvm::Twine &name);
+
   mlir::ElementsAttr readTensor(const TensorProto &tensor, std::string &error) const {
     return reader.read(tensor, error);
   }
@@ -105,8 +108,6 @@ private:
   void preflightNode(const NodeProto &proto, int index, const Scope &scope);
   void setOutputs(const NodeProto &proto, llvm::ArrayRef<Value> results, Scope &scope);
   bool hasUniqueOutputs(const NodeList &nodes, const Scope &scope);
-  /// Adds to what loops unroll to; reports and gives false where that is too much.
-  bool countUnrolled(int64_t count, const llvm::Twine &name);
   bool branchResults(const GraphProto &graph, Scope &scope, llvm::SmallVectorImpl<Value> &results);
 
   mlir::OpBuilder &builder;

@@ -7,6 +7,7 @@
 #include "OpTable.h"
 #include "Scope.h"
 #include "ValueBounds.h"
+#include "llmc/Dialect/LLM/IR/SizeFolds.h"
 #include <cmath>
 
 using namespace mlir;
@@ -214,7 +215,14 @@ static void expandOp(Node &n) {
     n.setOutput(n.broadcast(n.input(0), *shape));
 }
 
-/// The one number in a constant operand.
+/// The one number in an operand.
+static std::optional<llm::Ratio> knownNumber(Node &n, int input) {
+  Value value = n.input(input);
+  bool isOne = value && llm::product(n.dims(value)).isConstant(1);
+  return isOne ? llm::getElement(value, Dims(n.rank(value), 0)) : std::nullopt;
+}
+
+/// The one number in a constant operand of floats.
 static std::optional<double> constantNumber(Node &n, int input) {
   auto constant = n.input(input).getDefiningOp<llm::ConstantOp>();
   auto dense = constant ? dyn_cast<DenseFPElementsAttr>(constant.getValue()) : nullptr;
@@ -226,17 +234,26 @@ static std::optional<double> constantNumber(Node &n, int input) {
   return value.convertToDouble();
 }
 
-/// How many numbers a range of constants has.
+/// How many numbers a range of floats has: of constants, or of sizes.
 static std::optional<DimExpr> floatRangeCount(Node &n) {
   std::optional<double> start = constantNumber(n, 0), limit = constantNumber(n, 1);
   std::optional<double> step = constantNumber(n, 2);
-  if (!start || !limit || !step)
+  if (start && limit && step) {
+    double count = *step == 0 ? -1 : std::ceil((*limit - *start) / *step);
+    if (*step == 0 || !(count < double(n.symbols.maxElements)))
+      n.fail("a range from " + std::to_string(*start) + " to " + std::to_string(*limit) +
+             " in steps of " + std::to_string(*step));
+    return DimExpr(int64_t(std::max(count, 0.0)));
+  }
+  std::optional<llm::Ratio> first = knownNumber(n, 0), end = knownNumber(n, 1);
+  std::optional<llm::Ratio> stride = knownNumber(n, 2);
+  std::optional<int64_t> steps = stride ? stride->numerator.constant() : std::nullopt;
+  if (!first || !end || !steps || *steps == 0)
     return std::nullopt;
-  double count = *step == 0 ? -1 : std::ceil((*limit - *start) / *step);
-  if (*step == 0 || !(count < double(n.symbols.maxElements)))
-    n.fail("a range from " + std::to_string(*start) + " to " + std::to_string(*limit) +
-           " in steps of " + std::to_string(*step));
-  return DimExpr(int64_t(std::max(count, 0.0)));
+  DimExpr span = end->numerator * first->denominator - first->numerator * end->denominator;
+  DimExpr scaled = span * stride->denominator * (*steps < 0 ? -1 : 1);
+  DimExpr length = DimExpr(first->denominator) * end->denominator * std::abs(*steps);
+  return DimExpr::max(DimExpr::ceilDiv(scaled, length), 0);
 }
 
 /// start + i * step, computed at run time.

@@ -36,7 +36,7 @@ public:
   /// Symbols of this input are kept when they are found equal to others.
   void protect(llvm::ArrayRef<DimExpr> dims);
 
-  /// Symbols of ids, of which a call has one at least.
+  /// Symbols of ids, images and sounds, of which a call has one at least.
   void addPositive(llvm::ArrayRef<DimExpr> dims);
   /// Whether `size` is 1 in every call.
   bool isAlwaysOne(const DimExpr &size) const;

@@ -2,7 +2,7 @@
 // RUN: llmc-opt %s -split-input-file -verify-diagnostics
 
 func.func @dim_values_c1() {
-  // expected-error@+1 {{C1: needs an integer tensor of rank 0 or 1 with 2 elements}}
+  // expected-error@+1 {{C1: needs a static integer tensor of 2 elements}}
   %0 = llm.dim_values ["a", "b"] : tensor<3xi64>
   return
 }

@@ -39,9 +39,9 @@ LogicalResult ConstantOp::inferReturnTypes(MLIRContext *, std::optional<Location
 LogicalResult DimValuesOp::verify() {
   auto type = tensorType(getResult());
   int64_t count = getExprs().size();
-  if (type.getRank() > 1 || !type.hasStaticShape() || type.getNumElements() != count ||
+  if (!type.hasStaticShape() || type.getNumElements() != count ||
       !type.getElementType().isIntOrIndex()) // C1
-    return emitOpError("C1: needs an integer tensor of rank 0 or 1 with ")
+    return emitOpError("C1: needs a static integer tensor of ")
            << count << " elements, found " << type;
   for (StringAttr text : getExprs().getAsRange<StringAttr>())
     if (!DimExpr::parse(text.getValue()))
@@ -241,8 +241,7 @@ static bool isIndexTensor(Value value) {
 }
 
 LogicalResult GatherElementsOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
-                                                 Adaptor adaptor,
-                                                 SmallVectorImpl<Type> &results) {
+                                                 Adaptor adaptor, SmallVectorImpl<Type> &results) {
   Dims input = getDims(adaptor.getInput()), indices = getDims(adaptor.getIndices());
   if (adaptor.getAxis() >= input.size()) // C1
     return emitOptionalError(loc, "llm.gather_elements: C1: axis ", adaptor.getAxis(), " of rank ",
@@ -255,21 +254,20 @@ LogicalResult GatherElementsOp::inferReturnTypes(MLIRContext *, std::optional<Lo
 }
 
 LogicalResult ScatterElementsOp::inferReturnTypes(MLIRContext *, std::optional<Location> loc,
-                                                  Adaptor adaptor,
-                                                  SmallVectorImpl<Type> &results) {
+                                                  Adaptor adaptor, SmallVectorImpl<Type> &results) {
   Dims input = getDims(adaptor.getInput()), indices = getDims(adaptor.getIndices());
   Dims updates = getDims(adaptor.getUpdates());
   if (adaptor.getAxis() >= input.size()) // C1
-    return emitOptionalError(loc, "llm.scatter_elements: C1: axis ", adaptor.getAxis(),
-                             " of rank ", input.size());
+    return emitOptionalError(loc, "llm.scatter_elements: C1: axis ", adaptor.getAxis(), " of rank ",
+                             input.size());
   bool agrees = isIndexTensor(adaptor.getIndices()) && indices.size() == input.size() &&
                 updates.size() == input.size();
   for (size_t i = 0; agrees && i < indices.size(); ++i)
     agrees = DimExpr::equal(indices[i], updates[i]) != false;
   if (!agrees) // C2
     return emitOptionalError(loc, "llm.scatter_elements: C2: indices ",
-                             tensorType(adaptor.getIndices()), " and updates ",
-                             formatDims(updates), " into ", formatDims(input));
+                             tensorType(adaptor.getIndices()), " and updates ", formatDims(updates),
+                             " into ", formatDims(input));
   if (tensorType(adaptor.getUpdates()).getElementType() !=
       tensorType(adaptor.getInput()).getElementType()) // C3
     return emitOptionalError(loc, "llm.scatter_elements: C3: ", tensorType(adaptor.getUpdates()),
@@ -284,8 +282,8 @@ LogicalResult ScatterNDOp::inferReturnTypes(MLIRContext *, std::optional<Locatio
   std::optional<int64_t> tuple = indices.empty() ? std::nullopt : indices.back().constant();
   if (!isIndexTensor(adaptor.getIndices()) || !tuple || *tuple < 0 ||
       *tuple > int64_t(input.size())) // C1
-    return emitOptionalError(loc, "llm.scatter_nd: C1: indices ",
-                             tensorType(adaptor.getIndices()), " into ", formatDims(input));
+    return emitOptionalError(loc, "llm.scatter_nd: C1: indices ", tensorType(adaptor.getIndices()),
+                             " into ", formatDims(input));
   Dims expected(indices.begin(), indices.end() - 1), updates = getDims(adaptor.getUpdates());
   expected.append(input.begin() + *tuple, input.end());
   bool agrees = expected.size() == updates.size();
@@ -410,8 +408,8 @@ static std::optional<Dims> slide(ArrayRef<DimExpr> spatial, ArrayRef<int64_t> wi
     return std::nullopt;
   Dims result;
   for (size_t i = 0; i < rank; ++i) {
-    DimExpr room = spatial[i] + DimExpr(pads[i] + pads[rank + i] - dilations[i] * (window[i] - 1) -
-                                        1);
+    DimExpr room =
+        spatial[i] + DimExpr(pads[i] + pads[rank + i] - dilations[i] * (window[i] - 1) - 1);
     result.push_back(DimExpr::floorDiv(room, strides[i]) + 1);
   }
   return result;
@@ -439,8 +437,8 @@ LogicalResult ConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> lo
   DimExpr groups = int64_t(adaptor.getGroups());
   if (int64_t(adaptor.getGroups()) < 1 || DimExpr::equal(weight[1] * groups, input[1]) == false ||
       (weight[0].constant() && *weight[0].constant() % *groups.constant() != 0)) // C3
-    return emitOptionalError(loc, "llm.conv: C3: ", formatDims(input), " with ",
-                             formatDims(weight), " in ", groups.str(), " groups");
+    return emitOptionalError(loc, "llm.conv: C3: ", formatDims(input), " with ", formatDims(weight),
+                             " in ", groups.str(), " groups");
   if (adaptor.getBias()) {
     Dims bias = getDims(adaptor.getBias());
     if (bias.size() != 1 || DimExpr::equal(bias[0], weight[0]) == false) // C4
@@ -462,8 +460,9 @@ LogicalResult WindowReduceOp::inferReturnTypes(MLIRContext *, std::optional<Loca
       slide(ArrayRef(input).drop_front(2), adaptor.getWindow(), adaptor.getStrides(),
             adaptor.getDilations(), adaptor.getPads());
   if (!spatial) // C2
-    return emitOptionalError(loc, "llm.window_reduce: C2: window, strides, dilations or pads do "
-                                  "not fit ",
+    return emitOptionalError(loc,
+                             "llm.window_reduce: C2: window, strides, dilations or pads do "
+                             "not fit ",
                              formatDims(input));
   Dims dims = {input[0], input[1]};
   dims.append(*spatial);

@@ -11,6 +11,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Dialect/LLM/IR/SizeFolds.h"
+#include "SizeArithmetic.h"
 #include "llmc/Dialect/LLM/IR/LLMOps.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -21,6 +22,8 @@ namespace llmc::llm {
 namespace {
 
 constexpr int64_t kMaxElements = 4096;
+/// Symbols in more than one dimension are pads by axis; more of them are positions.
+constexpr int64_t kMaxMatrixElements = 16;
 using Shape = SmallVector<int64_t, 4>;
 
 struct Known {
@@ -75,130 +78,6 @@ template <typename Fn> std::optional<Dims> generate(ArrayRef<int64_t> shape, Fn 
     result.push_back(std::move(*value));
   }
   return result;
-}
-
-std::optional<DimExpr> fromBool(std::optional<bool> value) {
-  return value ? std::optional<DimExpr>(DimExpr(int64_t(*value))) : std::nullopt;
-}
-
-std::optional<DimExpr> divide(const DimExpr &a, const DimExpr &b) {
-  std::optional<int64_t> x = a.constant(), y = b.constant();
-  if (y == 0)
-    return std::nullopt;
-  if (x && y && *y != -1)
-    return DimExpr(*x / *y); // C++ truncates as ONNX does
-  if (y == -1)
-    return -a;
-  // Floor and truncation agree where both signs are known to be the same.
-  if (a.provablyNonNegative() && b.provablyNonNegative())
-    return DimExpr::floorDiv(a, b);
-  return std::nullopt;
-}
-
-std::optional<DimExpr> applyBinary(BinaryKind kind, const DimExpr &a, const DimExpr &b) {
-  switch (kind) {
-  case BinaryKind::add:
-    return a + b;
-  case BinaryKind::sub:
-    return a - b;
-  case BinaryKind::mul:
-    return a * b;
-  case BinaryKind::div:
-    return divide(a, b);
-  case BinaryKind::max:
-    return DimExpr::max(a, b);
-  case BinaryKind::min:
-    return DimExpr::min(a, b);
-  case BinaryKind::mod:
-  case BinaryKind::fmod: {
-    // Both kinds agree on operands that are not negative.
-    bool simple = a.provablyNonNegative() && b.provablyPositive();
-    return simple ? std::optional(DimExpr::mod(a, b)) : std::nullopt;
-  }
-  case BinaryKind::logical_and:
-    if (a.isConstant(0) || b.isConstant(0))
-      return DimExpr(0);
-    return a.constant() && b.constant() ? std::optional(DimExpr(1)) : std::nullopt;
-  case BinaryKind::logical_or:
-    if (a.isConstant(1) || b.isConstant(1))
-      return DimExpr(1);
-    return a.constant() && b.constant() ? std::optional(DimExpr(0)) : std::nullopt;
-  case BinaryKind::logical_xor:
-    return a.constant() && b.constant() ? std::optional(DimExpr(a != b)) : std::nullopt;
-  case BinaryKind::pow: {
-    std::optional<int64_t> exponent = b.constant();
-    if (!exponent || *exponent < 0 || *exponent > 8)
-      return std::nullopt;
-    DimExpr result = 1;
-    for (int64_t i = 0; i < *exponent; ++i)
-      result = result * a;
-    return result;
-  }
-  case BinaryKind::bitwise_and:
-  case BinaryKind::bitwise_or:
-  case BinaryKind::bitwise_xor:
-  case BinaryKind::shift_left:
-  case BinaryKind::shift_right:
-    return std::nullopt;
-  }
-  return std::nullopt;
-}
-
-std::optional<DimExpr> applyCompare(ComparePredicate predicate, const DimExpr &a,
-                                    const DimExpr &b) {
-  auto negate = [](std::optional<bool> v) { return v ? std::optional(!*v) : v; };
-  switch (predicate) {
-  case ComparePredicate::eq:
-    return fromBool(DimExpr::equal(a, b));
-  case ComparePredicate::ne:
-    return fromBool(negate(DimExpr::equal(a, b)));
-  case ComparePredicate::lt:
-    return fromBool(DimExpr::less(a, b));
-  case ComparePredicate::gt:
-    return fromBool(DimExpr::less(b, a));
-  case ComparePredicate::le:
-    return fromBool(negate(DimExpr::less(b, a)));
-  case ComparePredicate::ge:
-    return fromBool(negate(DimExpr::less(a, b)));
-  }
-  return std::nullopt;
-}
-
-std::optional<DimExpr> applyUnary(UnaryKind kind, const DimExpr &a) {
-  switch (kind) {
-  case UnaryKind::neg:
-    return -a;
-  case UnaryKind::abs:
-    if (a.provablyNonNegative())
-      return a;
-    return (-a).provablyNonNegative() ? std::optional(-a) : std::nullopt;
-  case UnaryKind::relu:
-    return DimExpr::max(a, 0);
-  case UnaryKind::logical_not:
-    return a.constant() ? std::optional(DimExpr(a.isConstant(0))) : std::nullopt;
-  case UnaryKind::floor:
-  case UnaryKind::ceil:
-  case UnaryKind::round:
-    return a;
-  default:
-    return std::nullopt;
-  }
-}
-
-/// Conversion between integer types; a constant wraps as the target type does.
-std::optional<DimExpr> applyCast(const DimExpr &a, Type from, Type to) {
-  if (!from.isInteger() || !to.isInteger())
-    return std::nullopt;
-  if (to.isInteger(1))
-    return a.constant() || a.provablyPositive() ? std::optional(DimExpr(!a.isConstant(0)))
-                                                : std::nullopt;
-  std::optional<int64_t> value = a.constant();
-  unsigned width = to.getIntOrFloatBitWidth();
-  if (!value || width >= 64)
-    return a;
-  APInt bits(64, *value, true);
-  APInt narrow = bits.trunc(width);
-  return DimExpr(to.isUnsignedInteger() ? int64_t(narrow.getZExtValue()) : narrow.getSExtValue());
 }
 
 std::optional<Dims> foldGather(GatherOp op, ArrayRef<int64_t> shape) {
@@ -336,6 +215,17 @@ std::optional<Dims> foldElementwise(Operation *op, ArrayRef<int64_t> shape) {
   });
 }
 
+/// The elements of a result one by one, where operands are known in part only.
+std::optional<Dims> foldByElement(Operation *op, ArrayRef<int64_t> shape) {
+  constexpr int64_t kMaxFoldedElements = 16;
+  if (cast<RankedTensorType>(op->getResult(0).getType()).getNumElements() > kMaxFoldedElements)
+    return std::nullopt;
+  return generate(shape, [&](ArrayRef<int64_t> index) -> std::optional<DimExpr> {
+    std::optional<Ratio> element = getElement(op->getResult(0), Dims(index.begin(), index.end()));
+    return element ? element->integer() : std::nullopt;
+  });
+}
+
 /// What an operation gives, in numbers that may end at infinity.
 std::optional<Dims> foldSaturating(Operation *op) {
   if (op->getNumResults() != 1)
@@ -346,28 +236,31 @@ std::optional<Dims> foldSaturating(Operation *op) {
     return std::nullopt;
   ArrayRef<int64_t> shape = type.getShape();
   using Result = std::optional<Dims>;
-  return TypeSwitch<Operation *, Result>(op)
-      .Case<UnaryOp, CastOp, BinaryOp, CompareOp>([&](auto) { return foldElementwise(op, shape); })
-      .Case([&](SelectOp select) { return foldSelect(select, shape); })
-      .Case([&](GatherOp gather) { return foldGather(gather, shape); })
-      .Case([&](SliceOp slice) { return foldSlice(slice, shape); })
-      .Case([&](ConcatOp concat) { return foldConcat(concat, shape); })
-      .Case([&](ReduceOp reduce) { return foldReduce(reduce, shape); })
-      .Case([&](IotaOp iota) { return foldIota(iota, shape); })
-      .Case([&](ReshapeOp reshape) { return getKnownInts(reshape.getInput()); })
-      .Case([&](BroadcastOp broadcast) {
-        return rearrange(broadcast.getInput(), shape, broadcastElement);
-      })
-      .Case([&](TransposeOp transpose) {
-        return rearrange(transpose.getInput(), shape,
-                         [&](const Known &input, ArrayRef<int64_t> index) {
-                           Shape source(index.size());
-                           for (auto [i, axis] : llvm::enumerate(transpose.getPermutation()))
-                             source[axis] = index[i];
-                           return input.at(source);
-                         });
-      })
-      .Default([](Operation *) -> Result { return std::nullopt; });
+  Result result =
+      TypeSwitch<Operation *, Result>(op)
+          .Case<UnaryOp, CastOp, BinaryOp, CompareOp>(
+              [&](auto) { return foldElementwise(op, shape); })
+          .Case([&](SelectOp select) { return foldSelect(select, shape); })
+          .Case([&](GatherOp gather) { return foldGather(gather, shape); })
+          .Case([&](SliceOp slice) { return foldSlice(slice, shape); })
+          .Case([&](ConcatOp concat) { return foldConcat(concat, shape); })
+          .Case([&](ReduceOp reduce) { return foldReduce(reduce, shape); })
+          .Case([&](IotaOp iota) { return foldIota(iota, shape); })
+          .Case([&](ReshapeOp reshape) { return getKnownInts(reshape.getInput()); })
+          .Case([&](BroadcastOp broadcast) {
+            return rearrange(broadcast.getInput(), shape, broadcastElement);
+          })
+          .Case([&](TransposeOp transpose) {
+            return rearrange(transpose.getInput(), shape,
+                             [&](const Known &input, ArrayRef<int64_t> index) {
+                               Shape source(index.size());
+                               for (auto [i, axis] : llvm::enumerate(transpose.getPermutation()))
+                                 source[axis] = index[i];
+                               return input.at(source);
+                             });
+          })
+          .Default([](Operation *) -> Result { return std::nullopt; });
+  return result ? result : foldByElement(op, shape);
 }
 
 } // namespace
@@ -393,7 +286,8 @@ Value materializeSizes(OpBuilder &builder, Location loc, ArrayRef<DimExpr> eleme
       values.push_back(APInt(64, *value, true).sextOrTrunc(integer.getWidth()));
   if (values.size() == elements.size())
     return ConstantOp::create(builder, loc, DenseElementsAttr::get(type, values));
-  if (type.getRank() > 1 || integer.getWidth() < 32)
+  if (integer.getWidth() < 32 ||
+      (type.getRank() > 1 && int64_t(elements.size()) > kMaxMatrixElements))
     return {};
   return DimValuesOp::create(builder, loc, type, makeExprs(builder.getContext(), elements));
 }

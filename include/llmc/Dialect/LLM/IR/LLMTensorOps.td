@@ -78,9 +78,9 @@ def LLM_ConstantOp : LLM_InferredOp<"constant", [ConstantLike]> {
 def LLM_DimValuesOp : LLM_Op<"dim_values", [Pure]> {
   let summary = "symbolic sizes as integer data";
   let description = [{
-    `result[i] = exprs[i]`; a rank-0 result takes one expression.
+    The result's elements in row-major order are `exprs`; a rank-0 result takes one expression.
 
-    C1. The result has rank 0 or 1, integer elements and as many of them as there are expressions.
+    C1. The result is static and has integer elements, as many of them as there are expressions.
 
     ```mlir
     %0 = llm.dim_values ["batch", "past + seq"] : tensor<2xi64>
