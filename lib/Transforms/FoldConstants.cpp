@@ -10,6 +10,8 @@
 #include "llmc/Reference/Evaluator.h"
 #include "llmc/Transforms/Passes.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include <functional>
+#include <numeric>
 
 using namespace mlir;
 using namespace llmc;
@@ -29,6 +31,23 @@ static bool isStoredMatrix(ConstantOp constant) {
   auto type = cast<RankedTensorType>(constant.getType());
   return isa<DenseResourceElementsAttr>(constant.getValue()) &&
          llvm::count_if(type.getShape(), [](int64_t size) { return size != 1; }) > 1;
+}
+
+/// Products or comparisons that the evaluator makes for one element of the result.
+static int64_t termsPerElement(Operation *op) {
+  auto elements = [](Value value) {
+    return std::max<int64_t>(1, cast<RankedTensorType>(value.getType()).getNumElements());
+  };
+  if (auto window = dyn_cast<WindowReduceOp>(op))
+    return std::accumulate(window.getWindow().begin(), window.getWindow().end(), int64_t(1),
+                           std::multiplies<>());
+  if (auto conv = dyn_cast<ConvOp>(op))
+    return elements(conv.getWeight());
+  if (isa<MatmulOp, LinearOp>(op))
+    return cast<RankedTensorType>(op->getOperand(0).getType()).getShape().back();
+  if (auto reduce = dyn_cast<ReduceOp>(op))
+    return elements(reduce.getInput()) / elements(reduce.getResult());
+  return 1;
 }
 
 namespace {
@@ -51,6 +70,10 @@ struct FoldByEvaluation : RewritePattern {
           !isSmall(cast<RankedTensorType>(constant.getType()), maxElements))
         return rewriter.notifyMatchFailure(op, "an operand is no small constant");
     }
+    // A tenth of a second of the evaluator's time; sanitizers make it two.
+    constexpr int64_t kMaxTerms = 1 << 20;
+    if (type.getNumElements() * termsPerElement(op) > kMaxTerms)
+      return rewriter.notifyMatchFailure(op, "takes too long to evaluate");
     reference::Evaluator evaluator;
     FailureOr<reference::Tensor> value = evaluator.evaluate(op->getResult(0));
     if (failed(value))
@@ -74,6 +97,10 @@ struct FoldSizes : RewritePattern {
     auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
     if (!type || !type.hasStaticShape() || !type.getElementType().isInteger())
       return rewriter.notifyMatchFailure(op, "the result is no static integer tensor");
+    // Shapes have few elements; an expression for each of many positions helps nobody.
+    constexpr int64_t kMaxSizes = 64;
+    if (type.getNumElements() > kMaxSizes)
+      return rewriter.notifyMatchFailure(op, "the result has too many elements");
     std::optional<Dims> elements = foldSizes(op);
     if (!elements)
       return rewriter.notifyMatchFailure(op, "the elements are not known");
