@@ -105,7 +105,7 @@ FailureOr<Tensor> evaluateOp(llm::ExpertLinearOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::EmbeddingOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::QuantizeInputOp op, const OpFrame &frame);
 /// The f32 values that the bytes of an `llm.quantize_input` stand for.
-Tensor dequantizeInput(const Tensor &bytes, int64_t columns);
+Tensor dequantizeInput(const Tensor &bytes, int64_t columns, int64_t groupSize);
 
 FailureOr<Tensor> evaluateOp(llm::RMSNormOp op, const OpFrame &frame);
 FailureOr<Tensor> evaluateOp(llm::LayerNormOp op, const OpFrame &frame);

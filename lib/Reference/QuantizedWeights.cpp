@@ -75,7 +75,7 @@ FailureOr<Tensor> evaluateOp(LinearOp op, const OpFrame &frame) {
   Tensor input = frame[op.getInput()];
   const Tensor &weight = frame[op.getWeight()];
   if (op.getBits() && !input.isFloat())
-    input = dequantizeInput(input, *op.getColumns());
+    input = dequantizeInput(input, *op.getColumns(), *op.getGroupSize());
   int64_t depth = input.shape().back();
   std::optional<GroupedRows> grouped;
   int64_t columns = weight.dim(op.getTransposed() || op.getBits() ? 0 : 1);

@@ -29,6 +29,16 @@ protected:
   }
 };
 
+TEST_F(TensorKernelsTest, MatrixOfSizes) {
+  compile(R"(
+    func.func @run(%x: tensor<?x?xf32, #llm.dims<"n", "m">>) -> tensor<3x2xi64> {
+      %0 = llm.dim_values ["n", "m", "n + m", "2 * m", "7", "m + 3"] : tensor<2x3xi64>
+      %1 = llm.transpose %0 [1, 0] : tensor<2x3xi64>
+      return %1 : tensor<3x2xi64>
+    })");
+  check({uniform(f32(), {5, 4}, 1)});
+}
+
 TEST_F(TensorKernelsTest, GatherElements) {
   compile(R"(
     !x = tensor<?x5x?xf32, #llm.dims<"n", "5", "m">>
@@ -237,9 +247,9 @@ TEST_F(TensorKernelsTest, LinearOfInt8Activations) {
         if (hasZeroPoints)
           constant("z", randomBytes(outputs * zeroBytes, group), z);
         body +=
-            llvm::formatv("%y{0} = llm.linear %q, %w{0} scales %s{0} {1} bias %b {{bits = {2} : "
+            llvm::formatv("%y{0} = llm.linear %q{3}, %w{0} scales %s{0} {1} bias %b {{bits = {2} : "
                           "i64, group_size = {3} : i64, columns = 100 : i64, activations = "
-                          "#llm<activations int8>} : (!q, {4}, {5}{6}, !b) -> !y\n",
+                          "#llm<activations int8>} : (!q{3}, {4}, {5}{6}, !b) -> !y\n",
                           id, hasZeroPoints ? "zero_points %z" + id : "", bits, group, w, s,
                           hasZeroPoints ? ", " + z : "");
         results += (results.empty() ? "%y" : ", %y") + id;
@@ -247,13 +257,17 @@ TEST_F(TensorKernelsTest, LinearOfInt8Activations) {
       }
     compile(R"(
       !x = tensor<?x100xf32, #llm.dims<"n", "100">>
-      !q = tensor<?x160xui8, #llm.dims<"n", "160">>
+      !q16 = tensor<?x168xui8, #llm.dims<"n", "168">>
+      !q32 = tensor<?x160xui8, #llm.dims<"n", "160">>
+      !q64 = tensor<?x160xui8, #llm.dims<"n", "160">>
       !y = tensor<?x20xf32, #llm.dims<"n", "20">>
       !b = tensor<20xf32>
       func.func @run(%x: !x) -> ()" +
             types + R"() {
         %b = llm.constant dense<0.5> : !b
-        %q = llm.quantize_input %x : !x
+        %q16 = llm.quantize_input %x groups 16 : !x
+        %q32 = llm.quantize_input %x : !x
+        %q64 = llm.quantize_input %x groups 64 : !x
         )" + body +
             "return " + results + " : " + types + "\n}");
     for (int64_t n : {1, 9})

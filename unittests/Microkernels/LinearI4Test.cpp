@@ -73,8 +73,8 @@ void checkFloat(const KernelVariant<FloatFn> &variant, int64_t bits, int64_t m, 
   GuardedBuffer<float> a(m ? (m - 1) * lda + k : 0), c(m && n ? (m - 1) * ldc + n : 0);
   fillUniform(a.span(), 9);
   std::vector<float> expected(c.data(), c.data() + c.size());
-  auto *reference = bits == 8 ? &llmc_uk_linear_f32_i8_f32__reference
-                              : &llmc_uk_linear_f32_i4_f32__reference;
+  auto *reference =
+      bits == 8 ? &llmc_uk_linear_f32_i8_f32__reference : &llmc_uk_linear_f32_i4_f32__reference;
   reference(a.data(), lda, w.packed.data(), expected.data(), ldc, m, k, n, g, zp);
   variant.fn(a.data(), lda, w.packed.data(), c.data(), ldc, m, k, n, g, zp);
   expectEqual(expected, c.span());
@@ -113,15 +113,14 @@ TEST(PackNBits, KeepsEveryWeight) {
                         int64_t i) {
         return bytes[row * rowBytes + i * bits / 8] >> (i * bits % 8) & ((1 << bits) - 1);
       };
-      auto *reference = bits == 8 ? &llmc_uk_linear_f32_i8_f32__reference
-                                  : &llmc_uk_linear_f32_i4_f32__reference;
+      auto *reference =
+          bits == 8 ? &llmc_uk_linear_f32_i8_f32__reference : &llmc_uk_linear_f32_i4_f32__reference;
       for (int64_t p : {0, 1, 31, 32, 49}) {
         std::vector<float> a(k), c(n);
         a[p] = 1;
         reference(a.data(), k, w.packed.data(), c.data(), n, 1, k, n, g, zp);
         for (int64_t j = 0; j < n; ++j) {
-          int zero = zp ? number(w.zeroPoints, (groups * bits + 7) / 8, j, p / g)
-                        : 1 << (bits - 1);
+          int zero = zp ? number(w.zeroPoints, (groups * bits + 7) / 8, j, p / g) : 1 << (bits - 1);
           int q = number(w.numbers, groups * g * bits / 8, j, p);
           ASSERT_EQ(c[j], float(q - zero) * w.scales[j * groups + p / g])
               << "bits " << bits << " output " << j << " input " << p;
@@ -138,22 +137,22 @@ void checkInt(const KernelVariant<IntFn> &variant, int64_t bits, int64_t m, int6
               int64_t g, bool zp, Weights &w, float low = -1, float high = 1) {
   SCOPED_TRACE(::testing::Message() << "bits " << bits << " m " << m << " k " << k << " n " << n
                                     << " g " << g << (zp ? " zero points" : ""));
-  const int64_t blocks = (k + 31) / 32, ldaq = blocks * 32 + 7, ldas = blocks + 2, ldc = n + 3;
+  const int64_t unit = std::min<int64_t>(g, 32), blocks = (k + unit - 1) / unit;
+  const int64_t ldaq = blocks * unit + 7, ldas = blocks + 2, ldc = n + 3;
   std::vector<float> x(m * k);
   fillUniform(x, 10, low, high);
-  GuardedBuffer<int8_t> q(m ? (m - 1) * ldaq + blocks * 32 : 0);
-  GuardedBuffer<float> scale(m ? (m - 1) * ldas + blocks : 0),
-      c(m && n ? (m - 1) * ldc + n : 0);
+  GuardedBuffer<int8_t> q(m ? (m - 1) * ldaq + blocks * unit : 0);
+  GuardedBuffer<float> scale(m ? (m - 1) * ldas + blocks : 0), c(m && n ? (m - 1) * ldc + n : 0);
   GuardedBuffer<int32_t> sum(scale.size());
-  llmc_uk_quantize_f32_i8__reference(x.data(), k, q.data(), ldaq, scale.data(), sum.data(),
-                                     ldas, m, k);
+  llmc_uk_quantize_f32_i8__reference(x.data(), k, q.data(), ldaq, scale.data(), sum.data(), ldas, m,
+                                     k, g);
   std::vector<float> expected(c.data(), c.data() + c.size());
   auto *reference =
       bits == 8 ? &llmc_uk_linear_i8_i8_f32__reference : &llmc_uk_linear_i8_i4_f32__reference;
   reference(q.data(), ldaq, scale.data(), sum.data(), ldas, w.packed.data(), expected.data(), ldc,
             m, k, n, g, zp);
-  variant.fn(q.data(), ldaq, scale.data(), sum.data(), ldas, w.packed.data(), c.data(), ldc,
-             m, k, n, g, zp);
+  variant.fn(q.data(), ldaq, scale.data(), sum.data(), ldas, w.packed.data(), c.data(), ldc, m, k,
+             n, g, zp);
   expectEqual(expected, c.span());
   EXPECT_TRUE(c.isIntact());
 }
@@ -205,13 +204,15 @@ INSTANTIATE_TEST_SUITE_P(Isa, LinearI8I8Test,
 using QuantizeFn = decltype(llmc_uk_quantize_f32_i8__x86_64_v3);
 using QuantizeTest = VariantTest<QuantizeFn>;
 
-TEST_P(QuantizeTest, EqualsReference) {
+void checkQuantize(const KernelVariant<QuantizeFn> &variant, int64_t g) {
+  const int64_t unit = std::min<int64_t>(g, 32);
   for (int64_t k : {0, 1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 300})
     for (int64_t m : {0, 1, 3}) {
-      SCOPED_TRACE(::testing::Message() << "m " << m << " k " << k);
-      const int64_t blocks = (k + 31) / 32, ldx = k + 3, ldq = blocks * 32 + 5, lds = blocks + 1;
+      SCOPED_TRACE(::testing::Message() << "m " << m << " k " << k << " g " << g);
+      const int64_t blocks = (k + unit - 1) / unit, ldx = k + 3, ldq = blocks * unit + 5;
+      const int64_t lds = blocks + 1;
       GuardedBuffer<float> x(m ? (m - 1) * ldx + k : 0), scale(m ? (m - 1) * lds + blocks : 0);
-      GuardedBuffer<int8_t> q(m ? (m - 1) * ldq + blocks * 32 : 0);
+      GuardedBuffer<int8_t> q(m ? (m - 1) * ldq + blocks * unit : 0);
       GuardedBuffer<int32_t> sum(scale.size());
       fillUniform(x.span(), 11);
       for (size_t i = 0; i < x.size() && i < 32; ++i)
@@ -219,14 +220,19 @@ TEST_P(QuantizeTest, EqualsReference) {
       std::vector<int8_t> eq(q.data(), q.data() + q.size());
       std::vector<float> escale(scale.data(), scale.data() + scale.size());
       std::vector<int32_t> esum(sum.data(), sum.data() + sum.size());
-      llmc_uk_quantize_f32_i8__reference(x.data(), ldx, eq.data(), ldq, escale.data(),
-                                         esum.data(), lds, m, k);
-      GetParam().fn(x.data(), ldx, q.data(), ldq, scale.data(), sum.data(), lds, m, k);
+      llmc_uk_quantize_f32_i8__reference(x.data(), ldx, eq.data(), ldq, escale.data(), esum.data(),
+                                         lds, m, k, g);
+      variant.fn(x.data(), ldx, q.data(), ldq, scale.data(), sum.data(), lds, m, k, g);
       EXPECT_EQ(std::memcmp(eq.data(), q.data(), q.size()), 0);
       EXPECT_EQ(std::memcmp(escale.data(), scale.data(), scale.size() * 4), 0);
       EXPECT_EQ(std::memcmp(esum.data(), sum.data(), sum.size() * 4), 0);
       EXPECT_TRUE(q.isIntact() && scale.isIntact() && sum.isIntact());
     }
+}
+
+TEST_P(QuantizeTest, EqualsReference) {
+  for (int64_t g : {16, 32, 64, 128, 256})
+    checkQuantize(GetParam(), g);
 }
 
 TEST_P(QuantizeTest, ExtremesAndTies) {
@@ -236,7 +242,7 @@ TEST_P(QuantizeTest, ExtremesAndTies) {
   int8_t q[64];
   float scale[2];
   int32_t sum[2];
-  GetParam().fn(x, 64, q, 64, scale, sum, 2, 1, 64);
+  GetParam().fn(x, 64, q, 64, scale, sum, 2, 1, 64, 32);
   const int8_t expected[] = {127, 0, 2, 2, 0, -2, -127};
   EXPECT_EQ(std::memcmp(q, expected, sizeof(expected)), 0);
   EXPECT_EQ(scale[0], 1.0f);

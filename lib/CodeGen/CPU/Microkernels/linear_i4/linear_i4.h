@@ -10,13 +10,13 @@
 //   w(j, p) = (nibble(j, p) - zp(j, p / G)) * scale(j, p / G),    zp = 8 by default
 //
 //   linear_f32_i4_f32: c[i*ldc+j] = sum_g scale(j,g) * sum_{p in g} a(i,p) * (nibble - zp)
-//   linear_i8_i4_f32:  c[i*ldc+j] = sum_u scale(j,g(u)) * ascale(i,u/32) *
+//   linear_i8_i4_f32:  c[i*ldc+j] = sum_u scale(j,g(u)) * ascale(i,u) *
 //                                   (sum_{p in u} q(i,p) * (nibble - zp)), exact int32
 //
 //   linear_f32_i8_f32, linear_i8_i8_f32: the same over bytes, zp = 128 by default
 //
 // where u runs over units of min(G, 32) inputs and q, ascale, asum come from
-// quantize_f32_i8. Scales stay f32 (KERNELS.md has f16) so that a model's f32 scales
+// quantize_f32_i8 with groups of G. Scales stay f32 (KERNELS.md has f16) so that a model's f32 scales
 // give what onnxruntime gives.
 //
 // Layout, the same at every ISA level. Row block = 16 outputs, blocks consecutive.
@@ -34,9 +34,8 @@
 // G is 16, 32, 64, 128 or 256.
 //
 // n >= 0 outputs from the start of `packed` (only the last block partial); m, k >= 0;
-// k == 0 gives zeros. linear_i8_* is slow for m > 1 at G = 16 (sums of 16 are made in
-// the kernel). Writes exactly c's m x n elements. No over-read of a (f32 rows end
-// at k; int8 rows have 32 * ceil(k/32) bytes) nor of packed. No alignment needed; a base
+// k == 0 gives zeros. Writes exactly c's m x n elements. No over-read of a (f32 rows end
+// at k; int8 rows have whole units) nor of packed. No alignment needed; a base
 // on a cache line is faster. c aliases nothing. linear_f32_* uses up to 40 KiB of
 // stack.
 //
@@ -52,7 +51,7 @@
 
 #include <stdint.h>
 
-/// Row i of the activations: q at aq + i * ldaq, scales and sums (one per 32 inputs)
+/// Row i of the activations: q at aq + i * ldaq, scales and sums (one per unit)
 /// at ascale + i * ldas and asum + i * ldas.
 #define LLMC_UK_DECLARE_LINEAR_I8_I4_F32(isa)                                  \
   extern "C" void llmc_uk_linear_i8_i4_f32__##isa(                             \

@@ -56,7 +56,7 @@ static void linearI8(const PackedWeights &w, const int8_t *aq, int64_t ldaq, con
         int32_t dot = 0;
         for (int64_t p = u; p < std::min(u + unit, k); ++p)
           dot += aq[i * ldaq + p] * w.value(j, p);
-        total = std::fma(float(dot), w.scale(j, u) * ascale[i * ldas + u / 32], total);
+        total = std::fma(float(dot), w.scale(j, u) * ascale[i * ldas + u / unit], total);
       }
       c[i * ldc + j] = total;
     }

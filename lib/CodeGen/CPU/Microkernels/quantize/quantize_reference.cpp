@@ -11,23 +11,24 @@
 #include <cmath>
 
 LLMC_UK_DECLARE_QUANTIZE_F32_I8(reference) {
+  const int64_t unit = std::min<int64_t>(group_size, 32), units = (k + unit - 1) / unit;
   for (int64_t i = 0; i < m; ++i)
-    for (int64_t b = 0; b * 32 < k; ++b) {
-      const float *in = x + i * ldx + b * 32;
-      const int64_t count = std::min<int64_t>(32, k - b * 32);
+    for (int64_t u = 0; u < units; ++u) {
+      const float *in = x + i * ldx;
+      const int64_t group = u * unit / group_size * group_size;
       float largest = 0;
-      for (int64_t p = 0; p < count; ++p)
+      for (int64_t p = group; p < std::min(group + group_size, k); ++p)
         largest = std::max(largest, std::fabs(in[p]));
       const bool isZero = !(largest > 127.0f / 3.0e38f);
       const float inverse = isZero ? 0.0f : 127.0f / largest;
       int32_t total = 0;
-      for (int64_t p = 0; p < 32; ++p) {
-        float r = p < count ? std::nearbyint(in[p] * inverse) : 0.0f;
+      for (int64_t p = u * unit; p < (u + 1) * unit; ++p) {
+        float r = p < k ? std::nearbyint(in[p] * inverse) : 0.0f;
         int8_t value = int8_t(std::clamp(r, -127.0f, 127.0f));
-        q[i * ldq + b * 32 + p] = value;
+        q[i * ldq + p] = value;
         total += value;
       }
-      scale[i * lds + b] = isZero ? 0.0f : largest / 127.0f;
-      sum[i * lds + b] = total;
+      scale[i * lds + u] = isZero ? 0.0f : largest / 127.0f;
+      sum[i * lds + u] = total;
     }
 }

@@ -9,6 +9,5 @@
 #include "quantize_kernel.inc"
 
 LLMC_UK_DECLARE_QUANTIZE_F32_I8(x86_64_v3) {
-  for (int64_t i = 0; i < m; ++i)
-    quantizeRow(x + i * ldx, q + i * ldq, scale + i * lds, sum + i * lds, k);
+  quantizeRows({x, ldx, q, ldq, scale, sum, lds, m, k, group_size});
 }
