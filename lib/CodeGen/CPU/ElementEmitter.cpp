@@ -16,8 +16,6 @@ using namespace llmc;
 using namespace llmc::cpu;
 using namespace llmc::llm;
 
-static constexpr auto kContract = arith::FastMathFlags::contract;
-
 //===----------------------------------------------------------------------===//
 // Types and memory
 //===----------------------------------------------------------------------===//
@@ -163,6 +161,45 @@ Value ElementEmitter::reduceLoop(Value count, Value init,
   return loop.getResult(0);
 }
 
+/// The vectoriser takes a width that is asked for, on every processor: wider vectors are
+/// cut, and the sum of the lanes halves them down to one.
+Value ElementEmitter::partialSums(Value count, Type type, PartialSums parts,
+                                  llvm::function_ref<Value(Value)> term) {
+  Value result = reduceLoop(count, floatConstant(type, 0.0), [&](Value i, Value partial) -> Value {
+    return arith::AddFOp::create(builder, loc, partial, term(i), arith::FastMathFlags::reassoc);
+  });
+  MLIRContext *context = builder.getContext();
+  auto no = builder.getBoolAttr(false), yes = builder.getBoolAttr(true);
+  auto vectors = LLVM::LoopVectorizeAttr::get(context, /*disable=*/no, {}, {},
+                                              builder.getI32IntegerAttr(parts.lanes), {}, {}, {});
+  auto copies = LLVM::LoopInterleaveAttr::get(context, builder.getI32IntegerAttr(parts.chains));
+  // Unrolled before, it would be summed in an order of the processor's.
+  auto unroll = LLVM::LoopUnrollAttr::get(context, /*disable=*/yes, {}, {}, {}, {}, {}, {});
+  result.getDefiningOp()->setAttr(
+      "loop_annotation", LLVM::LoopAnnotationAttr::get(context, {}, vectors, copies, unroll, {}, {},
+                                                       {}, {}, {}, {}, {}, {}, {}, {}, {}));
+  return result;
+}
+
+Value ElementEmitter::sum(Value count, Value init, PartialSums parts,
+                          llvm::function_ref<Value(Value)> term) {
+  int64_t terms = parts.lanes * parts.chains;
+  auto masked = [&](int64_t bits) -> Value {
+    if (std::optional<int64_t> known = IndexEmitter::known(count))
+      return index.constant(*known & bits);
+    return arith::AndIOp::create(builder, loc, count, index.constant(bits));
+  };
+  Value whole = masked(-terms), rest = masked(terms - 1), total = init;
+  if (IndexEmitter::known(whole) != 0)
+    total =
+        arith::AddFOp::create(builder, loc, total, partialSums(whole, init.getType(), parts, term));
+  if (IndexEmitter::known(rest) == 0)
+    return total;
+  return reduceLoop(rest, total, [&](Value i, Value partial) -> Value {
+    return arith::AddFOp::create(builder, loc, partial, term(index.add(whole, i)));
+  });
+}
+
 Value ElementEmitter::choose(Value condition, Type type, llvm::function_ref<Value()> then,
                              llvm::function_ref<Value()> otherwise) {
   auto choice = scf::IfOp::create(builder, loc, type, condition, /*withElseRegion=*/true);
@@ -203,13 +240,11 @@ Value ElementEmitter::pow(Value x, Value y) {
   if (auto constant = y.getDefiningOp<arith::ConstantOp>())
     if (auto exponent = dyn_cast<FloatAttr>(constant.getValue())) {
       double value = exponent.getValueAsDouble();
-      auto square = [&](Value v) {
-        return Value(arith::MulFOp::create(builder, loc, v, v, kContract));
-      };
+      auto square = [&](Value v) { return Value(arith::MulFOp::create(builder, loc, v, v)); };
       if (value == 2.0)
         return square(x);
       if (value == 3.0)
-        return arith::MulFOp::create(builder, loc, square(x), x, kContract);
+        return arith::MulFOp::create(builder, loc, square(x), x);
       if (value == 4.0)
         return square(square(x));
     }
@@ -261,12 +296,8 @@ Value ElementEmitter::integerUnary(UnaryKind kind, Value x, Type elementType) {
 Value ElementEmitter::unary(UnaryKind kind, Value x) {
   Type type = x.getType();
   auto f = [&](double value) { return floatConstant(type, value); };
-  auto mul = [&](Value a, Value b) {
-    return Value(arith::MulFOp::create(builder, loc, a, b, kContract));
-  };
-  auto add = [&](Value a, Value b) {
-    return Value(arith::AddFOp::create(builder, loc, a, b, kContract));
-  };
+  auto mul = [&](Value a, Value b) { return Value(arith::MulFOp::create(builder, loc, a, b)); };
+  auto add = [&](Value a, Value b) { return Value(arith::AddFOp::create(builder, loc, a, b)); };
   auto div = [&](Value a, Value b) { return Value(arith::DivFOp::create(builder, loc, a, b)); };
   switch (kind) {
   case UnaryKind::abs:
@@ -357,11 +388,11 @@ Value ElementEmitter::binary(BinaryKind kind, Value a, Value b, bool isUnsigned)
   };
   switch (kind) {
   case BinaryKind::add:
-    return arith::AddFOp::create(builder, loc, a, b, kContract);
+    return arith::AddFOp::create(builder, loc, a, b);
   case BinaryKind::sub:
-    return arith::SubFOp::create(builder, loc, a, b, kContract);
+    return arith::SubFOp::create(builder, loc, a, b);
   case BinaryKind::mul:
-    return arith::MulFOp::create(builder, loc, a, b, kContract);
+    return arith::MulFOp::create(builder, loc, a, b);
   case BinaryKind::div:
     return arith::DivFOp::create(builder, loc, a, b);
   case BinaryKind::fmod:

@@ -80,6 +80,19 @@ public:
   /// `for i in [0, count)` with an accumulator.
   mlir::Value reduceLoop(mlir::Value count, mlir::Value init,
                          llvm::function_ref<mlir::Value(mlir::Value, mlir::Value)> body);
+  /// `lanes` neighbours at a time, added as a tree in the end, in `chains` taken in turn,
+  /// added one after another.
+  struct PartialSums {
+    int32_t lanes, chains;
+  };
+  /// Neighbouring terms; a register of AVX-512.
+  static constexpr PartialSums kNeighbours = {16, 1};
+  /// Terms whose elements lie apart.
+  static constexpr PartialSums kApart = {1, 4};
+  /// `init` + sum of `term(i)` for i in [0, count), floats, in an order that is the same for
+  /// every processor (decision 13).
+  mlir::Value sum(mlir::Value count, mlir::Value init, PartialSums parts,
+                  llvm::function_ref<mlir::Value(mlir::Value)> term);
   void loop(mlir::Value begin, mlir::Value end, llvm::function_ref<void(mlir::Value)> body);
 
   static mlir::Type registerType(mlir::Type elementType);
@@ -101,6 +114,9 @@ public:
   mlir::Value convert(mlir::Value scalar, mlir::Type from, mlir::Type to, bool saturate = true);
 
 private:
+  /// Sum of `term(i)` for i in [0, count), a multiple of lanes times chains.
+  mlir::Value partialSums(mlir::Value count, mlir::Type type, PartialSums parts,
+                          llvm::function_ref<mlir::Value(mlir::Value)> term);
   mlir::Value unary(llm::UnaryKind kind, mlir::Value x);
   mlir::Value integerUnary(llm::UnaryKind kind, mlir::Value x, mlir::Type elementType);
   mlir::Value integerBinary(llm::BinaryKind kind, mlir::Value a, mlir::Value b, bool isUnsigned);

@@ -107,9 +107,10 @@ Value ElementEmitter::emitDimValues(DimValuesOp op, ArrayRef<Value> indices) {
     return convert(index.size(expr), builder.getI64Type(), type);
   };
   Value result = size(values.back());
+  Value position = index.linearize(indices, getDims(op.getResult()));
   for (size_t i = values.size() - 1; i-- > 0;) {
-    Value here = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, indices[0],
-                                       index.constant(i));
+    Value here =
+        arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, position, index.constant(i));
     result = arith::SelectOp::create(builder, loc, here, size(values[i]), result);
   }
   return result;
@@ -163,13 +164,14 @@ Value ElementEmitter::emitReduce(ReduceOp op, ArrayRef<Value> indices) {
       Value x = element(op.getInput(), source);
       if (isWide)
         x = convert(x, element0, type);
-      // Partial sums may be combined in any order that the compiler fixes now.
-      if (isFloat && kind == BinaryKind::add)
-        return arith::AddFOp::create(builder, loc, accumulator, x,
-                                     arith::FastMathFlags::contract |
-                                         arith::FastMathFlags::reassoc);
       return binary(kind, accumulator, x, isWithoutSign);
     }
+    if (isFloat && kind == BinaryKind::add && depth + 1 == axes.size())
+      return sum(index.size(dims[axes[depth]]), accumulator,
+                 axes[depth] + 1 == int64_t(dims.size()) ? kNeighbours : kApart, [&](Value i) {
+                   source[axes[depth]] = i;
+                   return element(op.getInput(), source);
+                 });
     return reduceLoop(index.size(dims[axes[depth]]), accumulator, [&](Value i, Value carried) {
       source[axes[depth]] = i;
       return nest(depth + 1, carried);
@@ -294,11 +296,9 @@ Value ElementEmitter::emitRotary(RotaryOp op, ArrayRef<Value> indices) {
     Value cos = element(op.getCos(), at), sin = element(op.getSin(), at);
     Value signedSin = arith::SelectOp::create(builder, loc, isFirst,
                                               arith::NegFOp::create(builder, loc, sin), sin);
-    Value kept =
-        arith::MulFOp::create(builder, loc, input(channel), cos, arith::FastMathFlags::contract);
-    Value moved = arith::MulFOp::create(builder, loc, input(partner), signedSin,
-                                        arith::FastMathFlags::contract);
-    return arith::AddFOp::create(builder, loc, kept, moved, arith::FastMathFlags::contract);
+    Value kept = arith::MulFOp::create(builder, loc, input(channel), cos);
+    Value moved = arith::MulFOp::create(builder, loc, input(partner), signedSin);
+    return arith::AddFOp::create(builder, loc, kept, moved);
   };
   if (2 * half == width)
     return rotate();
@@ -366,10 +366,7 @@ Value ElementEmitter::emitCausalConv(CausalConvOp op, ArrayRef<Value> indices) {
       x = arith::SelectOp::create(builder, loc, isOld, old, x);
     }
     Value weight = wide(element(op.getWeight(), {channel, index.constant(k)}));
-    sum = arith::AddFOp::create(
-        builder, loc, sum,
-        arith::MulFOp::create(builder, loc, weight, x, arith::FastMathFlags::contract),
-        arith::FastMathFlags::contract);
+    sum = LLVM::FMAOp::create(builder, loc, weight, x, sum);
   }
   Type type = registerType(elementTypeOf(op.getResult()));
   return type == f32 ? sum : convert(sum, f32, type);
