@@ -44,16 +44,20 @@ void report(const Case &c, int threads) {
   once = std::min(once, runParallel(threads, [&](int t) { c.body(t, threads); }));
   const int repeat = std::max(1, int(0.01 / once));
   for (int r = 0; r < rounds; ++r) {
-    kernel.push_back(runParallel(threads, [&](int t) {
-                       for (int i = 0; i < repeat; ++i)
-                         c.body(t, threads);
-                     }) / repeat);
+    kernel.push_back(runParallel(threads,
+                                 [&](int t) {
+                                   for (int i = 0; i < repeat; ++i)
+                                     c.body(t, threads);
+                                 }) /
+                     repeat);
     if (c.weights)
-      read.push_back(runParallel(threads, [&](int t) {
-                       int64_t share = int64_t(c.bytes) / threads / 256 * 256;
-                       for (int i = 0; i < repeat; ++i)
-                         sink = readAll(c.weights + t * share / 4, share);
-                     }) / repeat);
+      read.push_back(runParallel(threads,
+                                 [&](int t) {
+                                   int64_t share = int64_t(c.bytes) / threads / 256 * 256;
+                                   for (int i = 0; i < repeat; ++i)
+                                     sink = readAll(c.weights + t * share / 4, share);
+                                 }) /
+                     repeat);
     else
       peak.push_back(runParallel(threads, [&](int) {
         peakOperations = c.isInt8 ? multiplyAddInt8(200000) : multiplyAdd(200000);
@@ -95,21 +99,26 @@ std::string sizes(int64_t m, int64_t k, int64_t n) {
   return " m" + std::to_string(m) + " k" + std::to_string(k) + " n" + std::to_string(n);
 }
 
-template <class Fn> void linearF32(Fn *fn, const std::string &name, int64_t nr) {
+/// Weights of type T; as uint16_t the bits of f16 or bf16.
+template <class T, class Fn> void linearF32(Fn *fn, const std::string &name, int64_t nr) {
   auto add = [&](int64_t m, int64_t k, int64_t n) {
     const std::string title = name + sizes(m, k, n);
     if (!isSelected(title))
       return;
-    float *w = allocate<float>(packedSizeF32(k, n, nr)), *a = allocate<float>(m * k),
-          *c = allocate<float>(m * n);
-    fill(w, packedSizeF32(k, n, nr));
+    const int64_t bytes = packedSizePanels(k, n, nr) * int64_t(sizeof(T));
+    T *w = allocate<T>(packedSizePanels(k, n, nr));
+    float *a = allocate<float>(m * k), *c = allocate<float>(m * n);
+    if constexpr (sizeof(T) == sizeof(float))
+      fill(w, packedSizePanels(k, n, nr));
+    else
+      std::memset(w, 0x35, bytes); // 0.33 in f16, 7e-7 in bf16
     fill(a, m * k);
-    run({title, double(k * n * 4), 2.0 * m * k * n, false,
-         m <= 4 ? w : nullptr, [=](int t, int threads) {
+    run({title, double(k * n * sizeof(T)), 2.0 * m * k * n, false,
+         m <= 4 ? reinterpret_cast<const float *>(w) : nullptr, [=](int t, int threads) {
            int64_t j0 = shareOf(n, nr, t, threads), j1 = shareOf(n, nr, t + 1, threads);
            fn(a, k, w + j0 * k, c + j0, n, m, k, j1 - j0);
          }});
-    munmap(w, packedSizeF32(k, n, nr) * 4);
+    munmap(w, bytes);
   };
   for (int64_t m : {1, 2, 4})
     add(m, 2048, 65536);
@@ -122,8 +131,7 @@ template <class Fn> void linearF32(Fn *fn, const std::string &name, int64_t nr) 
 
 template <class Fn> void linearNBits(Fn *fn, const std::string &name, int64_t bits) {
   auto add = [&](int64_t m, int64_t k, int64_t n, int64_t g, bool zp) {
-    const std::string title =
-        name + sizes(m, k, n) + " g" + std::to_string(g) + (zp ? " zp" : "");
+    const std::string title = name + sizes(m, k, n) + " g" + std::to_string(g) + (zp ? " zp" : "");
     if (!isSelected(title))
       return;
     int64_t bytes = packedSizeNBits(bits, k, n, g, zp);
@@ -134,18 +142,19 @@ template <class Fn> void linearNBits(Fn *fn, const std::string &name, int64_t bi
     }
     auto *a = allocate<float>(m * k), *c = allocate<float>(m * n);
     auto *q = allocate<int8_t>(m * k);
-    auto *scale = allocate<float>(m * k / 32);
-    auto *sum = allocate<int32_t>(m * k / 32);
+    const int64_t units = k / std::min<int64_t>(g, 32);
+    auto *scale = allocate<float>(m * units);
+    auto *sum = allocate<int32_t>(m * units);
     fill(a, m * k);
-    llmc_uk_quantize_f32_i8__reference(a, k, q, k, scale, sum, k / 32, m, k);
+    llmc_uk_quantize_f32_i8__reference(a, k, q, k, scale, sum, units, m, k, g);
     int64_t block = rowBlockBytesNBits(bits, k, g, zp);
     constexpr bool isInt8 = std::is_same_v<Fn, decltype(llmc_uk_linear_i8_i4_f32__x86_64_v3)>;
-    run({title, double(bytes), 2.0 * m * k * n, isInt8, m <= 2 ? reinterpret_cast<float *>(w) : nullptr,
-         [=](int t, int threads) {
+    run({title, double(bytes), 2.0 * m * k * n, isInt8,
+         m <= 2 ? reinterpret_cast<float *>(w) : nullptr, [=](int t, int threads) {
            int64_t j0 = shareOf(n, 16, t, threads), j1 = shareOf(n, 16, t + 1, threads);
            const uint8_t *p = w + j0 / 16 * block;
            if constexpr (isInt8)
-             fn(q, k, scale, sum, k / 32, p, c + j0, n, m, k, j1 - j0, g, zp);
+             fn(q, k, scale, sum, units, p, c + j0, n, m, k, j1 - j0, g, zp);
            else
              fn(a, k, p, c + j0, n, m, k, j1 - j0, g, zp);
          }});
@@ -169,8 +178,7 @@ template <class Fn> void matmul(Fn *fn, const std::string &name) {
     const std::string title = name + sizes(m, k, n) + (transposed ? " b[n][k]" : " b[k][n]");
     if (!isSelected(title))
       continue;
-    run({title, double(k * n * 4),
-         2.0 * m * k * n, false, nullptr, [=](int t, int threads) {
+    run({title, double(k * n * 4), 2.0 * m * k * n, false, nullptr, [=](int t, int threads) {
            int64_t j0 = shareOf(n, 32, t, threads), j1 = shareOf(n, 32, t + 1, threads);
            fn(a, k, transposed ? b + j0 * k : b + j0, transposed ? 1 : n, transposed ? k : 1,
               c + j0, n, m, k, j1 - j0);
@@ -183,22 +191,26 @@ void attention(Fn *fn, const std::string &name, int64_t elementBytes, bool hasSc
   auto add = [&](int64_t heads, int64_t positions, int64_t total, int64_t dim) {
     constexpr int64_t kvHeads = 64;
     const std::string title = name + " g" + std::to_string(heads) + " rows" +
-                              std::to_string(positions) + " keys" + std::to_string(total) +
-                              " d" + std::to_string(dim);
+                              std::to_string(positions) + " keys" + std::to_string(total) + " d" +
+                              std::to_string(dim);
     if (!isSelected(title))
       return;
     // One array of bytes: keys, values, then scales. Zeros are numbers of every type.
     const int64_t headBytes = total * dim * elementBytes;
-    auto *k = reinterpret_cast<char *>(
-        allocate<float>((2 * kvHeads * (headBytes + 4 * total) + 3) / 4));
+    auto *k =
+        reinterpret_cast<char *>(allocate<float>((2 * kvHeads * (headBytes + 4 * total) + 3) / 4));
     auto *scales = reinterpret_cast<float *>(k + 2 * kvHeads * headBytes);
-    auto *q = allocate<float>(heads * positions * dim), *out = allocate<float>(kvHeads * heads * positions * dim);
+    auto *q = allocate<float>(heads * positions * dim),
+         *out = allocate<float>(kvHeads * heads * positions * dim);
     fill(q, heads * positions * dim);
     if (elementBytes == 4)
       fill(reinterpret_cast<float *>(k), 2 * kvHeads * total * dim);
     double pairs = double(positions) * (total - positions) + positions * (positions + 1) / 2.0;
     Case c{title,
-           double(2 * kvHeads * headBytes), 4.0 * pairs * heads * dim * kvHeads, false, nullptr,
+           double(2 * kvHeads * headBytes),
+           4.0 * pairs * heads * dim * kvHeads,
+           false,
+           nullptr,
            [=](int t, int threads) {
              for (int64_t h = kvHeads * t / threads; h < kvHeads * (t + 1) / threads; ++h) {
                llmc_uk_attention_params p{};
@@ -235,15 +247,23 @@ void attention(Fn *fn, const std::string &name, int64_t elementBytes, bool hasSc
 int main(int argc, char **argv) {
   if (argc > 1)
     filter = argv[1];
-  forEachMicrokernelVariant([](Microkernel kernel, IsaLevel level, const char *isa,
-                               void (*f)()) {
+  forEachMicrokernelVariant([](Microkernel kernel, IsaLevel level, const char *isa, void (*f)()) {
     if (!hostSupports(level))
       return;
     std::string suffix = std::string(" ") + isa;
     switch (kernel) {
     case Microkernel::LinearF32F32F32:
-      return linearF32(reinterpret_cast<decltype(llmc_uk_linear_f32_f32_f32__x86_64_v3) *>(f),
-                       "linear_f32" + suffix, panelWidthF32(level));
+      return linearF32<float>(
+          reinterpret_cast<decltype(llmc_uk_linear_f32_f32_f32__x86_64_v3) *>(f),
+          "linear_f32" + suffix, panelWidthF32(level));
+    case Microkernel::LinearF32F16F32:
+      return linearF32<uint16_t>(
+          reinterpret_cast<decltype(llmc_uk_linear_f32_f16_f32__x86_64_v3) *>(f),
+          "linear_f32_f16" + suffix, panelWidthF32(level));
+    case Microkernel::LinearF32BF16F32:
+      return linearF32<uint16_t>(
+          reinterpret_cast<decltype(llmc_uk_linear_f32_bf16_f32__x86_64_v3) *>(f),
+          "linear_f32_bf16" + suffix, panelWidthF32(level));
     case Microkernel::LinearI8I4F32:
       return linearNBits(reinterpret_cast<decltype(llmc_uk_linear_i8_i4_f32__x86_64_v3) *>(f),
                          "linear_i8_i4" + suffix, 4);

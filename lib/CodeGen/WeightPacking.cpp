@@ -64,12 +64,8 @@ static void writeUnpacked(ArrayRef<char> bytes, Type element, int64_t count, raw
   }
 }
 
-/// `count` elements of f32, f16 or bf16 as f32, whatever the source's alignment.
+/// `count` elements of f16 or bf16 as f32, whatever the source's alignment.
 static void readFloats(const char *source, Type element, int64_t count, float *target) {
-  if (element.isF32()) {
-    memcpy(target, source, count * sizeof(float));
-    return;
-  }
   const llvm::fltSemantics &semantics = cast<FloatType>(element).getFloatSemantics();
   for (int64_t i = 0; i < count; ++i) {
     uint16_t bits;
@@ -83,6 +79,37 @@ static void readFloats(const char *source, Type element, int64_t count, float *t
     bool losesInfo = false;
     value.convert(APFloat::IEEEsingle(), APFloat::rmNearestTiesToEven, &losesInfo);
     target[i] = value.convertToFloat();
+  }
+}
+
+/// Panels of elements of T, as the weight has them.
+template <class T>
+static void writePanels(exec::WeightOp weight, ArrayRef<char> bytes, cpu::IsaLevel level,
+                        raw_ostream &stream) {
+  int64_t k = *weight.getColumns(), n = *weight.getOutputs();
+  int64_t width = cpu::panelWidthF32(level), panels = (n + width - 1) / width;
+  // A group of panels at a time keeps the copies small. The group's columns are
+  // copied first: data inside a model file has any alignment.
+  constexpr int64_t group = 64;
+  int64_t most = std::min(group, panels) * width;
+  std::vector<T> columns(size_t(most) * k), packed(size_t(most) * k);
+  int64_t groups = (panels + group - 1) / group;
+  for (int64_t i = 0; i < exec::numMatrices(weight) * groups; ++i) {
+    int64_t first = i % groups * group * width, count = std::min(n - first, group * width);
+    const char *source = bytes.data() + i / groups * n * k * sizeof(T);
+    if (weight.getTransposed()) {
+      memcpy(columns.data(), source + first * k * sizeof(T), count * k * sizeof(T));
+    } else {
+      for (int64_t row = 0; row < k; ++row)
+        memcpy(columns.data() + row * count, source + (row * n + first) * sizeof(T),
+               count * sizeof(T));
+    }
+    releasePages(weight.getValue());
+    int64_t packedPanels = (count + width - 1) / width;
+    cpu::packPanels(columns.data(), k, count, weight.getTransposed() ? 1 : count,
+                    weight.getTransposed() ? k : 1, width, packed.data(), 0, packedPanels);
+    stream.write(reinterpret_cast<const char *>(packed.data()),
+                 size_t(packedPanels) * k * width * sizeof(T));
   }
 }
 
@@ -128,34 +155,13 @@ LogicalResult llmc::writePackedWeight(exec::WeightOp weight, cpu::IsaLevel level
   }
   if (weight.getLayout() == exec::WeightLayout::panels) {
     Type element = type.getElementType();
-    if (!element.isF32() && !element.isF16() && !element.isBF16())
+    if (element.isF32())
+      writePanels<float>(weight, *bytes, level, stream);
+    else if (element.isF16() || element.isBF16())
+      writePanels<uint16_t>(weight, *bytes, level, stream);
+    else
       return weight.emitError("the CPU back end packs matrices of f32, f16 and bf16, found ")
              << type;
-    int64_t width = cpu::panelWidthF32(level), panels = (n + width - 1) / width;
-    // A group of panels at a time keeps the copies small. The group's columns are
-    // copied first: data inside a model file has any alignment.
-    constexpr int64_t group = 64;
-    int64_t most = std::min(group, panels) * width;
-    std::vector<float> columns(size_t(most) * k), packed(size_t(most) * k);
-    int64_t groups = (panels + group - 1) / group;
-    for (int64_t i = 0; i < exec::numMatrices(weight) * groups; ++i) {
-      int64_t first = i % groups * group * width, count = std::min(n - first, group * width);
-      int64_t elementBytes = exec::elementBytes(element);
-      const char *source = bytes->data() + i / groups * n * k * elementBytes;
-      if (weight.getTransposed()) {
-        readFloats(source + first * k * elementBytes, element, count * k, columns.data());
-      } else {
-        for (int64_t row = 0; row < k; ++row)
-          readFloats(source + (row * n + first) * elementBytes, element, count,
-                     columns.data() + row * count);
-      }
-      releasePages(weight.getValue());
-      int64_t packedPanels = (count + width - 1) / width;
-      cpu::packF32(columns.data(), k, count, weight.getTransposed() ? 1 : count,
-                   weight.getTransposed() ? k : 1, width, packed.data(), 0, packedPanels);
-      stream.write(reinterpret_cast<const char *>(packed.data()),
-                   size_t(packedPanels) * k * width * sizeof(float));
-    }
     return success();
   }
   SmallVector<char> scaleStorage, zeroStorage;

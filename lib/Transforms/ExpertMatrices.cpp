@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "ExpertMatrices.h"
+#include "Matchers.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
 #include "llmc/Reference/Tensor.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
@@ -30,7 +31,7 @@ static Value stripTranspose(Value value, bool &transposed) {
 
 /// The tensor of which `matrix` is number `expert`; null where it is no such slice.
 static Value matchSlice(Value matrix, int64_t expert, bool &transposed) {
-  matrix = stripTranspose(matrix, transposed);
+  matrix = stripTranspose(skipWidening(matrix), transposed);
   if (auto reshape = matrix.getDefiningOp<ReshapeOp>())
     matrix = reshape.getInput();
   auto slice = matrix.getDefiningOp<SliceOp>();
@@ -99,7 +100,7 @@ std::optional<ExpertMatrices> llmc::matchExpertMatrices(OpBuilder &builder,
   SmallVector<ConstantOp> constants;
   for (auto [expert, matrix] : llvm::enumerate(matrices)) {
     bool transposed = false;
-    auto constant = stripTranspose(matrix, transposed).getDefiningOp<ConstantOp>();
+    auto constant = stripTranspose(skipWidening(matrix), transposed).getDefiningOp<ConstantOp>();
     if (!constant || getDims(constant).size() != 2 || (expert && transposed != isTransposed) ||
         (expert && constant.getType() != constants.front().getType()))
       return std::nullopt;

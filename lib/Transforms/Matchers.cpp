@@ -35,6 +35,14 @@ bool isSplatOf(Value value, double expected) {
   return std::fabs(*number - expected) <= tolerance * std::fabs(expected);
 }
 
+Value skipWidening(Value value) {
+  auto cast = value.getDefiningOp<CastOp>();
+  if (!cast || !elementTypeOf(value).isF32())
+    return value;
+  Type from = elementTypeOf(cast.getInput());
+  return from.isF16() || from.isBF16() ? cast.getInput() : value;
+}
+
 bool isConstant(Value value) { return value.getDefiningOp<ConstantOp>() != nullptr; }
 
 Value matchUnary(Value value, UnaryKind kind) {

@@ -61,6 +61,9 @@ mlir::Value asVector(mlir::OpBuilder &builder, mlir::Value value);
 /// Whether asVector would succeed, without making anything.
 bool isVectorLike(mlir::Value value);
 
+/// The f16 or bf16 that `value` is the f32 of, or `value`.
+mlir::Value skipWidening(mlir::Value value);
+
 /// The element type of a tensor value.
 mlir::Type elementTypeOf(mlir::Value value);
 

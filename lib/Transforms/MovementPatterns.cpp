@@ -308,11 +308,34 @@ struct VectorElementsToGather : OpRewritePattern<GatherElementsOp> {
   }
 };
 
+/// What constants of f16 or bf16 in f32 are moved as: op(cast(c)) -> cast(op(c)). Matrices
+/// and tables that a model widens are found as the constants that they are.
+struct WidenMovedConstant : RewritePattern {
+  explicit WidenMovedConstant(MLIRContext *context)
+      : RewritePattern(MatchAnyOpTypeTag(), 1, context) {}
+  LogicalResult matchAndRewrite(Operation *op, PatternRewriter &rewriter) const override {
+    auto isMovement = llvm::IsaPred<ReshapeOp, TransposeOp, SliceOp, GatherOp>;
+    if (!isMovement(op))
+      return failure();
+    Value source = skipWidening(op->getOperand(0)), root = source;
+    while (root.getDefiningOp() && isMovement(root.getDefiningOp()))
+      root = root.getDefiningOp()->getOperand(0);
+    if (source == op->getOperand(0) || !isConstant(root))
+      return rewriter.notifyMatchFailure(op, "no constant in a wider type");
+    Value result = op->getResult(0);
+    Operation *narrow = rewriter.clone(*op);
+    narrow->setOperand(0, source);
+    narrow->getResult(0).setType(makeTensorType(getDims(result), elementTypeOf(source)));
+    rewriter.replaceOpWithNewOp<CastOp>(op, result.getType(), narrow->getResult(0));
+    return success();
+  }
+};
+
 } // namespace
 
 void llmc::populateMovementPatterns(RewritePatternSet &patterns) {
   patterns.add<MoveSplat, ComposeSlices, SliceOfConcat, ShrinkConcat, TransposeToReshape,
                ComposeBroadcasts, BroadcastToReshape, TuplesToGather, VectorElementsToGather,
                ScatterRowsToConcat, ScatterPlaceToConcat, GatherPlaceToSlice, SliceOfRepeated,
-               TransposeOfConcat>(patterns.getContext());
+               TransposeOfConcat, WidenMovedConstant>(patterns.getContext());
 }

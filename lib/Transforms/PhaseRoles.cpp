@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "PhaseRoles.h"
+#include "Matchers.h"
 #include "llmc/Dialect/LLM/IR/LLMOps.h"
 
 using namespace mlir;
@@ -32,9 +33,10 @@ std::string describeArgument(func::FuncOp func, unsigned argument) {
 
 /// A weight, perhaps one that is shared with the head and transposed.
 static bool isTable(Value value) {
+  value = skipWidening(value);
   if (auto transpose = value.getDefiningOp<llm::TransposeOp>())
     value = transpose.getInput();
-  return value.getDefiningOp<llm::ConstantOp>() != nullptr;
+  return isConstant(skipWidening(value));
 }
 
 /// Elements of the largest table that `ids` choose rows of.

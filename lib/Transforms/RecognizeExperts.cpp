@@ -259,7 +259,7 @@ bool absorbBias(BinaryOp sum) {
 
 /// matmul(x[.., 1, K], W[ids]) -> expert_linear(x, ids, W).
 bool replaceGatheredProduct(MatmulOp product) {
-  Value rhs = product.getRhs();
+  Value rhs = skipWidening(product.getRhs());
   bool transposed = false;
   if (auto transpose = rhs.getDefiningOp<TransposeOp>()) {
     SmallVector<int64_t> swapped =

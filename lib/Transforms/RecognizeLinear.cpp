@@ -53,12 +53,13 @@ static bool keepsLastDim(ReshapeOp op) {
 namespace {
 
 /// matmul(x, W) -> linear(x, W); matmul(x, transpose(W)) -> linear(x, W) {transposed}.
+/// W may be the f32 of a matrix of f16 or bf16.
 struct MatmulToLinear : OpRewritePattern<MatmulOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(MatmulOp op, PatternRewriter &rewriter) const override {
     if (!isa<FloatType>(elementTypeOf(op.getResult())))
       return rewriter.notifyMatchFailure(op, "not a product of floats");
-    Value source = op.getRhs();
+    Value source = skipWidening(op.getRhs());
     auto transpose = source.getDefiningOp<TransposeOp>();
     if (transpose && isMatrixTranspose(transpose))
       source = transpose.getInput();

@@ -6,16 +6,17 @@
 //===----------------------------------------------------------------------===//
 //
 //   %2 = llm.linear %x, %w : f16
-//     => llm.cast (llm.linear (llm.cast %x), (llm.cast %w)) : f32 inside
+//     => llm.cast (llm.linear (llm.cast %x), %w) : f32 inside
 //
-// Kernels of contractions compute in f32. The cast of a constant weight costs nothing at
-// run time: it is made where the weight is packed.
+// Kernels of contractions compute in f32. Weights of 16 bits stay: half the bytes to read,
+// and kernels convert them in registers.
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Dialect/LLM/IR/Dims.h"
 #include "llmc/Dialect/LLM/IR/LLMOps.h"
 #include "llmc/Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/TypeUtilities.h"
 
 using namespace mlir;
 using namespace llmc;
@@ -39,10 +40,15 @@ static Type widened(Type type) {
   return makeTensorType(getDims(tensor), Float32Type::get(type.getContext()));
 }
 
-/// Scales and zero points of n-bit weights are packed with the weight and stay as they are.
-static bool isPackedWith(Operation *op, Value operand) {
+/// Packed for the kernel as they are: weights of f16 and bf16, scales and zero points of
+/// n-bit weights.
+static bool isPacked(Operation *op, OpOperand &use) {
+  Value operand = use.get();
+  Type element = getElementTypeOrSelf(operand);
   auto holds = [&](auto linear) {
-    return linear && (operand == linear.getScales() || operand == linear.getZeroPoints());
+    return linear &&
+           (operand == linear.getScales() || operand == linear.getZeroPoints() ||
+            (&use == &linear.getWeightMutable() && (element.isF16() || element.isBF16())));
   };
   return holds(dyn_cast<LinearOp>(op)) || holds(dyn_cast<ExpertLinearOp>(op));
 }
@@ -74,7 +80,7 @@ struct WidenContractions : llmc::impl::WidenContractionsBase<WidenContractions> 
     if (llvm::none_of(op->getOperandTypes(), [](Type type) { return widened(type) != type; }))
       return;
     for (OpOperand &operand : op->getOpOperands())
-      if (!isPackedWith(op, operand.get()))
+      if (!isPacked(op, operand))
         operand.set(wide(op, operand.get()));
     OpBuilder builder(op->getContext());
     builder.setInsertionPointAfter(op);

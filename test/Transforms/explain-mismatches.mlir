@@ -38,9 +38,9 @@ func.func @rotary(%x: tensor<3x4xf32>, %sin: tensor<3x4xf32>) -> tensor<3x4xf32>
 
 // CHECK-LABEL: @linear
 func.func @linear(%x: tensor<3x4xf32>) -> tensor<3x2xf32> {
-  // CHECK: llm.matmul {{.*}}llm.mismatch = "linear: the weight is converted from f16 when the model runs"
-  %w = llm.constant dense<1.0> : tensor<4x2xf16>
-  %c = llm.cast %w : tensor<4x2xf16> to tensor<4x2xf32>
+  // CHECK: llm.matmul {{.*}}llm.mismatch = "linear: the weight is converted from f64 when the model runs"
+  %w = llm.constant dense<1.0> : tensor<4x2xf64>
+  %c = llm.cast %w : tensor<4x2xf64> to tensor<4x2xf32>
   %y = llm.matmul %x, %c : tensor<3x4xf32>, tensor<4x2xf32>
   return %y : tensor<3x2xf32>
 }

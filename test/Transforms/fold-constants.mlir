@@ -137,3 +137,33 @@ func.func @transposed_pieces(%x: tensor<4x8xf32>, %y: tensor<4x2xf32>) -> tensor
   %3 = llm.transpose %2 [1, 0] : tensor<10x4xf32>
   return %3 : tensor<4x10xf32>
 }
+
+// Movements of a 16-bit matrix in f32 move it in 16 bits: rows of a table, a transpose, what
+// a slice of it leaves.
+// CHECK-LABEL: @widened_matrix
+func.func @widened_matrix(%ids: tensor<3xi64>, %x: tensor<2x2xf16>) -> (tensor<3x2xf32>, tensor<2x1xf32>, tensor<2x2xf32>) {
+  // CHECK: %[[ROWS:.*]] = llm.gather 0 %{{.*}}, %arg0 : tensor<2x2xf16>, tensor<3xi64>
+  // CHECK: llm.cast %[[ROWS]] : tensor<3x2xf16> to tensor<3x2xf32>
+  // CHECK: %[[TURNED:.*]] = llm.transpose %{{.*}} [1, 0] : tensor<2x2xf16>
+  // CHECK: %[[PART:.*]] = llm.slice %[[TURNED]] {{.*}} : tensor<2x2xf16> to tensor<2x1xf16>
+  // CHECK: llm.cast %[[PART]] : tensor<2x1xf16> to tensor<2x1xf32>
+  %0 = llm.constant dense_resource<half> : tensor<2x2xf16>
+  %1 = llm.cast %0 : tensor<2x2xf16> to tensor<2x2xf32>
+  %2 = llm.gather 0 %1, %ids : tensor<2x2xf32>, tensor<3xi64>
+  %3 = llm.transpose %1 [1, 0] : tensor<2x2xf32>
+  %4 = llm.slice %3 ["0", "1"] [1, 1] : tensor<2x2xf32> to tensor<2x1xf32>
+  // What is no constant stays.
+  // CHECK: %[[WIDE:.*]] = llm.cast %arg1
+  // CHECK: llm.transpose %[[WIDE]]
+  %5 = llm.cast %x : tensor<2x2xf16> to tensor<2x2xf32>
+  %6 = llm.transpose %5 [1, 0] : tensor<2x2xf32>
+  return %2, %4, %6 : tensor<3x2xf32>, tensor<2x1xf32>, tensor<2x2xf32>
+}
+
+{-#
+  dialect_resources: {
+    builtin: {
+      half: "0x04000000003C004000420044"
+    }
+  }
+#-}

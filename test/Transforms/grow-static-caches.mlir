@@ -2,7 +2,8 @@
 // RUN: FileCheck %s --check-prefix=REASON <%t
 
 // A cache of 8 places for 2 sequences, written at the length that an input tells. The copy
-// has sizes of its own; a dimension of 1 that was the token's is found among others.
+// has sizes of its own; a dimension of 1 that was the token's is found among others. Tokens
+// choose rows of a table, also where the model widens it.
 // CHECK-LABEL: func.func @run(
 // CHECK: llm.scatter_nd
 // CHECK-LABEL: func.func private @run_growing(
@@ -18,7 +19,8 @@
 // CHECK: return %{{.+}}, %[[ALL]] :
 func.func @run(%ids: tensor<2x1xi64>, %mask: tensor<2x1x1x8xi1>, %cache: tensor<2x2x8x4xf32>, %length: tensor<i64>)
     -> (tensor<2x1x16xf32>, tensor<2x2x8x4xf32>, tensor<i64>) {
-  %table = llm.constant dense<1.0> : tensor<16x8xf32>
+  %narrow = llm.constant dense<1.0> : tensor<16x8xf16>
+  %table = llm.cast %narrow : tensor<16x8xf16> to tensor<16x8xf32>
   %head = llm.constant dense<1.0> : tensor<8x16xf32>
   %zero = llm.constant dense<0.0> : tensor<f32>
   %hidden = llm.constant dense<0xFF800000> : tensor<f32>

@@ -21,6 +21,35 @@ func.func @transposed(%x: tensor<3x2xf16>) -> tensor<3x4xf16> {
   return %0 : tensor<3x4xf16>
 }
 
+// A matrix of 16 bits that the model widens is the weight itself.
+// CHECK-LABEL: @widened
+func.func @widened(%x: tensor<3x2xf32>) -> (tensor<3x4xf32>, tensor<3x4xf32>) {
+  // CHECK-NOT: llm.cast
+  // CHECK: llm.linear %arg0, %{{.*}} : (tensor<3x2xf32>, tensor<2x4xf16>)
+  // CHECK: llm.linear %arg0, %{{.*}} {transposed} : (tensor<3x2xf32>, tensor<4x2xbf16>)
+  %v = llm.constant dense<1.0> : tensor<2x4xf16>
+  %w = llm.constant dense<1.0> : tensor<4x2xbf16>
+  %wide = llm.cast %v : tensor<2x4xf16> to tensor<2x4xf32>
+  %0 = llm.matmul %x, %wide : tensor<3x2xf32>, tensor<2x4xf32>
+  %t = llm.transpose %w [1, 0] : tensor<4x2xbf16>
+  %u = llm.cast %t : tensor<2x4xbf16> to tensor<2x4xf32>
+  %1 = llm.matmul %x, %u : tensor<3x2xf32>, tensor<2x4xf32>
+  return %0, %1 : tensor<3x4xf32>, tensor<3x4xf32>
+}
+
+// Casts that round, or of what is no constant, stay.
+// CHECK-LABEL: @rounded
+func.func @rounded(%x: tensor<3x2xf16>, %y: tensor<3x2xf32>, %w: tensor<2x4xf16>) -> (tensor<3x4xf16>, tensor<3x4xf32>) {
+  // CHECK: llm.matmul
+  // CHECK: llm.matmul
+  %v = llm.constant dense<1.0> : tensor<2x4xf32>
+  %narrow = llm.cast %v : tensor<2x4xf32> to tensor<2x4xf16>
+  %0 = llm.matmul %x, %narrow : tensor<3x2xf16>, tensor<2x4xf16>
+  %wide = llm.cast %w : tensor<2x4xf16> to tensor<2x4xf32>
+  %1 = llm.matmul %y, %wide : tensor<3x2xf32>, tensor<2x4xf32>
+  return %0, %1 : tensor<3x4xf16>, tensor<3x4xf32>
+}
+
 // GPT-2: rows flattened for Gemm and split again.
 // CHECK-LABEL: @flattened_rows
 func.func @flattened_rows(%x: tensor<?x?x2xf32, #llm.dims<"batch", "seq", "2">>) -> tensor<?x?x4xf32, #llm.dims<"batch", "seq", "4">> {

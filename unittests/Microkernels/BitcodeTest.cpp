@@ -19,7 +19,8 @@ TEST(Bitcode, IsEmbeddedPerLevel) {
     // The string table names every selected symbol.
     std::string_view text(reinterpret_cast<const char *>(bytes.data()), bytes.size());
     for (Microkernel kernel :
-         {Microkernel::LinearF32F32F32, Microkernel::LinearI8I4F32, Microkernel::LinearI8I8F32,
+         {Microkernel::LinearF32F32F32, Microkernel::LinearF32F16F32,
+          Microkernel::LinearF32BF16F32, Microkernel::LinearI8I4F32, Microkernel::LinearI8I8F32,
           Microkernel::LinearF32I4F32, Microkernel::LinearF32I8F32, Microkernel::QuantizeF32I8,
           Microkernel::AttentionF32, Microkernel::MatmulF32F32F32})
       EXPECT_NE(text.find(symbol(kernel, level)), std::string_view::npos)

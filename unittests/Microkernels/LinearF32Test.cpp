@@ -1,4 +1,4 @@
-//===- LinearF32Test.cpp - linear_f32_f32_f32 and matmul_f32_f32_f32 ------===//
+//===- LinearF32Test.cpp - linear_f32_*_f32 and matmul_f32_f32_f32 --------===//
 //
 // Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -17,20 +17,53 @@ using namespace llmc::cpu::testing;
 namespace {
 
 using LinearFn = decltype(llmc_uk_linear_f32_f32_f32__x86_64_v3);
-using LinearF32Test = VariantTest<LinearFn>;
 
-void checkLinear(const KernelVariant<LinearFn> &variant, int64_t m, int64_t k, int64_t n,
-                 int64_t extra) {
+/// A variant, the type of its weights and their oracle.
+struct LinearVariant : KernelVariant<LinearFn> {
+  const char *weightType;
+  int64_t weightBytes;
+  decltype(llmc_uk_linear_f32_f32_f32__reference) *reference;
+};
+
+class LinearF32Test : public ::testing::TestWithParam<LinearVariant> {
+protected:
+  void SetUp() override {
+    if (!hostSupports(GetParam().level))
+      GTEST_SKIP() << "this machine does not run " << GetParam().isa;
+  }
+};
+
+/// Elements [n][k] in panels. As f16 or bf16 the bits are any below 2 in f16 (bf16: 1e-5),
+/// subnormal ones and both zeros among them.
+template <class T>
+void fillPanels(GuardedBuffer<std::byte> &panels, int64_t k, int64_t n, int64_t nr) {
+  std::vector<T> w(n * k);
+  if constexpr (sizeof(T) == sizeof(float)) {
+    fillUniform(w, 2);
+  } else {
+    std::mt19937 engine(2);
+    for (T &bits : w)
+      bits = T(engine() & 0xbfff);
+    for (size_t i = 0; i < w.size(); i += 5)
+      w[i] &= 0x83ff; // an exponent of zero in f16
+  }
+  std::vector<T> packed(packedSizePanels(k, n, nr));
+  packPanels(w.data(), k, n, 1, k, nr, packed.data(), 0, (n + nr - 1) / nr);
+  std::memcpy(panels.data(), packed.data(), packed.size() * sizeof(T));
+}
+
+void checkLinear(const LinearVariant &variant, int64_t m, int64_t k, int64_t n, int64_t extra) {
   SCOPED_TRACE(::testing::Message() << "m " << m << " k " << k << " n " << n);
   const int64_t nr = panelWidthF32(variant.level), lda = k + extra, ldc = n + extra;
-  GuardedBuffer<float> a(m ? (m - 1) * lda + k : 0), w(n * k),
-      panels(packedSizeF32(k, n, nr)), c(m && n ? (m - 1) * ldc + n : 0);
+  GuardedBuffer<float> a(m ? (m - 1) * lda + k : 0), c(m && n ? (m - 1) * ldc + n : 0);
+  GuardedBuffer<std::byte> panels(packedSizePanels(k, n, nr) * variant.weightBytes);
   fillUniform(a.span(), 1);
-  fillUniform(w.span(), 2);
-  packF32(w.data(), k, n, 1, k, nr, panels.data(), 0, (n + nr - 1) / nr);
+  if (variant.weightBytes == 4)
+    fillPanels<float>(panels, k, n, nr);
+  else
+    fillPanels<uint16_t>(panels, k, n, nr);
   std::vector<float> expected(c.data(), c.data() + c.size());
-  llmc_uk_linear_f32_f32_f32__reference(a.data(), lda, panels.data(), expected.data(), ldc,
-                                        m, k, n, nr);
+  variant.reference(a.data(), lda, panels.data(), expected.data(), ldc, m, k, n, nr);
   variant.fn(a.data(), lda, panels.data(), c.data(), ldc, m, k, n);
   EXPECT_EQ(std::memcmp(expected.data(), c.data(), c.size() * 4), 0);
   EXPECT_TRUE(c.isIntact());
@@ -43,26 +76,49 @@ TEST_P(LinearF32Test, RowsAndOutputs) {
 }
 
 TEST_P(LinearF32Test, Inputs) {
-  for (int64_t k : {0, 1, 2, 15, 16, 31, 32, 33, 65, 200, 577})
+  for (int64_t k : {0, 1, 2, 15, 16, 31, 32, 33, 65, 200, 511, 512, 513, 1100})
     for (int64_t m : {1, 4, 14})
       checkLinear(GetParam(), m, k, 131, 5);
 }
 
-TEST_P(LinearF32Test, PackedRangesEqualWhole) {
+template <class T> void checkPackedRanges(int64_t nr) {
   constexpr int64_t k = 70, n = 150;
-  const int64_t nr = panelWidthF32(GetParam().level), panels = (n + nr - 1) / nr;
-  std::vector<float> w(k * n), whole(packedSizeF32(k, n, nr)), parts(whole.size());
-  fillUniform(w, 3);
-  packF32(w.data(), k, n, n, 1, nr, whole.data(), 0, panels);
+  const int64_t panels = (n + nr - 1) / nr;
+  std::vector<T> w(k * n), whole(packedSizePanels(k, n, nr)), parts(whole.size());
+  for (size_t i = 0; i < w.size(); ++i)
+    w[i] = T(i + 1);
+  packPanels(w.data(), k, n, n, 1, nr, whole.data(), 0, panels);
   for (int64_t p = 0; p < panels; ++p)
-    packF32(w.data(), k, n, n, 1, nr, parts.data(), p, p + 1);
+    packPanels(w.data(), k, n, n, 1, nr, parts.data(), p, p + 1);
   EXPECT_EQ(whole, parts);
   EXPECT_EQ(whole[(1 * k + 5) * nr + 3], w[5 * n + nr + 3]);
+  EXPECT_EQ(whole[(panels - 1) * k * nr + n % nr], 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Isa, LinearF32Test,
-                         ::testing::ValuesIn(variantsOf<LinearFn>(Microkernel::LinearF32F32F32)),
-                         variantName<LinearFn>);
+TEST(PackPanels, RangesEqualWhole) {
+  for (int64_t nr : {16, 32}) {
+    checkPackedRanges<float>(nr);
+    checkPackedRanges<uint16_t>(nr);
+  }
+}
+
+std::vector<LinearVariant> allLinearVariants() {
+  std::vector<LinearVariant> variants;
+  auto add = [&](Microkernel kernel, const char *type, int64_t bytes, auto *reference) {
+    for (const KernelVariant<LinearFn> &variant : variantsOf<LinearFn>(kernel))
+      variants.push_back({variant, type, bytes, reference});
+  };
+  add(Microkernel::LinearF32F32F32, "f32", 4, llmc_uk_linear_f32_f32_f32__reference);
+  add(Microkernel::LinearF32F16F32, "f16", 2, llmc_uk_linear_f32_f16_f32__reference);
+  add(Microkernel::LinearF32BF16F32, "bf16", 2, llmc_uk_linear_f32_bf16_f32__reference);
+  return variants;
+}
+
+std::string nameOf(const ::testing::TestParamInfo<LinearVariant> &info) {
+  return std::string(info.param.weightType) + "_" + info.param.isa;
+}
+
+INSTANTIATE_TEST_SUITE_P(Isa, LinearF32Test, ::testing::ValuesIn(allLinearVariants()), nameOf);
 
 using MatmulFn = decltype(llmc_uk_matmul_f32_f32_f32__x86_64_v3);
 using MatmulF32Test = VariantTest<MatmulFn>;

@@ -289,19 +289,19 @@ def WidenContractions : LLMC_FuncPass<"llmc-widen-contractions"> {
   let summary = "contractions of narrow floats compute in f32";
   let description = [{
     Kernels of products, attention and windows take f32. Operands of floats narrower than
-    that are cast, and results cast back; a constant weight's cast is folded into its
-    packing. An `llm.linear` of f64 or of integers becomes an
+    that are cast, and results cast back; but weights of f16 and bf16 stay as they are, and
+    become f32 where the kernel multiplies by them. An `llm.linear` of f64 or of integers becomes an
     `llm.matmul`, whose kernel takes any type.
 
-    **Requires** the specialize phase. **Ensures** no contraction has floats below f32.
+    **Requires** the specialize phase. **Ensures** no contraction has inputs or results of
+    floats below f32.
 
     ```mlir
     %2 = llm.linear %x, %w : (tensor<7x64xf16>, tensor<64x32xf16>) -> tensor<7x32xf16>
     // becomes
     %a = llm.cast %x : tensor<7x64xf16> to tensor<7x64xf32>
-    %b = llm.cast %w : tensor<64x32xf16> to tensor<64x32xf32>
-    %c = llm.linear %a, %b : (tensor<7x64xf32>, tensor<64x32xf32>) -> tensor<7x32xf32>
-    %2 = llm.cast %c : tensor<7x32xf32> to tensor<7x32xf16>
+    %b = llm.linear %a, %w : (tensor<7x64xf32>, tensor<64x32xf16>) -> tensor<7x32xf32>
+    %2 = llm.cast %b : tensor<7x32xf32> to tensor<7x32xf16>
     ```
   }];
 }

@@ -73,6 +73,14 @@ void KernelBuilder::emitEpilogue(Value anchor, Value root, Value bias, const Out
   });
 }
 
+Microkernel KernelBuilder::panelKernel(Type element) {
+  assert((element.isF32() || element.isF16() || element.isBF16()) &&
+         "linear's verifier takes no other weights for inputs of f32");
+  return element.isF16()    ? Microkernel::LinearF32F16F32
+         : element.isBF16() ? Microkernel::LinearF32BF16F32
+                            : Microkernel::LinearF32F32F32;
+}
+
 LogicalResult KernelBuilder::lowerLinear(LinearOp linear, Value root) {
   std::optional<RowMatrix> matrix = getRowMatrix(linear.getInput());
   if (!pointers.contains(linear.getWeight()))
@@ -131,9 +139,10 @@ LogicalResult KernelBuilder::lowerLinear(LinearOp linear, Value root) {
       emitter.call(symbolOf(Microkernel::LinearU8I8I32), Type(),
                    {offsetBytes(input, start), stride, packed, c, ldc, rows, depth, columns});
     } else if (!isPacked) {
-      Value panels = offsetPointer(weight, index.mul(column0, depth), builder.getF32Type());
+      Type element = weightType.getElementType();
+      Value panels = offsetPointer(weight, index.mul(column0, depth), element);
       Value a = offsetPointer(input, start, builder.getF32Type());
-      emitter.call(symbolOf(Microkernel::LinearF32F32F32), Type(),
+      emitter.call(symbolOf(panelKernel(element)), Type(),
                    {a, stride, panels, c, ldc, rows, depth, columns});
     } else {
       int64_t group = *linear.getGroupSize();
@@ -145,10 +154,10 @@ LogicalResult KernelBuilder::lowerLinear(LinearOp linear, Value root) {
       Value groupSize = index.constant(group), zeroPoints = index.constant(hasZeroPoints);
       if (isInt8) {
         // One row of llm.quantize_input: q, scales, sums.
-        int64_t blocks = ceilDiv(k, 32);
+        QuantizedRow layout(k, group);
         Value q = offsetBytes(input, start);
-        Value scales = offsetBytes(q, index.constant(32 * blocks));
-        Value sums = offsetBytes(q, index.constant(36 * blocks));
+        Value scales = offsetBytes(q, index.constant(layout.scales));
+        Value sums = offsetBytes(q, index.constant(layout.sums));
         Value words = index.divide(stride, index.constant(4));
         emitter.call(symbolOf(bits == 8 ? Microkernel::LinearI8I8F32 : Microkernel::LinearI8I4F32),
                      Type(),

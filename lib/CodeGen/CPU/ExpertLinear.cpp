@@ -86,9 +86,9 @@ LogicalResult KernelBuilder::lowerExpertLinear(ExpertLinearOp linear, Value root
                     index.constant(hasZeroPoints)});
     } else {
       Value first = index.mul(expert, index.constant(ceilDiv(n, panel) * panel));
-      Value panels =
-          offsetPointer(weight, index.mul(index.add(first, column0), depth), builder.getF32Type());
-      emitter.call(symbolOf(Microkernel::LinearF32F32F32), Type(),
+      Type element = weightType.getElementType();
+      Value panels = offsetPointer(weight, index.mul(index.add(first, column0), depth), element);
+      emitter.call(symbolOf(panelKernel(element)), Type(),
                    {a, stride, panels, c, ldc, one, depth, columns});
     }
     emitEpilogue(linear.getResult(), root, linear.getBias(), block, product, expert);

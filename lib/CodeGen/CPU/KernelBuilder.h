@@ -23,6 +23,17 @@ inline int64_t rowsPerTile(const DimExpr &columns) {
   return std::max<int64_t>(1, kTileElements / std::max<int64_t>(1, width));
 }
 
+/// Where the parts of a row of llm.quantize_input lie, in bytes; q comes first.
+struct QuantizedRow {
+  int64_t scales, sums, bytes;
+  QuantizedRow(int64_t columns, int64_t groupSize) {
+    int64_t unit = llm::QuantizeInputOp::unitOf(groupSize), units = (columns + unit - 1) / unit;
+    scales = unit * units;
+    sums = scales + 4 * units;
+    bytes = sums + 4 * units;
+  }
+};
+
 /// Lowers one kernel; the families are in files of their own.
 class KernelBuilder {
 public:
@@ -84,6 +95,8 @@ private:
   void combine(llm::ScatterKind kind, mlir::Type type, mlir::Value position, mlir::Value update);
   // Contraction.cpp
   mlir::LogicalResult lowerLinear(llm::LinearOp linear, mlir::Value root);
+  /// The microkernel over panels of f32, f16 or bf16.
+  static Microkernel panelKernel(mlir::Type element);
   mlir::LogicalResult lowerMatmul(llm::MatmulOp matmul, mlir::Value root);
   mlir::LogicalResult lowerMatmulRows(llm::MatmulOp matmul);
   /// A block [row0, row0 + rows) x [column0, column0 + columns) of an output matrix whose
@@ -111,7 +124,7 @@ private:
   // Attention.cpp
   mlir::LogicalResult lowerAttention(llm::AttentionOp attention, mlir::Value root);
 
-  /// The elements of an embedding's table come from f32 panels.
+  /// The elements of an embedding's table come from panels.
   void bindPanels(mlir::Value table);
   /// Where a value in memory, or a reshape of one, begins; null for others.
   mlir::Value memoryOf(mlir::Value value);

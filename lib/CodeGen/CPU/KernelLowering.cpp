@@ -182,12 +182,13 @@ LogicalResult KernelBuilder::lower() {
 void KernelBuilder::bindPanels(Value table) {
   Value pointer = pointers.lookup(table);
   Value columns = index.size(getDims(table)[1]);
-  emitter.bindSource(table, [this, pointer, columns](ArrayRef<Value> indices) {
+  Type element = cast<RankedTensorType>(table.getType()).getElementType();
+  emitter.bindSource(table, [this, pointer, columns, element](ArrayRef<Value> indices) {
     Value width = index.constant(panelWidthF32(target.level));
     // [panel][column][row in the panel], each panel `width` rows.
     Value panel = index.divide(indices[0], width), lane = index.remainder(indices[0], width);
     Value line = index.add(index.mul(panel, columns), indices[1]);
-    return emitter.load(pointer, index.add(index.mul(line, width), lane), builder.getF32Type());
+    return emitter.load(pointer, index.add(index.mul(line, width), lane), element);
   });
 }
 

@@ -19,23 +19,6 @@ bool llmc::isInlineConstant(Value value) {
          value.getDefiningOp<ConstantOp>();
 }
 
-static bool isWeightOf(OpOperand &use) {
-  if (auto linear = dyn_cast<LinearOp>(use.getOwner()))
-    return use.get() == linear.getWeight() && use.get() != linear.getInput();
-  auto experts = dyn_cast<ExpertLinearOp>(use.getOwner());
-  return experts && use.get() == experts.getWeight() && use.get() != experts.getInput();
-}
-
-ConstantOp llmc::getWeight(Value value) {
-  if (auto constant = value.getDefiningOp<ConstantOp>())
-    return constant;
-  auto cast = value.getDefiningOp<CastOp>();
-  if (!cast || !getElementTypeOrSelf(value).isF32() || !llvm::all_of(value.getUses(), isWeightOf))
-    return {};
-  Type from = getElementTypeOrSelf(cast.getInput());
-  return from.isF16() || from.isBF16() ? cast.getInput().getDefiningOp<ConstantOp>() : ConstantOp();
-}
-
 /// Operations that only say which element of their input to take.
 static bool isIndexOp(Operation *op) {
   return isa<ReshapeOp, BroadcastOp, TransposeOp, SliceOp>(op);
@@ -233,14 +216,14 @@ void FusionPlan::visit(Operation *op) {
   if (auto linear = dyn_cast<LinearOp>(op)) {
     storeForRows(linear.getInput());
     // Also where all its elements are equal.
-    if (getWeight(linear.getWeight()))
+    if (linear.getWeight().getDefiningOp<ConstantOp>())
       stored.insert(linear.getWeight());
     if (linear.getBias())
       store(linear.getBias());
   } else if (auto experts = dyn_cast<ExpertLinearOp>(op)) {
     storeForRows(experts.getInput());
     store(experts.getIds());
-    if (getWeight(experts.getWeight()))
+    if (experts.getWeight().getDefiningOp<ConstantOp>())
       stored.insert(experts.getWeight());
     if (experts.getBias())
       store(experts.getBias());

@@ -51,10 +51,6 @@ bool hasKernel(mlir::Operation *op);
 /// instead of a matrix that goes back into the state it came from that state.
 llvm::SmallVector<mlir::Value> getKernelRoots(mlir::Operation *op);
 
-/// The constant that `value` is, or is the cast of where only linears read it as their
-/// weight: packing then converts it.
-llm::ConstantOp getWeight(mlir::Value value);
-
 /// Constants that kernels contain rather than read: splats.
 bool isInlineConstant(mlir::Value value);
 

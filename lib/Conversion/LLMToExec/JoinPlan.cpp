@@ -70,9 +70,8 @@ bool JoinPlan::canPlace(OpOperand &operand) const {
   auto concat = cast<ConcatOp>(operand.getOwner());
   Value root = getRoot(operand.get());
   Operation *op = root.getDefiningOp();
-  if (!op || !fusion.inMemory(root) || isa<ConstantOp>(op) || getWeight(root) ||
-      getKernelRoots(op).size() != 1 || joined.contains(op) || wholes.contains(root) ||
-      isReturned(root))
+  if (!op || !fusion.inMemory(root) || isa<ConstantOp>(op) || getKernelRoots(op).size() != 1 ||
+      joined.contains(op) || wholes.contains(root) || isReturned(root))
     return false;
   if (!getRowStride(concat))
     return true;

@@ -33,8 +33,9 @@ public:
   explicit ModuleTables(ModuleOp module)
       : builder(OpBuilder::atBlockEnd(module.getBody())), symbols(module) {}
 
-  /// The weight for a constant in the layout that `use` reads it in.
-  StringAttr weight(ConstantOp constant, OpOperand *use);
+  /// The weight for a constant in the layout that `use` reads it in. Where that is dense,
+  /// it may have another shape.
+  exec::WeightOp weight(ConstantOp constant, OpOperand *use);
   /// `kernel` itself, or an equal one that is there already (then it is erased).
   StringAttr unique(exec::KernelOp kernel);
   exec::KernelOp makeKernel(Location loc, StringRef kind) {
@@ -44,11 +45,11 @@ public:
 private:
   /// `linear` is the LinearOp or ExpertLinearOp that uses the constant, or null.
   template <typename Linear>
-  StringAttr weightOf(Linear linear, ConstantOp constant, OpOperand *use);
+  exec::WeightOp weightOf(Linear linear, ConstantOp constant, OpOperand *use);
 
   OpBuilder builder;
   SymbolTable symbols;
-  llvm::MapVector<Attribute, StringAttr> weights;
+  llvm::DenseMap<Attribute, exec::WeightOp> weights;
   llvm::StringMap<StringAttr> kernels; ///< by printed body
 };
 
@@ -61,14 +62,23 @@ std::string weightName(ConstantOp constant) {
   return "constant";
 }
 
-StringAttr ModuleTables::weight(ConstantOp constant, OpOperand *use) {
+/// The constant as one row: equal for those whose elements, one after the other, are.
+Attribute flattened(ElementsAttr value) {
+  auto type = RankedTensorType::get(value.getNumElements(), value.getElementType());
+  if (auto resource = dyn_cast<DenseResourceElementsAttr>(value))
+    return DenseResourceElementsAttr::get(type, resource.getRawHandle());
+  auto dense = dyn_cast<DenseElementsAttr>(value);
+  return dense ? Attribute(dense.reshape(type)) : Attribute(value);
+}
+
+exec::WeightOp ModuleTables::weight(ConstantOp constant, OpOperand *use) {
   if (auto experts = dyn_cast<ExpertLinearOp>(use->getOwner()))
     return weightOf(experts, constant, use);
   return weightOf(dyn_cast<LinearOp>(use->getOwner()), constant, use);
 }
 
 template <typename Linear>
-StringAttr ModuleTables::weightOf(Linear linear, ConstantOp constant, OpOperand *use) {
+exec::WeightOp ModuleTables::weightOf(Linear linear, ConstantOp constant, OpOperand *use) {
   bool isMatrix = linear && use->get() == linear.getWeight();
   auto embedding = dyn_cast<EmbeddingOp>(use->getOwner());
   bool isTied =
@@ -107,16 +117,19 @@ StringAttr ModuleTables::weightOf(Linear linear, ConstantOp constant, OpOperand 
       attributes.set("transposed", builder.getUnitAttr());
   }
   attributes.set("layout", exec::WeightLayoutAttr::get(builder.getContext(), layout));
-  attributes.set("value", constant.getValue());
-  Attribute key = attributes.getDictionary(builder.getContext());
-  auto [it, inserted] = weights.insert({key, StringAttr()});
-  if (inserted) {
+  // Row-major elements are the same bytes in every shape.
+  attributes.set("value", layout == exec::WeightLayout::dense ? flattened(constant.getValue())
+                                                              : constant.getValue());
+  exec::WeightOp &weight = weights[attributes.getDictionary(builder.getContext())];
+  if (!weight) {
+    attributes.set("value", constant.getValue());
     attributes.set("sym_name", builder.getStringAttr(weightName(constant)));
     OperationState state(constant.getLoc(), exec::WeightOp::getOperationName());
     state.addAttributes(attributes);
-    it->second = symbols.insert(builder.create(state));
+    weight = cast<exec::WeightOp>(builder.create(state));
+    symbols.insert(weight);
   }
-  return it->second;
+  return weight;
 }
 
 StringAttr ModuleTables::unique(exec::KernelOp kernel) {
@@ -200,6 +213,8 @@ private:
   Value lookup(Value value);
   /// The same, where the value may be a constant.
   Value lookupOrLoad(Value value);
+  /// In the layout that `use` reads it in.
+  Value loadWeight(ConstantOp constant, OpOperand *use);
   LogicalResult orderStateWrites(Block &block);
   bool isReadAsView(OpOperand &operand);
   void collect(Value value, llvm::SetVector<Operation *> &body,
@@ -213,7 +228,7 @@ private:
   JoinPlan joins;
   OpBuilder builder;
   IRMapping mapping;
-  llvm::StringMap<Value> loadedWeights;
+  llvm::DenseMap<std::pair<Attribute, Type>, Value> loadedWeights; ///< by name and type
 };
 
 Value ProgramBuilder::lookup(Value value) {
@@ -258,15 +273,24 @@ void ProgramBuilder::collect(Value value, llvm::SetVector<Operation *> &body,
   body.insert(op);
 }
 
+Value ProgramBuilder::loadWeight(ConstantOp constant, OpOperand *use) {
+  exec::WeightOp weight = tables.weight(constant, use);
+  Type stored = weight.getValue().getShapedType(), wanted = constant.getType();
+  Location loc = constant.getLoc();
+  Value &loaded = loadedWeights[{weight.getSymNameAttr(), wanted}];
+  if (!loaded)
+    loaded = exec::LoadWeightOp::create(builder, loc, stored, weight.getSymName());
+  if (loaded.getType() != wanted)
+    loaded = exec::ViewOp::create(builder, loc, wanted, loaded);
+  return loaded;
+}
+
 Value ProgramBuilder::lookupOrLoad(Value value) {
   Value root = value;
   while (auto reshape = root.getDefiningOp<ReshapeOp>())
     root = reshape.getInput();
   if (auto constant = root.getDefiningOp<ConstantOp>(); constant && !mapping.contains(root)) {
-    OpOperand &use = *root.use_begin();
-    Value loaded = exec::LoadWeightOp::create(builder, value.getLoc(), root.getType(),
-                                              tables.weight(constant, &use));
-    mapping.map(root, loaded);
+    mapping.map(root, loadWeight(constant, &*root.use_begin()));
   }
   return lookup(value);
 }
@@ -294,12 +318,8 @@ ValueRange ProgramBuilder::dispatch(ValueRange roots, std::optional<DimExpr> row
     if (local.contains(source))
       continue;
     local.map(source, block->addArgument(source.getType(), source.getLoc()));
-    if (ConstantOp constant = getWeight(source)) {
-      StringAttr name = tables.weight(constant, use);
-      Value &loaded = loadedWeights[name];
-      if (!loaded)
-        loaded = exec::LoadWeightOp::create(builder, loc, source.getType(), name);
-      inputs.push_back(loaded);
+    if (auto constant = source.getDefiningOp<ConstantOp>()) {
+      inputs.push_back(loadWeight(constant, use));
     } else {
       inputs.push_back(lookupOrLoad(source));
     }
@@ -403,8 +423,6 @@ LogicalResult ProgramBuilder::build() {
                                  lookupOrLoad(size.getValue()));
       continue;
     }
-    if (isa<CastOp>(op) && getWeight(op.getResult(0)))
-      continue; // a weight of another type, converted when it is packed
     SmallVector<Value> roots = getKernelRoots(&op);
     if (llvm::all_of(roots,
                      [&](Value root) { return plan.inMemory(root) && !mapping.contains(root); }) &&
@@ -439,8 +457,8 @@ LogicalResult ProgramBuilder::build() {
 /// uses, and a kernel argument has one layout. Equal weights become one again.
 void separateWeights(func::FuncOp func) {
   auto separate = [](auto linear) {
-    Operation *weight = linear.getWeight().getDefiningOp();
-    if (!weight || !isa<ConstantOp, CastOp>(weight) || weight->hasOneUse())
+    auto weight = linear.getWeight().template getDefiningOp<ConstantOp>();
+    if (!weight || weight->hasOneUse())
       return;
     OpBuilder builder(weight);
     linear.getWeightMutable().assign(builder.clone(*weight)->getResult(0));
@@ -455,7 +473,7 @@ class TiedMatrices {
 public:
   explicit TiedMatrices(ModuleOp module) {
     module.walk([&](LinearOp linear) {
-      ConstantOp constant = getWeight(linear.getWeight());
+      auto constant = linear.getWeight().getDefiningOp<ConstantOp>();
       if (!constant)
         return;
       if (linear.getBits()) {
@@ -530,18 +548,19 @@ private:
 };
 
 /// Gives each n-bit linear with int8 activations the rounded input, made once for
-/// all linears that share it.
+/// all linears that share it and its groups.
 void quantizeInputs(func::FuncOp func) {
-  DenseMap<Value, Value> quantized;
+  DenseMap<std::pair<Value, int64_t>, Value> quantized;
   for (auto linear : llvm::make_early_inc_range(func.getOps<LinearOp>())) {
     auto type = cast<RankedTensorType>(linear.getInput().getType());
     if (!linear.getBits() || linear.getActivations() != Activations::int8 ||
         !type.getElementType().isF32())
       continue;
-    Value &input = quantized[linear.getInput()];
+    int64_t group = *linear.getGroupSize();
+    Value &input = quantized[{linear.getInput(), group}];
     if (!input) {
       OpBuilder builder(linear);
-      input = QuantizeInputOp::create(builder, linear.getLoc(), linear.getInput());
+      input = QuantizeInputOp::create(builder, linear.getLoc(), linear.getInput(), group);
     }
     linear.getInputMutable().assign(input);
   }

@@ -32,7 +32,7 @@ int64_t weightBytes(exec::WeightOp weight, int64_t panelWidth) {
       return ceilDiv(*weight.getOutputs(), kRowBlock) * kRowBlock *
              ceilDiv(*weight.getColumns(), 4) * 4;
     return exec::numMatrices(weight) * ceilDiv(*weight.getOutputs(), panelWidth) * panelWidth *
-           *weight.getColumns() * int64_t(sizeof(float));
+           *weight.getColumns() * exec::elementBytes(type.getElementType());
   case exec::WeightLayout::row_blocks: {
     int64_t group = *weight.getGroupSize();
     // Numbers of 2 bits are packed as ones of 4.

@@ -71,6 +71,25 @@ func.func @tied(%ids: tensor<3xi64>) -> (tensor<3x5xf32>, tensor<5x4xf32>)
 
 // -----
 
+// Tied weights of 16 bits have panels of 16 bits.
+// CHECK-LABEL: exec.program @tied_half
+// CHECK: %[[TABLE:.*]] = exec.load_weight @[[W:.*]] : tensor<5x2xf16>
+// CHECK: exec.dispatch @embedding_0(%[[TABLE]], %{{.*}})
+// CHECK: exec.dispatch @linear_{{.*}}(%{{.*}}, %[[TABLE]])
+// CHECK: llm.embedding {{.*}}exec.panels
+// CHECK: exec.weight @[[W]] panels {columns = 2 : i64, outputs = 5 : i64, transposed} {{.*}} : tensor<5x2xf16>
+// CHECK-NOT: exec.weight
+func.func @tied_half(%ids: tensor<3xi64>) -> tensor<3x5xf32>
+    attributes {llm.phase = "run", llm.symbols = []} {
+  %w = llm.constant dense<[[1.0, 2.0], [3.0, 4.0], [1.0, 2.0], [3.0, 4.0], [1.0, 5.0]]> : tensor<5x2xf16>
+  %rows = llm.embedding %w, %ids : (tensor<5x2xf16>, tensor<3xi64>) -> tensor<3x2xf16>
+  %wide = llm.cast %rows : tensor<3x2xf16> to tensor<3x2xf32>
+  %logits = llm.linear %wide, %w {transposed} : (tensor<3x2xf32>, tensor<5x2xf16>) -> tensor<3x5xf32>
+  return %logits : tensor<3x5xf32>
+}
+
+// -----
+
 // A product that is not transposed has other panels: the table is stored beside them.
 // CHECK-LABEL: exec.program @not_tied
 // CHECK-NOT: exec.panels
@@ -83,3 +102,40 @@ func.func @not_tied(%ids: tensor<3xi64>) -> tensor<3x2xf32>
   %y = llm.linear %rows, %w : (tensor<3x2xf32>, tensor<2x2xf32>) -> tensor<3x2xf32>
   return %y : tensor<3x2xf32>
 }
+
+// -----
+
+// Rows are stored once, whatever the shapes they are read in: the others are views. Other
+// element types and other orders of elements are other bytes.
+// CHECK-LABEL: exec.program @shapes
+// CHECK: %[[ROWS:.*]] = exec.load_weight @table : tensor<3x2xf32>
+// CHECK: exec.dispatch @embedding_0(%[[ROWS]], %{{.*}})
+// CHECK: %[[LOADED:.*]] = exec.load_weight @table : tensor<3x2xf32>
+// CHECK: %[[ROW:.*]] = exec.view %[[LOADED]] : tensor<3x2xf32> to tensor<6xf32>
+// CHECK: exec.dispatch @pointwise_{{.*}}(%{{.*}}, %[[ROW]])
+// CHECK: exec.load_weight @table_{{.*}} : tensor<6xi32>
+// CHECK: exec.dispatch @linear_{{.*}}
+// CHECK-DAG: exec.weight @table dense dense_resource<table> : tensor<3x2xf32>
+// CHECK-DAG: exec.weight @table_{{.*}} dense dense_resource<table> : tensor<6xi32>
+// CHECK-DAG: exec.weight @table_{{.*}} panels {{.*}} : tensor<2x3xf32>
+// CHECK-NOT: exec.weight
+func.func @shapes(%ids: tensor<3xi64>, %x: tensor<6xf32>, %y: tensor<6xi32>, %z: tensor<4x2xf32>) -> (tensor<3x2xf32>, tensor<6xf32>, tensor<6xi32>, tensor<4x3xf32>)
+    attributes {llm.phase = "run", llm.symbols = []} {
+  %table = llm.constant dense_resource<table> : tensor<3x2xf32>
+  %row = llm.constant dense_resource<table> : tensor<6xf32>
+  %bits = llm.constant dense_resource<table> : tensor<6xi32>
+  %matrix = llm.constant dense_resource<table> : tensor<2x3xf32>
+  %0 = llm.embedding %table, %ids : (tensor<3x2xf32>, tensor<3xi64>) -> tensor<3x2xf32>
+  %1 = llm.binary add %x, %row : tensor<6xf32>, tensor<6xf32>
+  %2 = llm.binary add %y, %bits : tensor<6xi32>, tensor<6xi32>
+  %3 = llm.linear %z, %matrix : (tensor<4x2xf32>, tensor<2x3xf32>) -> tensor<4x3xf32>
+  return %0, %1, %2, %3 : tensor<3x2xf32>, tensor<6xf32>, tensor<6xi32>, tensor<4x3xf32>
+}
+
+{-#
+  dialect_resources: {
+    builtin: {
+      table: "0x040000000000803F00000040000040400000804000000041000080BF"
+    }
+  }
+#-}

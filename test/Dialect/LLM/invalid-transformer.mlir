@@ -10,10 +10,10 @@ func.func @linear_c1(%x: tensor<3x5xf32>, %w: tensor<2x4xf32>) {
 
 // -----
 
-func.func @linear_c2(%x: tensor<3x2xf32>, %w: tensor<2x4xf16>) {
+func.func @linear_c2(%x: tensor<3x2xf16>, %w: tensor<2x4xf32>) {
   // expected-error@+2 {{failed to infer returned types}}
-  // expected-error@+1 {{llm.linear: C2: weight 'tensor<2x4xf16>'}}
-  %0 = llm.linear %x, %w : (tensor<3x2xf32>, tensor<2x4xf16>) -> tensor<3x4xf32>
+  // expected-error@+1 {{llm.linear: C2: weight 'tensor<2x4xf32>'}}
+  %0 = llm.linear %x, %w : (tensor<3x2xf16>, tensor<2x4xf32>) -> tensor<3x4xf16>
   return
 }
 

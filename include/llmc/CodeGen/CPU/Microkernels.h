@@ -42,6 +42,8 @@ bool hostSupports(IsaLevel level);
 
 enum class Microkernel {
   LinearF32F32F32,    ///< linear_f32/linear_f32.h
+  LinearF32F16F32,    ///< linear_f32/linear_f32.h
+  LinearF32BF16F32,   ///< linear_f32/linear_f32.h
   LinearI8I4F32,      ///< linear_i4/linear_i4.h
   LinearI8I8F32,      ///< linear_i4/linear_i4.h
   LinearF32I4F32,     ///< linear_i4/linear_i4.h
@@ -76,20 +78,22 @@ std::string_view targetCpu(IsaLevel level);
 std::string_view targetFeatures(IsaLevel level);
 
 //===----------------------------------------------------------------------===//
-// f32 panels
+// panels of f32, f16 or bf16
 //===----------------------------------------------------------------------===//
 
-/// Outputs in one panel of linear_f32_f32_f32: 16 at x86_64_v3, else 32.
+/// Outputs in one panel of linear_f32_{f32,f16,bf16}_f32: 16 at x86_64_v3, else 32.
 int64_t panelWidthF32(IsaLevel level);
 
 /// Elements (not bytes) of all panels: ceil(n / nr) * k * nr.
-int64_t packedSizeF32(int64_t k, int64_t n, int64_t nr);
+int64_t packedSizePanels(int64_t k, int64_t n, int64_t nr);
 
 /// Packs w(n, k) = w[n * strideN + k * strideK] into panels [k][nr] of `nr`
 /// outputs, the last one zero padded, for panels [panelBegin, panelEnd). `dst` is
-/// the start of panel 0. Calls on disjoint ranges may run concurrently.
-void packF32(const float *w, int64_t k, int64_t n, int64_t strideK, int64_t strideN, int64_t nr,
-             float *dst, int64_t panelBegin, int64_t panelEnd);
+/// the start of panel 0. T is float, or uint16_t for the bits of f16 and bf16. Calls on
+/// disjoint ranges may run concurrently.
+template <class T>
+void packPanels(const T *w, int64_t k, int64_t n, int64_t strideK, int64_t strideN, int64_t nr,
+                T *dst, int64_t panelBegin, int64_t panelEnd);
 
 //===----------------------------------------------------------------------===//
 // n-bit row blocks (layout in linear_i4/linear_i4.h, the same at every level)
@@ -102,8 +106,7 @@ inline constexpr int64_t rowBlockNBits = 16;
 int64_t rowBlockBytesNBits(int64_t bits, int64_t k, int64_t groupSize, bool hasZeroPoints);
 
 /// Bytes of all row blocks: ceil(n / 16) * rowBlockBytesNBits.
-int64_t packedSizeNBits(int64_t bits, int64_t k, int64_t n, int64_t groupSize,
-                        bool hasZeroPoints);
+int64_t packedSizeNBits(int64_t bits, int64_t k, int64_t n, int64_t groupSize, bool hasZeroPoints);
 
 /// Weights as com.microsoft.MatMulNBits stores them, low bits of a byte first.
 struct NBitsWeights {
@@ -131,8 +134,8 @@ int64_t rowBlockBytesI8(int64_t k);
 
 /// Packs row blocks [blockBegin, blockEnd) of w(n, k) = w[n * strideN + k * strideK];
 /// `dst` is the start of row block 0.
-void packI8(const int8_t *w, int64_t k, int64_t n, int64_t strideK, int64_t strideN,
-            std::byte *dst, int64_t blockBegin, int64_t blockEnd);
+void packI8(const int8_t *w, int64_t k, int64_t n, int64_t strideK, int64_t strideN, std::byte *dst,
+            int64_t blockBegin, int64_t blockEnd);
 
 } // namespace llmc::cpu
 

@@ -15,27 +15,31 @@ namespace llmc::cpu {
 
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-int64_t packedSizeF32(int64_t k, int64_t n, int64_t nr) {
+int64_t packedSizePanels(int64_t k, int64_t n, int64_t nr) {
   return ceilDiv(n, nr) * k * nr;
 }
 
-void packF32(const float *w, int64_t k, int64_t n, int64_t strideK,
-             int64_t strideN, int64_t nr, float *dst, int64_t panelBegin,
-             int64_t panelEnd) {
+template <class T>
+void packPanels(const T *w, int64_t k, int64_t n, int64_t strideK, int64_t strideN,
+                int64_t nr, T *dst, int64_t panelBegin, int64_t panelEnd) {
   // Inputs in tiles, so that both sides stay in cache whichever stride is 1.
   constexpr int64_t tile = 64;
   for (int64_t panel = panelBegin; panel < panelEnd; ++panel) {
-    const float *src = w + panel * nr * strideN;
-    float *out = dst + panel * k * nr;
+    const T *src = w + panel * nr * strideN;
+    T *out = dst + panel * k * nr;
     int64_t valid = std::min(nr, n - panel * nr);
     for (int64_t p0 = 0; p0 < k; p0 += tile) {
       int64_t p1 = std::min(p0 + tile, k);
       for (int64_t j = 0; j < nr; ++j)
         for (int64_t p = p0; p < p1; ++p)
-          out[p * nr + j] = j < valid ? src[j * strideN + p * strideK] : 0.0f;
+          out[p * nr + j] = j < valid ? src[j * strideN + p * strideK] : T(0);
     }
   }
 }
+template void packPanels(const float *, int64_t, int64_t, int64_t, int64_t, int64_t, float *,
+                         int64_t, int64_t);
+template void packPanels(const uint16_t *, int64_t, int64_t, int64_t, int64_t, int64_t,
+                         uint16_t *, int64_t, int64_t);
 
 /// Bits of a packed number: 2-bit numbers are packed as 4-bit ones.
 static int64_t packedBits(int64_t bits) { return bits == 8 ? 8 : 4; }

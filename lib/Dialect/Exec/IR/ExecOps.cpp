@@ -145,12 +145,7 @@ LogicalResult LoadWeightOp::verifySymbolUses(SymbolTableCollection &tables) {
   if (!weight) // C1
     return emitOpError("C1: ") << getWeightAttr() << " is no exec.weight";
   ShapedType type = weight.getValue().getShapedType();
-  Type element = type.getElementType();
-  // Matrices in panels are f32, whatever the model has.
-  bool isConverted = weight.getLayout() == WeightLayout::panels &&
-                     (element.isF16() || element.isBF16()) &&
-                     type.clone(Float32Type::get(getContext())) == getResult().getType();
-  if (type != getResult().getType() && !isConverted) { // C2
+  if (type != getResult().getType()) { // C2
     InFlightDiagnostic error = emitOpError("C2: ")
                                << getResult().getType() << " for a weight of type " << type;
     error.attachNote(weight.getLoc()) << "the weight is here";

@@ -15,9 +15,20 @@ static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(
 
 static bool differs(const DimExpr &a, const DimExpr &b) { return DimExpr::equal(a, b) == false; }
 
+/// Dense weights are of the input's type; kernels in f32 take narrower ones, too.
+static bool isWeightFor(Type weight, Type input) {
+  return weight == input || (input.isF32() && (weight.isF16() || weight.isBF16()));
+}
+
 static bool isVectorOf(Value value, const DimExpr &size) {
   Dims dims = getDims(value);
   return dims.size() == 1 && !differs(dims[0], size);
+}
+
+/// Of a row of llm.quantize_input.
+static DimExpr quantizedRowBytes(const DimExpr &columns, int64_t groupSize) {
+  return DimExpr::ceilDiv(columns, QuantizeInputOp::unitOf(groupSize)) *
+         QuantizeInputOp::unitBytes(groupSize);
 }
 
 LogicalResult LinearOp::inferReturnTypes(MLIRContext *context, std::optional<Location> loc,
@@ -45,7 +56,7 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *context, std::optional<Loc
     Type weightElement = tensorType(adaptor.getWeight()).getElementType();
     isIntegral = type.getElementType().isInteger(8) && weightElement.isInteger(8);
     if (weight.size() != 2 || (isIntegral && adaptor.getBias()) ||
-        (!isIntegral && weightElement != type.getElementType())) // C2
+        (!isIntegral && !isWeightFor(weightElement, type.getElementType()))) // C2
       return emitOptionalError(loc, "llm.linear: C2: weight ", tensorType(adaptor.getWeight()),
                                " for input ", type);
     rows = weight[adaptor.getTransposed() ? 0 : 1];
@@ -57,7 +68,8 @@ LogicalResult LinearOp::inferReturnTypes(MLIRContext *context, std::optional<Loc
     element = Float32Type::get(context);
   if (isIntegral)
     element = IntegerType::get(context, 32);
-  DimExpr inputColumns = isQuantizedInput ? DimExpr::ceilDiv(columns, 32) * 40 : columns;
+  DimExpr inputColumns =
+      isQuantizedInput ? quantizedRowBytes(columns, *adaptor.getGroupSize()) : columns;
   if (dims.empty() || differs(dims.back(), inputColumns)) // C1
     return emitOptionalError(loc, "llm.linear: C1: input ", formatDims(dims),
                              " has no last "
@@ -90,7 +102,8 @@ LogicalResult ExpertLinearOp::inferReturnTypes(MLIRContext *, std::optional<Loca
     rows = weight[1];
     columns = int64_t(*adaptor.getColumns());
   } else {
-    if (weight.size() != 3 || weightType.getElementType() != type.getElementType()) // C3
+    if (weight.size() != 3 ||
+        !isWeightFor(weightType.getElementType(), type.getElementType())) // C3
       return emitOptionalError(loc, "llm.expert_linear: C3: weight ", weightType, " for input ",
                                type);
     rows = weight[adaptor.getTransposed() ? 1 : 2];
@@ -116,7 +129,12 @@ LogicalResult QuantizeInputOp::inferReturnTypes(MLIRContext *context, std::optio
   if (dims.empty() || !dims.back().constant() ||
       !tensorType(adaptor.getInput()).getElementType().isF32()) // C1
     return emitOptionalError(loc, "llm.quantize_input: C1: ", tensorType(adaptor.getInput()));
-  dims.back() = DimExpr::ceilDiv(dims.back(), 32) * 40;
+  // The parser infers before it sets defaults.
+  IntegerAttr groupSize = adaptor.getGroupSizeAttr();
+  int64_t group = groupSize ? groupSize.getInt() : 32;
+  if (group != 16 && (group <= 0 || group % 32 != 0)) // C2
+    return emitOptionalError(loc, "llm.quantize_input: C2: groups of ", group);
+  dims.back() = quantizedRowBytes(dims.back(), group);
   results.push_back(makeTensorType(dims, IntegerType::get(context, 8, IntegerType::Unsigned)));
   return success();
 }

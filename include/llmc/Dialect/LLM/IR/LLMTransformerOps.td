@@ -32,7 +32,8 @@ def LLM_LinearOp : LLM_InferredOp<"linear", [AttrSizedOperandSegments]> {
     the scales (and, where true, the zero points) lie inside the weight's bytes.
 
     C1. The input's last dimension is K. C2. Dense weights are 2-D of the input's
-    element type, or both are 8-bit integers and there is no bias. C3. n-bit weights are 3-D ui8 with `scales` of N x groups (or
+    element type, or of f16 or bf16 with an input of f32, or both are 8-bit integers and
+    there is no bias. C3. n-bit weights are 3-D ui8 with `scales` of N x groups (or
     `packed`), and `group_size` and `columns` (K) present. C4. The bias is 1-D of N.
 
     ```mlir
@@ -87,20 +88,29 @@ def LLM_ExpertLinearOp : LLM_InferredOp<"expert_linear", [AttrSizedOperandSegmen
 def LLM_QuantizeInputOp : LLM_InferredOp<"quantize_input"> {
   let summary = "rows rounded to int8 for a linear with int8 activations";
   let description = [{
-    For each row of `input[.., K]` and each block of 32 inputs: `scale = absmax / 127`,
-    `q = round(x / scale)` (to even), and the sum of the block's q. The result row is
-    bytes: q of `32 * B` (`B = ceil(K / 32)`, zeros past K), then B f32 scales, then B
-    i32 sums: `[.., 40 * B]` ui8.
+    For each row of `input[.., K]` and each group of `group_size` inputs:
+    `scale = absmax / 127`, `q = round(x / scale)` (to even). The result row is bytes, in
+    units of `U = min(group_size, 32)` inputs: q of `U * B` (`B = ceil(K / U)`, zeros past K),
+    then B f32 scales (each its group's), then B i32 sums of the unit's q:
+    `[.., (U + 8) * B]` ui8.
 
-    C1. The input is f32 with a static last dimension.
+    C1. The input is f32 with a static last dimension. C2. `group_size` is 16 or a multiple
+    of 32, the group size of the linear that takes the result.
 
     ```mlir
     %1 = llm.quantize_input %0 : tensor<1x7x64xf32>
+    %2 = llm.quantize_input %0 groups 16 : tensor<1x7x64xf32>
     ```
   }];
-  let arguments = (ins LLM_Tensor:$input);
+  let arguments = (ins LLM_Tensor:$input, DefaultValuedAttr<I64Attr, "32">:$group_size);
   let results = (outs LLM_Tensor:$result);
-  let assemblyFormat = "$input attr-dict `:` type($input)";
+  let assemblyFormat = "$input (`groups` $group_size^)? attr-dict `:` type($input)";
+  let extraClassDeclaration = [{
+    /// Inputs of a unit under groups of `groupSize`.
+    static int64_t unitOf(int64_t groupSize) { return groupSize < 32 ? groupSize : 32; }
+    /// Bytes of a unit: q, the scale and the sum.
+    static int64_t unitBytes(int64_t groupSize) { return unitOf(groupSize) + 8; }
+  }];
 }
 
 def LLM_EmbeddingOp : LLM_InferredOp<"embedding", [AttrSizedOperandSegments]> {

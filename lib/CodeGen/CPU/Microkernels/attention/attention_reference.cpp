@@ -9,34 +9,16 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "../simd/elements_reference.h"
 #include "attention.h"
 
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <vector>
 
+using namespace llmc_uk_reference;
+
 namespace {
-
-double decodeF32(const void *base, int64_t at) { return static_cast<const float *>(base)[at]; }
-
-double decodeF16(const void *base, int64_t at) {
-  uint16_t bits = static_cast<const uint16_t *>(base)[at];
-  int exponent = bits >> 10 & 31, fraction = bits & 1023;
-  double size = exponent == 31  ? (fraction ? NAN : INFINITY)
-                : exponent == 0 ? std::ldexp(fraction, -24)
-                                : std::ldexp(1024 + fraction, exponent - 25);
-  return bits & 0x8000 ? -size : size;
-}
-
-double decodeBF16(const void *base, int64_t at) {
-  uint32_t bits = uint32_t(static_cast<const uint16_t *>(base)[at]) << 16;
-  float value;
-  std::memcpy(&value, &bits, sizeof(value));
-  return value;
-}
-
-double decodeI8(const void *base, int64_t at) { return static_cast<const int8_t *>(base)[at]; }
 
 /// Keys or values.
 struct Cache {
