@@ -138,6 +138,27 @@ func.func @transposed_pieces(%x: tensor<4x8xf32>, %y: tensor<4x2xf32>) -> tensor
   return %3 : tensor<4x10xf32>
 }
 
+// What takes long is not evaluated: windows of 125 over 32768 elements.
+// CHECK-LABEL: @many_terms
+func.func @many_terms() -> tensor<1x1x28x28x28xf32> {
+  // CHECK: llm.window_reduce
+  %0 = llm.constant dense<1.0> : tensor<1x1x32x32x32xf32>
+  %1 = llm.window_reduce sum %0 {window = array<i64: 5, 5, 5>, strides = array<i64: 1, 1, 1>, dilations = array<i64: 1, 1, 1>, pads = array<i64: 0, 0, 0, 0, 0, 0>} : (tensor<1x1x32x32x32xf32>) -> tensor<1x1x28x28x28xf32>
+  return %1 : tensor<1x1x28x28x28xf32>
+}
+
+// Few symbolic elements become sizes, many stay computed.
+// CHECK-LABEL: @many_sizes
+func.func @many_sizes(%x: tensor<?x2xf32, #llm.dims<"n", "2">>) -> (tensor<64xi64>, tensor<65xi64>) {
+  // CHECK: llm.dim_values [{{.*}}] : tensor<64xi64>
+  // CHECK: llm.broadcast {{.*}} tensor<65xi64>
+  // CHECK-NOT: llm.dim_values {{.*}} tensor<65xi64>
+  %0 = llm.dim_values ["n"] : tensor<1xi64>
+  %1 = llm.broadcast %0 : tensor<1xi64> to tensor<64xi64>
+  %2 = llm.broadcast %0 : tensor<1xi64> to tensor<65xi64>
+  return %1, %2 : tensor<64xi64>, tensor<65xi64>
+}
+
 // Movements of a 16-bit matrix in f32 move it in 16 bits: rows of a table, a transpose, what
 // a slice of it leaves.
 // CHECK-LABEL: @widened_matrix

@@ -47,8 +47,8 @@ def Exec_WeightOp : Exec_Op<"weight", [Symbol]> {
   let summary = "a tensor of the artifact's weight region";
   let description = [{
     `dense`: row-major as in the model. `panels`: the matrix of an `llm.linear`
-    packed for the target's microkernel, in its own element type; `row_blocks`: n-bit weights with scales and
-    zero points interleaved. The plan phase sets `offset` (bytes from the start of
+    packed for the target's microkernel, in its own element type; `row_blocks`: n-bit
+    weights with scales and zero points interleaved. The plan phase sets `offset` (bytes from the start of
     the region, a multiple of 64) and `bytes`.
 
     C1. `panels` and `row_blocks` have `columns` and `outputs`, `dense` has neither.

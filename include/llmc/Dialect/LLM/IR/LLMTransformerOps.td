@@ -27,7 +27,7 @@ def LLM_LinearOp : LLM_InferredOp<"linear", [AttrSizedOperandSegments]> {
     bits first; zero points are packed likewise, a row of groups per output, or
     floats of N x groups; without `zero_points` zp is
     `2^(bits-1)`. `activations = int8` allows the input to be rounded to int8 with
-    one scale per 32 inputs (absmax / 127); the result is then approximate. Such an
+    one scale per group of the weights (absmax / 127); the result is then approximate. Such an
     input may be given as the bytes of `llm.quantize_input`. `packed` is present once
     the scales (and, where true, the zero points) lie inside the weight's bytes.
 

@@ -17,8 +17,7 @@
 // k only. G is 16 or a multiple of 32. The reciprocal is one f32 division per group; a group
 // whose largest value is subnormal so that 127 / max overflows quantises as all zero
 // (scale 0). NaN inputs are not supported (the q of its group is unspecified). No alignment
-// needed; q, scale
-// and sum alias nothing. Rows are independent.
+// needed; q, scale and sum alias nothing. Rows are independent.
 //
 //===----------------------------------------------------------------------===//
 
