@@ -102,6 +102,21 @@ TEST_F(ExternalData, MayBeMisaligned) {
   EXPECT_EQ(weightOf(model)[17], 17.0f);
 }
 
+// Pages of the heap that are given back are lost; those of a file come again.
+TEST_F(ExternalData, OnlyWhatIsMappedIsImmutable) {
+  for (size_t padding : {size_t(0), size_t(1) << 20}) {
+    folder.write("weights.bin", floats(padding));
+    ImportedModel model(folder.write(
+        "model.onnx",
+        modelWith({{"location", "weights.bin"}, {"offset", std::to_string(padding)}})));
+    ASSERT_TRUE(model.module) << model.messages;
+    model.module->walk([&](llmc::llm::ConstantOp op) {
+      auto attr = mlir::cast<mlir::DenseResourceElementsAttr>(op.getValue());
+      EXPECT_EQ(attr.getRawHandle().getBlob()->isMutable(), padding == 0);
+    });
+  }
+}
+
 TEST_F(ExternalData, OutlivesTheFile) {
   folder.write("weights.bin", floats(0));
   ImportedModel model(folder.write("model.onnx", modelWith({{"location", "weights.bin"}})));

@@ -177,9 +177,9 @@ llvm::MemoryBuffer *ModelFile::map(StringRef location, std::string &error) {
   return (dataFiles[location] = std::move(*buffer)).get();
 }
 
-std::optional<llvm::ArrayRef<char>> ModelFile::external(StringRef location, uint64_t offset,
-                                                        std::optional<uint64_t> length,
-                                                        std::string &error) {
+std::optional<ModelFile::ExternalBytes> ModelFile::external(StringRef location, uint64_t offset,
+                                                            std::optional<uint64_t> length,
+                                                            std::string &error) {
   llvm::MemoryBuffer *buffer = map(location, error);
   if (!buffer)
     return std::nullopt;
@@ -190,5 +190,7 @@ std::optional<llvm::ArrayRef<char>> ModelFile::external(StringRef location, uint
             location.str() + "' of " + std::to_string(size) + " bytes";
     return std::nullopt;
   }
-  return llvm::ArrayRef<char>(buffer->getBufferStart() + offset, length.value_or(size - offset));
+  return ExternalBytes{
+      llvm::ArrayRef<char>(buffer->getBufferStart() + offset, length.value_or(size - offset)),
+      buffer->getBufferKind() == llvm::MemoryBuffer::MemoryBuffer_MMap};
 }

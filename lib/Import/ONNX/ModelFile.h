@@ -29,10 +29,14 @@ public:
   const ModelProto &proto() const { return model; }
   llvm::StringRef path() const { return filePath; }
 
-  /// Bytes of an external data file, mapped. `location` must stay inside the
+  struct ExternalBytes {
+    llvm::ArrayRef<char> bytes;
+    bool isMapped; ///< small files are copied to the heap
+  };
+  /// Bytes of an external data file. `location` must stay inside the
   /// model's folder; a missing `length` means up to the end.
-  std::optional<llvm::ArrayRef<char>> external(llvm::StringRef location, uint64_t offset,
-                                               std::optional<uint64_t> length, std::string &error);
+  std::optional<ExternalBytes> external(llvm::StringRef location, uint64_t offset,
+                                        std::optional<uint64_t> length, std::string &error);
 
 private:
   llvm::MemoryBuffer *map(llvm::StringRef location, std::string &error);

@@ -138,8 +138,8 @@ static std::vector<char> typedBytes(const TensorProto &tensor, int64_t width) {
 static bool parseNumber(StringRef text, uint64_t &value) { return !text.getAsInteger(10, value); }
 
 /// The external bytes that a tensor's key-value list names.
-static std::optional<ArrayRef<char>> externalBytes(ModelFile &file, const TensorProto &tensor,
-                                                   std::string &error) {
+static std::optional<ModelFile::ExternalBytes>
+externalBytes(ModelFile &file, const TensorProto &tensor, std::string &error) {
   std::string location;
   uint64_t offset = 0;
   std::optional<uint64_t> length;
@@ -248,8 +248,8 @@ ElementsAttr TensorReader::read(const TensorProto &tensor, std::string &error) c
     auto external = externalBytes(*file, tensor, error);
     if (!external)
       return {};
-    bytes = *external;
-    isMapped = true;
+    bytes = external->bytes;
+    isMapped = external->isMapped;
   } else if (tensor.has_raw_data()) {
     bytes = ArrayRef(tensor.raw_data().data(), tensor.raw_data().size());
   } else {
