@@ -323,7 +323,8 @@ void explainRecurrences(func::FuncOp func,
         break;
       }
     }
-    explain(states.front().getDefiningOp(), reason);
+    if (!reason.empty())
+      explain(states.front().getDefiningOp(), reason);
   }
 }
 } // namespace llmc

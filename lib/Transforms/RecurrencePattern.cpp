@@ -69,6 +69,7 @@ private:
   DenseSet<Value> mixedDependents(Value row);
   bool dropDependentLeaves();
   std::optional<RecurrenceMatch> matchLeaves();
+  bool addsUp() const;
   bool isAffordable();
 
   // Random data.
@@ -208,6 +209,8 @@ bool RecurrenceMatcher::collect(bool findsSources) {
   if (!found)
     return fail("it takes more than " + Twine(kMaxRecurrenceOperations) + " operations");
   computation = std::move(*found);
+  if (!addsUp())
+    return fail("");
   for (Value leaf : computation.leaves) {
     if (leaf == border.past)
       continue;
@@ -236,6 +239,13 @@ bool RecurrenceMatcher::collect(bool findsSources) {
 //===----------------------------------------------------------------------===//
 // Comparison
 //===----------------------------------------------------------------------===//
+
+/// What a query reads of the matrix is added up over its keys. Most that is no recurrence
+/// adds nothing up, and need not be evaluated to know.
+bool RecurrenceMatcher::addsUp() const {
+  return llvm::any_of(computation.operations,
+                      llvm::IsaPred<MatmulOp, LinearOp, ReduceOp, CumulativeOp>);
+}
 
 bool RecurrenceMatcher::isAffordable() {
   std::optional<std::string> name = border.tokens.asSymbol();

@@ -21,7 +21,7 @@ struct RecurrenceMatch {
 
 /// Makes `llm.linear_attention` in front of the border's users where that agrees with the
 /// graph on random data for each of these numbers of tokens. Otherwise changes nothing and
-/// says in `reason` why not.
+/// says in `reason` why not; nothing where it is unlike any.
 std::optional<RecurrenceMatch> matchRecurrence(mlir::func::FuncOp func,
                                                const RecurrenceBorder &border,
                                                llvm::ArrayRef<int64_t> tokenCounts,

@@ -75,6 +75,29 @@ const Malformed kCases[] = {
     {"ContractedSizes", R"("" : 18)",
      "g (float[N, 4] x, float[5, 6] w) => (float[N, 6] y) { y = MatMul(x, w) }",
      "node 'MatMul_0' (MatMul, opset 18): contracts [N, 4] with [5, 6]: 4 is not 5"},
+    {"FloatZeroPointsOfPackedTable", R"("" : 18, "com.microsoft" : 1)",
+     "g (uint8[16, 4] t, int64[3] i, float[8, 2] s, float[16] z) => (y) { y = "
+     "com.microsoft.GatherBlockQuantized<block_size = 16, gather_axis = 1>(t, i, s, z) }",
+     "the zero points of a packed table are packed uint8 of its rank, found [16]"},
+    {"TransformOfIntegers", R"("" : 20)", "g (uint8[1, 8, 1] x) => (y) { y = DFT(x) }",
+     "a signal of integers; it is of a float type"},
+    {"TransformOfThreeParts", R"("" : 20)", "g (float[1, 8, 3] x) => (y) { y = DFT(x) }",
+     "its last dimension is 1 of a real one, 2 of a complex one"},
+    {"TransformOfParts", R"("" : 17)", "g (float[1, 8, 2] x) => (y) { y = DFT<axis = 2>(x) }",
+     "axis 2 holds the parts of complex numbers"},
+    {"OneSidedTransformOfComplex", R"("" : 20)",
+     "g (float[1, 8, 2] x) => (y) { y = DFT<onesided = 1>(x) }",
+     "a one-sided spectrum is of a real signal"},
+    {"FrameLongerThanSignal", R"("" : 17)",
+     "g (float[1, 8, 1] x) => (y) <int64 s = {1}, int64 f = {9}> { y = STFT(x, s, , f) }",
+     "a frame of 9 elements of a signal of 8"},
+    {"BlocksOutsideImage", R"("" : 18)",
+     "g (float[1, 5, 4] x) => (y) <int64[2] i = {5, 5}, int64[2] b = {1, 5}> { y = Col2Im(x, i, "
+     "b) }",
+     "positions of the blocks in the image"},
+    {"EmptyBiasOfNorm", R"("" : 18)",
+     "g (float[2, 1] x, float[1] w, uint8[0] b) => (y) { y = LayerNormalization(x, w, b) }",
+     "cannot broadcast [0] to [1]"},
     {"MatmulOfScalar", R"("" : 18)", "g (float[4] x, float s) => (float[4] y) { y = MatMul(x, s) }",
      ""},
     {"AxisOutside", R"("" : 18)",
@@ -246,13 +269,14 @@ const Malformed kCases[] = {
      "g (float t) => (float s, float[2] y) { s, y = Scan (t, ) <num_scan_inputs = 1, body = b "
      "(float a, float e) => (float o, float p) { o = Add(a, e) p = Identity(e) }> }",
      "its input 1 is missing"},
-    // Nothing of the body but its iterations, 4096 x 4096 x 4096.
+    // Nothing of the body but its iterations, 32 x 32 x 32 x 32.
     {"NestedEmptyLoops", R"("" : 18)",
-     "g (int64 m, float[2] x) => (float[2] y) <int64 n = {4096}, bool t = {1}> { y = Loop (n, t, "
+     "g (int64 m, float[2] x) => (float[2] y) <int64 n = {32}, bool t = {1}> { y = Loop (n, t, "
      "x) "
      "<body = b (int64 i, bool c, float[2] a) => (bool c, float[2] e) { e = Loop (n, t, a) <body = "
      "b2 (int64 i2, bool c2, float[2] a2) => (bool c2, float[2] e2) { e2 = Loop (n, t, a2) <body = "
-     "b3 (int64 i3, bool c3, float[2] a3) => (bool c3, float[2] a3) { }> }> }> }",
+     "b3 (int64 i3, bool c3, float[2] a3) => (bool c3, float[2] e3) { e3 = Loop (n, t, a3) <body = "
+     "b4 (int64 i4, bool c4, float[2] a4) => (bool c4, float[2] a4) { }> }> }> }> }",
      "loops of more than 200000 nodes when unrolled"},
     {"ResizeFactor", R"("" : 18)",
      "g (float[1, 1, 4, 4] x) => (float[1, 1, a, b] y) "

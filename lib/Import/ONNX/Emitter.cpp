@@ -160,7 +160,11 @@ Value Emitter::broadcast(Value x, ArrayRef<DimExpr> shape) {
   if (hasFailed)
     return {};
   std::optional<Dims> result = llm::broadcastDims(dims(x), shape);
-  if (!result || result->size() != shape.size())
+  auto isUnequal = [](const auto &pair) {
+    return DimExpr::equal(std::get<0>(pair), std::get<1>(pair)) == false;
+  };
+  if (!result || result->size() != shape.size() ||
+      llvm::any_of(llvm::zip(*result, shape), isUnequal))
     fail("cannot broadcast " + llm::formatDims(dims(x)) + " to " + llm::formatDims(shape));
   return make<llm::BroadcastOp>(llm::makeTensorType(shape, elementTypeOf(x)), x);
 }

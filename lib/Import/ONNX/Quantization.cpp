@@ -86,13 +86,15 @@ static Aligned align(Node &n, Value data, const Quantization &how) {
   int64_t rank = aligned.shape.size();
   Dims scaleDims = n.dims(how.scale);
   bool isWhole = llm::product(scaleDims).isConstant(1) && !how.blockSize;
+  Dims zeroDims = n.dims(how.zeroPoint);
   // The attribute has a default that need not fit where it is not used.
   int64_t axis = isWhole ? 0 : n.axis(how.axis, rank);
   if (how.zeroPoint && !isWhole)
-    for (auto [a, b] : llvm::zip(scaleDims, n.dims(how.zeroPoint)))
+    for (auto [a, b] : llvm::zip(scaleDims, zeroDims))
       n.requireEqual(a, b, "shape of the zero point against the scale");
-  if (how.zeroPoint && n.rank(how.zeroPoint) != int64_t(scaleDims.size()) && !isWhole)
-    n.fail("the zero point has shape " + llm::formatDims(n.dims(how.zeroPoint)) + ", the scale " +
+  if (how.zeroPoint &&
+      (isWhole ? !llm::product(zeroDims).isConstant(1) : zeroDims.size() != scaleDims.size()))
+    n.fail("the zero point has shape " + llm::formatDims(zeroDims) + ", the scale " +
            llm::formatDims(scaleDims));
   if (n.failed())
     return aligned;

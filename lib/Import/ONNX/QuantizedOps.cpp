@@ -177,6 +177,9 @@ static void gatherBlockQuantizedOp(Node &n) {
   if (isPacked && rank == 2 && gatherAxis == 0 && quantizeAxis == 1)
     return packedRowsOp(n, format);
   if (isPacked) {
+    if (zeroPoints && (!isBytes(n, zeroPoints) || n.rank(zeroPoints) != rank))
+      return n.fail("the zero points of a packed table are packed uint8 of its rank, found " +
+                    llm::formatDims(n.dims(zeroPoints)));
     // Without zero points bytes are centred, numbers of 4-bit types are not.
     Value centre = n.scalar(double(int64_t(1) << (format.bits - 1)), n.elementTypeOf(table));
     if (zeroPoints)
