@@ -31,7 +31,15 @@ bool LayerStructure::operator==(const LayerStructure &other) const {
 static bool isNorm(Operation *op) { return isa<RMSNormOp, LayerNormOp>(op); }
 static bool isProjection(Operation *op) { return isa<LinearOp, ExpertLinearOp>(op); }
 /// Operations through which tokens see each other.
-static bool isMixer(Operation *op) { return isa<AttentionOp, LinearAttentionOp, CausalConvOp>(op); }
+static bool isMixer(Operation *op) {
+  if (auto loop = dyn_cast<LoopOp>(op)) // a recurrent layer, rather than some count
+    return loop.getBody()
+        .walk([](Operation *inside) {
+          return isProjection(inside) ? WalkResult::interrupt() : WalkResult::advance();
+        })
+        .wasInterrupted();
+  return isa<AttentionOp, LinearAttentionOp, CausalConvOp>(op);
+}
 
 static bool isActivation(Operation *op) {
   auto unary = dyn_cast<UnaryOp>(op);
@@ -157,6 +165,7 @@ static std::string detailsOf(Operation *op) {
         Dims weight = getDims(conv.getWeight());
         return llvm::formatv("{0} channels, kernel {1}", weight[0].str(), weight[1].str()).str();
       })
+      .Case<LoopOp>([](LoopOp loop) { return loop.getTrip().str() + " times"; })
       .Case<MatmulOp>([](MatmulOp matmul) {
         return formatDims(getDims(matmul.getLhs())) + " by " + formatDims(getDims(matmul.getRhs()));
       })
@@ -302,6 +311,9 @@ void LayerFinder::addTo(LayerStructure &layer, Operation *op) {
       return;
     }
   layer.lines.push_back(std::move(line));
+  if (auto loop = dyn_cast<LoopOp>(op))
+    for (Operation &inside : loop.getBody().front())
+      addTo(layer, &inside);
 }
 
 void LayerFinder::run(ModelStructure &result) {
@@ -359,10 +371,11 @@ void LayerFinder::run(ModelStructure &result) {
 ModelStructure llmc::analyzeStructure(func::FuncOp func) {
   ModelStructure result;
   LayerFinder(func).run(result);
-  for (Operation &op : func.front())
-    if (auto mismatch = op.getAttrOfType<StringAttr>(kMismatchAttr)) {
+  func.walk<WalkOrder::PreOrder>([&](Operation *op) {
+    if (auto mismatch = op->getAttrOfType<StringAttr>(kMismatchAttr)) {
       auto [pattern, reason] = mismatch.getValue().split(": ");
-      result.unmatched.push_back({pattern.str(), originOf(&op), reason.str()});
+      result.unmatched.push_back({pattern.str(), originOf(op), reason.str()});
     }
+  });
   return result;
 }

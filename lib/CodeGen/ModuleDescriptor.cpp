@@ -149,8 +149,7 @@ llvm::Constant *DescriptorBuilder::phase(exec::ProgramOp program) {
   uint32_t kind = program.getPhase() == "decode"    ? LLMC_PHASE_DECODE
                   : program.getPhase() == "prefill" ? LLMC_PHASE_PREFILL
                                                     : LLMC_PHASE_RUN;
-  auto dispatches = block.getOps<exec::DispatchOp>();
-  uint64_t numDispatches = std::distance(dispatches.begin(), dispatches.end());
+  uint64_t numDispatches = exec::countDispatches(program);
   auto definitions = block.getOps<exec::DefineSizeOp>();
   uint64_t numDefined = std::distance(definitions.begin(), definitions.end());
   return structure({string(program.getSymName()), u32(kind), u32(uint32_t(guardInput)),

@@ -41,6 +41,20 @@ static std::string nodeName(Location loc) {
   return found;
 }
 
+/// Of every dispatch its number, and of every loop those of its first and last one.
+static DenseMap<Operation *, std::pair<int64_t, int64_t>> countSpans(exec::ProgramOp program) {
+  DenseMap<Operation *, std::pair<int64_t, int64_t>> spans;
+  int64_t next = 0;
+  program.walk<WalkOrder::PreOrder>([&](exec::DispatchOp dispatch) {
+    spans[dispatch] = {next, next};
+    for (auto loop = dispatch->getParentOfType<exec::LoopOp>(); loop;
+         loop = loop->getParentOfType<exec::LoopOp>())
+      spans.try_emplace(loop, next, next).first->second.second = next;
+    ++next;
+  });
+  return spans;
+}
+
 /// Where every buffer lies in the arena and when: what `llmc inspect --memory` draws.
 /// `first` and `last` are the dispatches that write it and read it last, `steps` the
 /// dispatches behind the barriers: a buffer is alive in all steps from that of `first`
@@ -55,28 +69,31 @@ static llvm::json::Object planEntry(exec::ProgramOp program) {
   llvm::json::Array steps{0};
   SmallVector<Value> sizes; // read by workers that come late: alive to the end
   int64_t dispatches = 0;
-  for (Operation &op : program.getBody().front()) {
+  DenseMap<Operation *, std::pair<int64_t, int64_t>> spans = countSpans(program);
+  program.walk<WalkOrder::PreOrder>([&](Operation *op) {
     if (isa<exec::BarrierOp>(op))
       steps.push_back(dispatches);
     if (auto size = dyn_cast<exec::DefineSizeOp>(op))
       sizes.push_back(exec::getBuffer(size.getValue()));
     auto dispatch = dyn_cast<exec::DispatchOp>(op);
     if (!dispatch)
-      continue;
-    for (Value input : dispatch.getInputs())
-      if (auto it = buffers.find(exec::getBuffer(input)); it != buffers.end())
-        it->second.last = dispatches;
+      return;
+    for (Value input : dispatch.getInputs()) {
+      Value buffer = exec::getBuffer(input);
+      if (auto it = buffers.find(buffer); it != buffers.end())
+        it->second.last = spans.lookup(exec::getLastingUse(dispatch, buffer)).second;
+    }
     for (auto [i, output] : llvm::enumerate(dispatch.getOutputs())) {
       Value buffer = exec::getBuffer(output);
       std::optional<int64_t> offset = exec::getArenaOffset(buffer);
       if (!offset)
         continue;
-      auto [it, isFirst] =
-          buffers.insert({buffer, {dispatch, unsigned(i), dispatches, dispatches, *offset}});
-      it->second.last = dispatches; // another part of a joined buffer
+      auto [first, last] = spans.lookup(exec::getLastingUse(dispatch, buffer));
+      auto [it, isFirst] = buffers.insert({buffer, {dispatch, unsigned(i), first, last, *offset}});
+      it->second.last = last; // another part of a joined buffer
     }
     ++dispatches;
-  }
+  });
   for (Value size : sizes)
     if (auto it = buffers.find(size); it != buffers.end())
       it->second.last = dispatches - 1;
@@ -128,16 +145,17 @@ static llvm::json::Object phaseEntry(exec::ProgramOp program, int64_t blockToken
   for (auto [i, value] : llvm::enumerate(block.getTerminator()->getOperands()))
     if (!isa<llm::StateType>(value.getType()))
       outputs.push_back(tensorEntry(value, cast<StringAttr>(program.getOutputNames()[i])));
-  auto dispatches = block.getOps<exec::DispatchOp>();
-  auto barriers = block.getOps<exec::BarrierOp>();
+  int64_t dispatches = 0, barriers = 0; // of a loop's body once
+  program.walk([&](exec::DispatchOp) { ++dispatches; });
+  program.walk([&](exec::BarrierOp) { ++barriers; });
   return llvm::json::Object{{"name", program.getSymName()},
                             {"kind", program.getPhase()},
                             {"symbols", std::move(symbols)},
                             {"inputs", std::move(inputs)},
                             {"outputs", std::move(outputs)},
                             {"states", std::move(states)},
-                            {"dispatches", std::distance(dispatches.begin(), dispatches.end())},
-                            {"barriers", std::distance(barriers.begin(), barriers.end())},
+                            {"dispatches", dispatches},
+                            {"barriers", barriers},
                             {"arena_bytes", int64_t(*program.getArenaBytes())},
                             {"arena_lower_bound", int64_t(*program.getLowerBound())},
                             {"plan", planEntry(program)}};
@@ -151,8 +169,7 @@ llmc::makeManifest(ModuleOp module, const ModuleProperties &properties, cpu::Isa
   int64_t multiplyAdds = 0, bytesPerStep = 0;
   for (auto program : module.getOps<exec::ProgramOp>()) {
     phases.push_back(phaseEntry(program, properties.blockTokens));
-    for (auto dispatch : program.getBody().front().getOps<exec::DispatchOp>())
-      ++uses[dispatch.getKernel()];
+    program.walk([&](exec::DispatchOp dispatch) { ++uses[dispatch.getKernel()]; });
   }
   for (auto kernel : module.getOps<exec::KernelOp>())
     kernels.push_back(llvm::json::Object{{"name", kernel.getSymName()},

@@ -255,8 +255,77 @@ LogicalResult Evaluator::define(DefineSizeOp op) {
   return success();
 }
 
+LogicalResult Evaluator::runIteration(LoopOp op, int64_t iteration,
+                                      SmallVectorImpl<Tensor> &given) {
+  symbols[op.getIndex()] = iteration;
+  Block &body = op.getBody().front();
+  for (Operation &inside : body)
+    for (Value result : inside.getResults())
+      values.erase(result);
+  given.clear();
+  for (Value value : body.getTerminator()->getOperands()) {
+    FailureOr<Tensor> tensor = evaluate(value);
+    if (failed(tensor))
+      return failure();
+    given.push_back(std::move(*tensor));
+  }
+  return success();
+}
+
+LogicalResult Evaluator::run(LoopOp op) {
+  OpFrame frame(*this, op);
+  std::optional<DimExpr> expr = DimExpr::parse(op.getTrip());
+  std::optional<int64_t> trip = expr ? evaluate(*expr) : std::nullopt;
+  if (!trip)
+    return frame.fail(Twine("the trip count '") + op.getTrip() + "' has no value");
+  unsigned numCarried = op.getNumCarried();
+  SmallVector<Tensor> results;
+  for (auto [operand, argument] : llvm::zip_equal(op.getOperands(), op.getBody().getArguments()))
+    values[argument] = Tensor(frame[operand]);
+  for (Value initial : op.getInitial())
+    results.push_back(frame[initial]);
+  for (Value stack : op.getResults().drop_front(numCarried)) {
+    auto type = cast<RankedTensorType>(stack.getType());
+    Shape shape;
+    for (const DimExpr &dim : getDims(type)) {
+      std::optional<int64_t> size = evaluate(dim);
+      if (!size)
+        return frame.fail(Twine("the size '") + dim.str() + "' has no value");
+      shape.push_back(std::max<int64_t>(0, *size));
+    }
+    results.push_back(Tensor(type.getElementType(), shape));
+  }
+  Dims positions = parseExprs(op.getPositions());
+  SmallVector<Tensor> given;
+  for (int64_t i = 0; i < *trip; ++i) {
+    if (failed(runIteration(op, i, given)))
+      return failure();
+    for (unsigned k = 0; k < given.size(); ++k) {
+      if (k < numCarried) {
+        values[op.getBody().getArgument(k)] = given[k];
+        results[k] = std::move(given[k]);
+        continue;
+      }
+      int64_t count = given[k].numElements(), rows = results[k].dim(0);
+      int64_t row = evaluate(positions[k - numCarried]).value_or(-1);
+      if (row < 0 || row >= rows || count * rows != results[k].numElements())
+        return frame.fail("iteration " + Twine(i) + " writes row " + Twine(row) + " of " +
+                          formatShape(results[k].shape()));
+      for (int64_t e = 0; e < count; ++e)
+        copyElement(given[k], e, results[k], row * count + e);
+    }
+  }
+  symbols.erase(op.getIndex());
+  for (auto [value, tensor] : llvm::zip_equal(op.getResults(), results))
+    if (failed(record(value, std::move(tensor))))
+      return failure();
+  return success();
+}
+
 LogicalResult Evaluator::evaluateOp(Operation *op) {
   OpFrame frame(*this, op);
+  if (auto loop = dyn_cast<LoopOp>(op))
+    return run(loop);
   if (auto branch = dyn_cast<IfOp>(op)) {
     const Tensor &condition = frame[branch.getCondition()];
     if (condition.numElements() != 1)
@@ -282,13 +351,12 @@ LogicalResult Evaluator::evaluateOp(Operation *op) {
   }
   FailureOr<Tensor> result =
       llvm::TypeSwitch<Operation *, FailureOr<Tensor>>(op)
-          .Case<ConstantOp, DimValuesOp, IotaOp, UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp, BitcastOp,
-                ReshapeOp, BroadcastOp, TransposeOp, SliceOp, ConcatOp, GatherOp, GatherNDOp,
-                GatherElementsOp, ScatterElementsOp, ScatterNDOp, CumulativeOp, TopKIndicesOp,
-                ConvOp, WindowReduceOp,
-                ReduceOp, SoftmaxOp, MatmulOp, LinearOp, ExpertLinearOp, EmbeddingOp,
-                QuantizeInputOp, RMSNormOp, LayerNormOp, RotaryOp, AttentionOp, KVAppendOp, KVEvictOp,
-                NonZeroOp, CausalConvOp>(
+          .Case<ConstantOp, DimValuesOp, IotaOp, UnaryOp, BinaryOp, CompareOp, SelectOp, CastOp,
+                BitcastOp, ReshapeOp, BroadcastOp, TransposeOp, SliceOp, ConcatOp, GatherOp,
+                GatherNDOp, GatherElementsOp, ScatterElementsOp, ScatterNDOp, CumulativeOp,
+                TopKIndicesOp, ConvOp, WindowReduceOp, ReduceOp, SoftmaxOp, MatmulOp, LinearOp,
+                ExpertLinearOp, EmbeddingOp, QuantizeInputOp, RMSNormOp, LayerNormOp, RotaryOp,
+                AttentionOp, KVAppendOp, KVEvictOp, NonZeroOp, CausalConvOp>(
               [&](auto typed) { return reference::evaluateOp(typed, frame); })
           .Default([&](Operation *) { return frame.fail("has no reference semantics"); });
   return failed(result) ? failure() : record(op->getResult(0), std::move(*result));

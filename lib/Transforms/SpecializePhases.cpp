@@ -15,6 +15,7 @@
 #include "llmc/Transforms/Passes.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/StringMap.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 
@@ -82,14 +83,25 @@ private:
       batch = dims[0].asSymbol();
       seq = dims[1].asSymbol();
     }
+    // What a loop goes over is a sequence, also in front of a batch.
+    llvm::StringSet<> looped;
+    func.walk([&](llm::LoopOp loop) {
+      if (std::optional<std::string> name = DimExpr::parse(loop.getTrip())->asSymbol())
+        looped.insert(*name);
+    });
+    auto isLooped = [&](const DimExpr &dim) {
+      return dim.asSymbol() && looped.contains(*dim.asSymbol());
+    };
     SymbolTable symbols;
     for (BlockArgument argument : func.getArguments()) {
       auto type = dyn_cast<RankedTensorType>(argument.getType());
       if (!type)
         continue;
       bool isIds = type.getElementType().isInteger();
-      for (auto [axis, dim] : llvm::enumerate(llm::getDims(type))) {
-        bool isBatch = axis == 0 && type.getRank() > 1;
+      llm::Dims dims = llm::getDims(type);
+      size_t batchAxis = dims.size() > 2 && isLooped(dims[0]) ? 1 : 0;
+      for (auto [axis, dim] : llvm::enumerate(dims)) {
+        bool isBatch = axis == batchAxis && dims.size() > 1 && !isLooped(dim);
         dim.forEachSymbol([&](const std::string &name) {
           SymbolBounds bounds{0, maxSeq};
           if (name == batch || (isBatch && name != seq && dim.asSymbol()))
@@ -132,12 +144,15 @@ private:
   }
 
   LogicalResult addPhases(func::FuncOp func, const PhaseRoles &roles, std::string &why) {
-    OwningOpRef<func::FuncOp> prefill = buildStatefulFunction(func, roles, "prefill", false, why);
+    // A model of one token reads a prompt token by token.
+    bool isStep = roles.takesOneToken();
+    OwningOpRef<func::FuncOp> prefill = buildStatefulFunction(func, roles, "prefill", isStep, why);
     OwningOpRef<func::FuncOp> decode =
         prefill ? buildStatefulFunction(func, roles, "decode", true, why) : nullptr;
     if (!decode)
       return failure();
-    describe(*prefill, "prefill", statefulSymbols(std::min<int64_t>(prefillChunk, maxSeq)));
+    describe(*prefill, "prefill",
+             statefulSymbols(isStep ? 1 : std::min<int64_t>(prefillChunk, maxSeq)));
     describe(*decode, "decode", statefulSymbols(1));
     getOperation().push_back(prefill.release());
     getOperation().push_back(decode.release());

@@ -90,7 +90,8 @@ private:
           names[*name] = size;
     }
     names[roles.batch] = batch;
-    names[roles.seq] = seq;
+    if (!roles.takesOneToken())
+      names[roles.seq] = seq;
     for (const std::string &name : roles.pasts)
       names[name] = past;
     return substituteSymbols(func, [&](const std::string &name) -> std::optional<DimExpr> {
@@ -400,6 +401,8 @@ private:
       };
       if (op == func || offender)
         return;
+      if (auto loop = dyn_cast<llm::LoopOp>(op))
+        known.insert(loop.getIndex());
       forEachValueSymbol(op, visit);
       if (mixesTokens(op))
         offender = op, unknownSymbol = "past";

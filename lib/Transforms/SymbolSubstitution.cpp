@@ -27,6 +27,10 @@ void forEachValueSymbol(Operation *op, const std::function<void(const std::strin
   } else if (auto slice = dyn_cast<llm::SliceOp>(op)) {
     for (StringAttr text : slice.getStarts().getAsRange<StringAttr>())
       visitSymbols(text, visit);
+  } else if (auto loop = dyn_cast<llm::LoopOp>(op)) {
+    visitSymbols(loop.getTrip(), visit);
+    for (StringAttr text : loop.getPositions().getAsRange<StringAttr>())
+      visitSymbols(text, visit);
   }
 }
 
@@ -53,6 +57,9 @@ LogicalResult substituteSymbols(func::FuncOp func, const DimExpr::Substitution &
       return;
     for (Value result : op->getResults())
       substituteType(result, replacement);
+    for (Region &region : op->getRegions())
+      for (Value argument : region.getArguments())
+        substituteType(argument, replacement);
     if (auto sizes = dyn_cast<llm::DimValuesOp>(op)) {
       sizes.setExprsAttr(substituteTexts(sizes.getExprs(), replacement));
     } else if (auto iota = dyn_cast<llm::IotaOp>(op)) {
@@ -64,6 +71,9 @@ LogicalResult substituteSymbols(func::FuncOp func, const DimExpr::Substitution &
       size.setBoundAttr(substituteText(size.getBoundAttr(), replacement));
     } else if (auto top = dyn_cast<llm::TopKIndicesOp>(op)) {
       top.setCountAttr(substituteText(top.getCountAttr(), replacement));
+    } else if (auto loop = dyn_cast<llm::LoopOp>(op)) {
+      loop.setTripAttr(substituteText(loop.getTripAttr(), replacement));
+      loop.setPositionsAttr(substituteTexts(loop.getPositions(), replacement));
     }
   });
   for (BlockArgument argument : func.getArguments())

@@ -101,3 +101,56 @@ TEST_F(ReferenceTest, AttributesRoundTrip) {
       Tensor::fromInts(IntegerType::get(&context, 8, IntegerType::Unsigned), {2}, {255, 1});
   expectInts(Tensor::fromAttr(bytes.toAttr()), {2}, {255, 1});
 }
+
+//===----------------------------------------------------------------------===//
+// Loops
+//===----------------------------------------------------------------------===//
+
+// The carried value is x0, x0 + x1, ..; its stack lies from the end on. Without an iteration
+// the initial value stays.
+TEST_F(ReferenceTest, LoopCarriesAndStacks) {
+  const char *argument = "%h: tensor<1xf32>, %x: tensor<?xf32, #llm.dims<\"n\">>";
+  std::string body = R"(
+    %0:2 = llm.loop "i0" < "n" (%h) captured (%x) stacks ["n - 1 - i0"] : (tensor<1xf32>, tensor<?xf32, #llm.dims<"n">>) -> (tensor<1xf32>, tensor<?x1xf32, #llm.dims<"n", "1">>) {
+    ^bb0(%a: tensor<1xf32>, %b: tensor<?xf32, #llm.dims<"n">>):
+      %1 = llm.slice %b ["i0"] [1] : tensor<?xf32, #llm.dims<"n">> to tensor<1xf32>
+      %2 = llm.binary add %a, %1 : tensor<1xf32>, tensor<1xf32>
+      llm.yield %2, %2 : tensor<1xf32>, tensor<1xf32>
+    }
+  )";
+  std::string last = body + "return %0#0 : tensor<1xf32>";
+  std::string all = body + "return %0#1 : tensor<?x1xf32, #llm.dims<\"n\", \"1\">>";
+  expectFloats(run(argument, last, {floats({1}, {10}), floats({3}, {1, 2, 4})}), {1}, {17});
+  expectFloats(run(argument, all, {floats({1}, {10}), floats({3}, {1, 2, 4})}), {3, 1},
+               {17, 13, 11});
+  expectFloats(run(argument, last, {floats({1}, {10}), floats({0}, {})}), {1}, {10});
+}
+
+TEST_F(ReferenceTest, LoopInALoopSeesBothIterations) {
+  expectInts(run("%h: tensor<i64>", R"(
+    %0 = llm.loop "i0" < "3" (%h) captured () stacks [] : (tensor<i64>) -> tensor<i64> {
+    ^bb0(%a: tensor<i64>):
+      %1 = llm.loop "i1" < "2" (%a) captured () stacks [] : (tensor<i64>) -> tensor<i64> {
+      ^bb0(%b: tensor<i64>):
+        %2 = llm.dim_values ["10 * i0 + i1"] : tensor<i64>
+        %3 = llm.binary add %b, %2 : tensor<i64>, tensor<i64>
+        llm.yield %3 : tensor<i64>
+      }
+      llm.yield %1 : tensor<i64>
+    }
+    return %0 : tensor<i64>)",
+                 {ints({}, {1000})}),
+             {}, {1000 + 2 * (0 + 10 + 20) + 3 * 1});
+}
+
+TEST_F(ReferenceTest, RowOutsideAStackFails) {
+  FailureOr<Tensor> result = run("%h: tensor<2xf32>", R"(
+    %0 = llm.loop "i0" < "3" () captured (%h) stacks ["i0 + 1"] : (tensor<2xf32>) -> tensor<3x2xf32> {
+    ^bb0(%a: tensor<2xf32>):
+      llm.yield %a : tensor<2xf32>
+    }
+    return %0 : tensor<3x2xf32>)",
+                                 {floats({2}, {1, 2})});
+  ASSERT_TRUE(failed(result));
+  EXPECT_EQ(evaluator.message(), "llm.loop: iteration 2 writes row 3 of [3, 2]");
+}

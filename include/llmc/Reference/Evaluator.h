@@ -68,6 +68,10 @@ private:
   llvm::LogicalResult evaluateOp(mlir::Operation *op);
   llvm::LogicalResult record(mlir::Value value, Tensor tensor);
   llvm::LogicalResult define(llm::DefineSizeOp op);
+  llvm::LogicalResult run(llm::LoopOp op);
+  /// Evaluates the body once, and `given` are the values that it yields.
+  llvm::LogicalResult runIteration(llm::LoopOp op, int64_t iteration,
+                                   llvm::SmallVectorImpl<Tensor> &given);
   llvm::LogicalResult fail(const llvm::Twine &text);
 
   SymbolValues symbols;

@@ -44,8 +44,13 @@ private:
   Value byteOffset(Value base, int64_t bytes);
   func::FuncOp startFunction(StringRef name, unsigned numPointers);
   void bindSymbols(Value values);
-  void bindPlaces();
+  void bindArguments();
+  void bindBlock(Block &block);
   void bindParts(exec::JoinOp join);
+  void bindIteration(exec::LoopOp loop);
+  Value offsetBy(Value base, const DimExpr &bytes);
+  void emitBlock(Block &block);
+  void emitLoop(exec::LoopOp loop);
   void emitDispatch(exec::DispatchOp dispatch);
   size_t numDefined();
   Value clampSize(exec::DefineSizeOp op, Value value);
@@ -115,8 +120,8 @@ void EntryBuilder::emitDefineSize(exec::DefineSizeOp op, size_t position) {
                         /*isInvariantGroup=*/false, LLVM::AtomicOrdering::monotonic);
 }
 
-/// Where inputs, states, outputs, weights and arena buffers lie.
-void EntryBuilder::bindPlaces() {
+/// Where inputs, states and outputs lie.
+void EntryBuilder::bindArguments() {
   Block &block = program.getBody().front();
   Value inputs = loadField(step, offsetof(llmc_step_t, inputs), pointerType());
   Value outputs = loadField(step, offsetof(llmc_step_t, outputs), pointerType());
@@ -126,13 +131,13 @@ void EntryBuilder::bindPlaces() {
     places[argument] = isa<llm::StateType>(argument.getType())
                            ? loadAt(states, nextState++, pointerType())
                            : loadAt(inputs, nextInput++, pointerType());
-  for (Value value : block.getTerminator()->getOperands()) {
-    if (isa<llm::StateType>(value.getType()))
-      continue;
-    while (auto view = value.getDefiningOp<exec::ViewOp>())
-      value = view.getInput();
-    places[value] = loadAt(outputs, nextOutput++, pointerType());
-  }
+  for (Value value : block.getTerminator()->getOperands())
+    if (!isa<llm::StateType>(value.getType()))
+      places[exec::getBuffer(value)] = loadAt(outputs, nextOutput++, pointerType());
+}
+
+/// Where weights and the buffers of a block lie.
+void EntryBuilder::bindBlock(Block &block) {
   for (auto join : block.getOps<exec::JoinOp>())
     bindParts(join);
   for (Operation &op : block) {
@@ -143,6 +148,14 @@ void EntryBuilder::bindPlaces() {
     } else if (auto view = dyn_cast<exec::ViewOp>(op)) {
       Value place = places.lookup(view.getInput());
       places[view.getResult()] = place;
+    } else if (auto loop = dyn_cast<exec::LoopOp>(op)) {
+      for (auto [i, result] : llvm::enumerate(loop.getResults())) {
+        std::optional<int64_t> offset = exec::getArenaOffset(result);
+        Value place = i < loop.getNumCarried() ? places.lookup(loop.getInitial()[i])
+                      : offset                 ? byteOffset(arena, *offset)
+                                               : places.lookup(result);
+        places[result] = place;
+      }
     } else if (auto dispatch = dyn_cast<exec::DispatchOp>(op)) {
       for (auto [output, offset] : llvm::zip(dispatch.getOutputs(), *dispatch.getOffsets())) {
         if (isa<llm::StateType>(output.getType())) {
@@ -156,6 +169,14 @@ void EntryBuilder::bindPlaces() {
   }
 }
 
+Value EntryBuilder::offsetBy(Value base, const DimExpr &bytes) {
+  Value offset = index.size(bytes);
+  return IndexEmitter::known(offset) == 0
+             ? base
+             : LLVM::GEPOp::create(builder, loc, pointerType(), builder.getI8Type(), base,
+                                   ArrayRef<LLVM::GEPArg>{offset});
+}
+
 /// The parts lie in the arena or in an output, at offsets that sizes decide.
 void EntryBuilder::bindParts(exec::JoinOp join) {
   Value &whole = places[join.getResult()];
@@ -165,12 +186,39 @@ void EntryBuilder::bindParts(exec::JoinOp join) {
   Type type = join.getResult().getType().getElementType();
   for (auto [i, source] : llvm::enumerate(exec::getSources(join.getResult()))) {
     DimExpr bytes = exec::getPartOffset(join, i) * DimExpr(exec::elementBytes(type));
-    Value offset = index.size(bytes);
-    places[source] = IndexEmitter::known(offset) == 0
-                         ? base
-                         : LLVM::GEPOp::create(builder, loc, pointerType(), builder.getI8Type(),
-                                               base, ArrayRef<LLVM::GEPArg>{offset});
+    places[source] = offsetBy(base, bytes);
   }
+}
+
+/// Where the loop's body finds and leaves carried values, and leaves slices.
+void EntryBuilder::bindIteration(exec::LoopOp loop) {
+  Block &body = loop.getBody().front();
+  unsigned numCarried = loop.getNumCarried();
+  llm::Dims positions = llm::parseExprs(loop.getPositions());
+  for (auto [i, given] : llvm::enumerate(body.getTerminator()->getOperands())) {
+    Value place = places.lookup(loop.getResult(i));
+    if (i >= numCarried) {
+      auto type = cast<RankedTensorType>(given.getType());
+      DimExpr bytes =
+          llm::product(llm::getDims(type)) * DimExpr(exec::elementBytes(type.getElementType()));
+      place = offsetBy(place, positions[i - numCarried] * bytes);
+    } else {
+      places[body.getArgument(i)] = place;
+    }
+    places[exec::skipViews(given)] = place;
+  }
+}
+
+/// for (index = 0; index < trip; ++index) body
+void EntryBuilder::emitLoop(exec::LoopOp loop) {
+  Value trip = index.size(*DimExpr::parse(loop.getTrip()));
+  auto repeated = scf::ForOp::create(builder, loc, index.constant(0), trip, index.constant(1));
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointToStart(repeated.getBody());
+  symbols[loop.getIndex()] = repeated.getInductionVar();
+  bindIteration(loop);
+  bindBlock(loop.getBody().front());
+  emitBlock(loop.getBody().front());
 }
 
 void EntryBuilder::emitDispatch(exec::DispatchOp dispatch) {
@@ -218,20 +266,27 @@ LogicalResult EntryBuilder::buildEntry() {
   next = loadField(team, offsetof(llmc_team_api_t, next), pointerType());
   sync = loadField(team, offsetof(llmc_team_api_t, sync), pointerType());
   bindSymbols(loadField(step, offsetof(llmc_step_t, symbols), pointerType()));
-  bindPlaces();
+  bindArguments();
+  bindBlock(program.getBody().front());
+  emitBlock(program.getBody().front());
+  func::ReturnOp::create(builder, loc);
+  return success();
+}
+
+void EntryBuilder::emitBlock(Block &block) {
   auto syncType =
       LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(builder.getContext()), pointerType());
   size_t defined = exec::getSymbols(program).size() - numDefined();
-  for (Operation &op : program.getBody().front()) {
+  for (Operation &op : block) {
     if (auto size = dyn_cast<exec::DefineSizeOp>(op))
       emitDefineSize(size, defined++);
     else if (isa<exec::BarrierOp>(op))
       LLVM::CallOp::create(builder, loc, syncType, ValueRange{sync, worker});
     else if (auto dispatch = dyn_cast<exec::DispatchOp>(op))
       emitDispatch(dispatch);
+    else if (auto loop = dyn_cast<exec::LoopOp>(op))
+      emitLoop(loop);
   }
-  func::ReturnOp::create(builder, loc);
-  return success();
 }
 
 LogicalResult EntryBuilder::buildShapes() {
@@ -261,47 +316,66 @@ LogicalResult EntryBuilder::buildShapes() {
 
 } // namespace
 
-LogicalResult cpu::lowerProgram(exec::ProgramOp program, ModuleOp module,
+/// Says which size no symbol in `known` gives: one that no input of the phase determines has
+/// no value at run time, nor has one that data decides before its definition.
+static LogicalResult checkKnown(Operation *op, const Twine &what, const DimExpr &expr,
+                                const llvm::StringSet<> &known) {
+  std::string missing;
+  expr.forEachSymbol([&](const std::string &name) {
+    if (!known.contains(name))
+      missing = name;
+  });
+  if (missing.empty())
+    return success();
+  return op->emitError(what) << " '" << missing << "' follows from no input of phase "
+                             << op->getParentOfType<exec::ProgramOp>().getSymName();
+}
+
+/// The sizes that the block's operations need. `known` are those that have a value there.
+static LogicalResult checkSizes(Block &block, llvm::StringSet<> &known,
                                 const llvm::StringMap<LoweredKernel> &kernels) {
-  // A size that no symbol of the phase determines has no value at run time, nor has
-  // one that data decides before its definition.
-  llvm::StringSet<> known;
-  for (const exec::ProgramSymbol &symbol : exec::getSymbols(program))
-    known.insert(symbol.name);
-  for (auto size : program.getBody().front().getOps<exec::DefineSizeOp>())
-    known.erase(size.getSymbol());
-  for (Operation &op : program.getBody().front()) {
+  for (Operation &op : block) {
     if (auto size = dyn_cast<exec::DefineSizeOp>(op)) {
-      std::string missing;
-      DimExpr::parse(size.getBound())->forEachSymbol([&](const std::string &name) {
-        if (!known.contains(name))
-          missing = name;
-      });
-      if (!missing.empty())
-        return size.emitError("the bound's size '")
-               << missing << "' follows from no input of phase " << program.getSymName();
+      if (failed(checkKnown(size, "the bound's size", *DimExpr::parse(size.getBound()), known)))
+        return failure();
       known.insert(size.getSymbol());
     }
-    if (auto join = dyn_cast<exec::JoinOp>(op)) {
-      std::string missing;
+    if (auto join = dyn_cast<exec::JoinOp>(op))
       for (unsigned i = 0; i < join.getParts().size(); ++i)
-        exec::getPartOffset(join, i).forEachSymbol([&](const std::string &name) {
-          if (!known.contains(name))
-            missing = name;
-        });
-      if (!missing.empty())
-        return join.emitError("the size '")
-               << missing << "' follows from no input of phase " << program.getSymName();
+        if (failed(checkKnown(join, "the size", exec::getPartOffset(join, i), known)))
+          return failure();
+    if (auto loop = dyn_cast<exec::LoopOp>(op)) {
+      if (failed(checkKnown(loop, "the size", *DimExpr::parse(loop.getTrip()), known)))
+        return failure();
+      known.insert(loop.getIndex());
+      for (const DimExpr &position : llm::parseExprs(loop.getPositions()))
+        if (failed(checkKnown(loop, "the size", position, known)))
+          return failure();
+      if (failed(checkSizes(loop.getBody().front(), known, kernels)))
+        return failure();
+      known.erase(loop.getIndex());
     }
     auto dispatch = dyn_cast<exec::DispatchOp>(op);
     if (!dispatch)
       continue;
     std::string name = kernelName(dispatch.getKernel(), exec::getOverwrittenInputs(dispatch));
     for (const std::string &symbol : kernels.find(name)->second.symbols)
-      if (!known.contains(symbol))
-        return dispatch.emitError("the size '")
-               << symbol << "' follows from no input of phase " << program.getSymName();
+      if (failed(checkKnown(dispatch, "the size", DimExpr::symbol(symbol), known)))
+        return failure();
   }
+  return success();
+}
+
+LogicalResult cpu::lowerProgram(exec::ProgramOp program, ModuleOp module,
+                                const llvm::StringMap<LoweredKernel> &kernels) {
+  llvm::StringSet<> known;
+  for (const exec::ProgramSymbol &symbol : exec::getSymbols(program))
+    known.insert(symbol.name);
+  Block &block = program.getBody().front();
+  for (auto size : block.getOps<exec::DefineSizeOp>())
+    known.erase(size.getSymbol());
+  if (failed(checkSizes(block, known, kernels)))
+    return failure();
   EntryBuilder builder(program, module, kernels);
   return failure(failed(builder.buildEntry()) || failed(builder.buildShapes()));
 }

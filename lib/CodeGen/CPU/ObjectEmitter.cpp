@@ -64,17 +64,17 @@ std::unique_ptr<llvm::Module> cpu::lowerToLLVM(ModuleOp module, IsaLevel level,
   bool failedAny = false;
   SymbolTable symbols(module);
   for (auto program : module.getOps<exec::ProgramOp>())
-    for (auto dispatch : program.getOps<exec::DispatchOp>()) {
+    program.walk([&](exec::DispatchOp dispatch) {
       SmallVector<unsigned> overwritten = exec::getOverwrittenInputs(dispatch);
       auto [entry, isNew] = kernels.try_emplace(kernelName(dispatch.getKernel(), overwritten));
       if (!isNew)
-        continue;
+        return;
       auto kernel = symbols.lookup<exec::KernelOp>(dispatch.getKernel());
       FailureOr<LoweredKernel> lowered = lowerKernel(kernel, overwritten, *code, target);
       if (succeeded(lowered))
         entry->second = *lowered;
       failedAny |= failed(lowered);
-    }
+    });
   if (failedAny)
     return nullptr;
   for (auto program : module.getOps<exec::ProgramOp>())

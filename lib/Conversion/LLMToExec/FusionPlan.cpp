@@ -51,7 +51,7 @@ static bool isRowAnchor(Operation *op) {
 bool llmc::hasKernel(Operation *op) {
   return isPointwise(op) || isRowAnchor(op) || isWholeKernel(op) ||
          isa<LinearOp, ExpertLinearOp, MatmulOp, AttentionOp, QuantizeInputOp, LinearAttentionOp,
-             NonZeroOp, DefineSizeOp, func::ReturnOp>(op);
+             NonZeroOp, DefineSizeOp, LoopOp, YieldOp, func::ReturnOp>(op);
 }
 
 /// The store that puts the matrix of `op` back into the state that it was loaded from,
@@ -122,10 +122,10 @@ static bool isExpensive(Value value, const DenseSet<Value> &stored, int depth = 
   return false;
 }
 
-FusionPlan::FusionPlan(func::FuncOp func) {
-  for (BlockArgument argument : func.getArguments())
+FusionPlan::FusionPlan(Block &block) {
+  for (BlockArgument argument : block.getArguments())
     stored.insert(argument);
-  for (Operation &op : func.front())
+  for (Operation &op : block)
     visit(&op);
 }
 
@@ -165,8 +165,11 @@ bool FusionPlan::canInline(Operation *user, Value operand) {
   if (Operation *anchor = carried.lookup(operand)) {
     if (!operand.hasOneUse())
       return false;
-    if (isa<AttentionOp>(anchor))
-      return isa<TransposeOp>(user) && operand == anchor->getResult(0);
+    if (isa<AttentionOp>(anchor)) {
+      // The microkernel writes rows; only they may change places.
+      auto transpose = dyn_cast<TransposeOp>(user);
+      return transpose && operand == anchor->getResult(0) && transpose.getPermutation().back() == 3;
+    }
     // The epilogue writes where the anchor's kernel wrote before.
     return isElementwise(user) && getDims(user->getResult(0)) == getDims(operand) &&
            getElementTypeOrSelf(user->getResult(0)).getIntOrFloatBitWidth() ==
@@ -194,9 +197,10 @@ void FusionPlan::visit(Operation *op) {
       stored.insert(constant.getResult());
     return;
   }
-  if (isa<func::ReturnOp>(op)) {
+  if (isa<func::ReturnOp, YieldOp, LoopOp>(op)) {
     for (Value value : op->getOperands())
       store(value);
+    stored.insert(op->result_begin(), op->result_end());
     return;
   }
 
@@ -223,6 +227,8 @@ void FusionPlan::visit(Operation *op) {
   } else if (auto experts = dyn_cast<ExpertLinearOp>(op)) {
     storeForRows(experts.getInput());
     store(experts.getIds());
+    if (experts.getIds().getDefiningOp<ConstantOp>())
+      stored.insert(experts.getIds());
     if (experts.getWeight().getDefiningOp<ConstantOp>())
       stored.insert(experts.getWeight());
     if (experts.getBias())

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Decides for every value of a function whether it is written to memory or
+// Decides for every value of a function, or of a loop's body, whether it is written to memory or
 // computed inside the kernels that use it.
 //
 //===----------------------------------------------------------------------===//
@@ -21,7 +21,8 @@ namespace llmc {
 
 class FusionPlan {
 public:
-  explicit FusionPlan(mlir::func::FuncOp func);
+  /// Of a function's block, or of a loop's body.
+  explicit FusionPlan(mlir::Block &block);
 
   /// True for values that a kernel writes, arguments and constants that are
   /// weights. A reshape of such a value is a view and not itself in memory.

@@ -37,9 +37,11 @@ static bool canWriteRows(Value value, const FusionPlan &fusion) {
   });
 }
 
+/// Whether the value leaves the block, or becomes the buffer of a loop.
 static bool isReturned(Value value) {
   return llvm::any_of(value.getUsers(), [](Operation *user) {
-    return isa<func::ReturnOp>(user) || (isa<ReshapeOp>(user) && isReturned(user->getResult(0)));
+    return isa<func::ReturnOp, YieldOp, LoopOp>(user) ||
+           (isa<ReshapeOp>(user) && isReturned(user->getResult(0)));
   });
 }
 
@@ -84,16 +86,20 @@ bool JoinPlan::canPlace(OpOperand &operand) const {
 /// Sizes that data decides are not known when a step begins, as places must be.
 static bool hasDefinedSizes(ConcatOp op, const llvm::StringSet<> &defined) {
   bool found = false;
-  for (const DimExpr &dim : getDims(op.getResult()))
-    dim.forEachSymbol([&](const std::string &name) { found |= defined.contains(name); });
+  auto look = [&](Value value) {
+    for (const DimExpr &dim : getDims(value))
+      dim.forEachSymbol([&](const std::string &name) { found |= defined.contains(name); });
+  };
+  look(op.getResult());
+  llvm::for_each(op.getInputs(), look); // their sizes may add up to one without symbols
   return found;
 }
 
-JoinPlan::JoinPlan(func::FuncOp func, const FusionPlan &fusion) : fusion(fusion) {
+JoinPlan::JoinPlan(Block &block, const FusionPlan &fusion) : fusion(fusion) {
   llvm::StringSet<> defined;
-  for (auto size : func.getOps<DefineSizeOp>())
+  for (auto size : block.getOps<DefineSizeOp>())
     defined.insert(size.getSymbol());
-  for (auto concat : func.getOps<ConcatOp>()) {
+  for (auto concat : block.getOps<ConcatOp>()) {
     if (!fusion.inMemory(concat.getResult()) || hasDefinedSizes(concat, defined))
       continue;
     SmallVector<OpOperand *> candidates, others;

@@ -22,7 +22,7 @@ namespace llmc {
 
 class JoinPlan {
 public:
-  JoinPlan(mlir::func::FuncOp func, const FusionPlan &fusion);
+  JoinPlan(mlir::Block &block, const FusionPlan &fusion);
 
   /// Whether `op` becomes an exec.join.
   bool contains(llm::ConcatOp op) const { return joined.contains(op); }

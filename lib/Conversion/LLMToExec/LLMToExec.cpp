@@ -196,12 +196,26 @@ void cloneIntoKernel(Operation *op, OpBuilder &builder, IRMapping &mapping) {
   mapping.map(linear.getResult(), packed.getResult());
 }
 
-/// Turns one function into a program.
-class ProgramBuilder {
+/// Behind reshapes, which are views.
+Value getRoot(Value value) {
+  while (auto reshape = value.getDefiningOp<ReshapeOp>())
+    value = reshape.getInput();
+  return value;
+}
+
+/// Turns a function's block into that of a program, or a loop's body into that of its
+/// `exec.loop`.
+class BlockBuilder {
 public:
-  ProgramBuilder(func::FuncOp func, ModuleTables &tables)
-      : func(func), tables(tables), plan(func), joins(func, plan), builder(func) {}
-  LogicalResult build();
+  /// What `source` computes goes to the end of `target`.
+  BlockBuilder(Block &source, Block &target, ModuleTables &tables)
+      : source(source), target(target), tables(tables), plan(source), joins(source, plan),
+        builder(OpBuilder::atBlockEnd(&target)) {}
+  void build();
+  /// A function's results: every output is a buffer of its own that some dispatch writes.
+  SmallVector<Value> getOutputs();
+
+  IRMapping mapping;
 
 private:
   /// A kernel of everything behind `roots` that is not in memory, and its dispatch. The
@@ -209,29 +223,33 @@ private:
   ValueRange dispatch(ValueRange roots, std::optional<DimExpr> rowStride);
   /// The kernels of operands that nothing else writes into the result, and the result.
   void join(ConcatOp concat);
+  void loop(LoopOp op);
+  /// A buffer that the loop can change, with what its carried value is at first.
+  Value getInitial(LoopOp op, unsigned number);
+  /// What an iteration gives to its `exec.yield`, as values that have their place there.
+  SmallVector<Value> getGiven(unsigned numCarried);
+  bool canOverwrite(Value argument, exec::DispatchOp dispatch);
   /// The program's value for a function's value in memory, made on first use.
   Value lookup(Value value);
   /// The same, where the value may be a constant.
   Value lookupOrLoad(Value value);
   /// In the layout that `use` reads it in.
   Value loadWeight(ConstantOp constant, OpOperand *use);
-  LogicalResult orderStateWrites(Block &block);
   bool isReadAsView(OpOperand &operand);
   void collect(Value value, llvm::SetVector<Operation *> &body,
                llvm::SetVector<OpOperand *> &inputs);
   Value copy(Value value, std::optional<DimExpr> rowStride = std::nullopt);
   void setRowStride(exec::KernelOp kernel, const std::optional<DimExpr> &rowStride);
 
-  func::FuncOp func;
+  Block &source, &target;
   ModuleTables &tables;
   FusionPlan plan;
   JoinPlan joins;
   OpBuilder builder;
-  IRMapping mapping;
   llvm::DenseMap<std::pair<Attribute, Type>, Value> loadedWeights; ///< by name and type
 };
 
-Value ProgramBuilder::lookup(Value value) {
+Value BlockBuilder::lookup(Value value) {
   if (Value known = mapping.lookupOrNull(value))
     return known;
   auto reshape = value.getDefiningOp<ReshapeOp>();
@@ -244,7 +262,7 @@ Value ProgramBuilder::lookup(Value value) {
 
 /// What a microkernel reads through strides must lie in memory with the strides of its
 /// own shape where a reshape's sizes are too uncertain to derive any.
-bool ProgramBuilder::isReadAsView(OpOperand &operand) {
+bool BlockBuilder::isReadAsView(OpOperand &operand) {
   Value source = operand.get(), root = source;
   while (auto reshape = root.getDefiningOp<ReshapeOp>())
     root = reshape.getInput();
@@ -258,8 +276,8 @@ bool ProgramBuilder::isReadAsView(OpOperand &operand) {
 
 /// Operations that `value` needs inside the kernel, operands first, and the uses
 /// of values that come from outside.
-void ProgramBuilder::collect(Value value, llvm::SetVector<Operation *> &body,
-                             llvm::SetVector<OpOperand *> &inputs) {
+void BlockBuilder::collect(Value value, llvm::SetVector<Operation *> &body,
+                           llvm::SetVector<OpOperand *> &inputs) {
   Operation *op = value.getDefiningOp();
   for (OpOperand &operand : op->getOpOperands()) {
     Value source = operand.get();
@@ -273,7 +291,7 @@ void ProgramBuilder::collect(Value value, llvm::SetVector<Operation *> &body,
   body.insert(op);
 }
 
-Value ProgramBuilder::loadWeight(ConstantOp constant, OpOperand *use) {
+Value BlockBuilder::loadWeight(ConstantOp constant, OpOperand *use) {
   exec::WeightOp weight = tables.weight(constant, use);
   Type stored = weight.getValue().getShapedType(), wanted = constant.getType();
   Location loc = constant.getLoc();
@@ -285,7 +303,7 @@ Value ProgramBuilder::loadWeight(ConstantOp constant, OpOperand *use) {
   return loaded;
 }
 
-Value ProgramBuilder::lookupOrLoad(Value value) {
+Value BlockBuilder::lookupOrLoad(Value value) {
   Value root = value;
   while (auto reshape = root.getDefiningOp<ReshapeOp>())
     root = reshape.getInput();
@@ -295,12 +313,12 @@ Value ProgramBuilder::lookupOrLoad(Value value) {
   return lookup(value);
 }
 
-void ProgramBuilder::setRowStride(exec::KernelOp kernel, const std::optional<DimExpr> &rowStride) {
+void BlockBuilder::setRowStride(exec::KernelOp kernel, const std::optional<DimExpr> &rowStride) {
   if (rowStride)
     kernel.setRowStride(rowStride->str());
 }
 
-ValueRange ProgramBuilder::dispatch(ValueRange roots, std::optional<DimExpr> rowStride) {
+ValueRange BlockBuilder::dispatch(ValueRange roots, std::optional<DimExpr> rowStride) {
   llvm::SetVector<Operation *> body;
   llvm::SetVector<OpOperand *> uses;
   for (Value root : roots)
@@ -337,7 +355,7 @@ ValueRange ProgramBuilder::dispatch(ValueRange roots, std::optional<DimExpr> row
   return dispatched.getOutputs();
 }
 
-void ProgramBuilder::join(ConcatOp concat) {
+void BlockBuilder::join(ConcatOp concat) {
   std::optional<DimExpr> rowStride = JoinPlan::getRowStride(concat);
   SmallVector<Value> parts;
   for (OpOperand &operand : concat->getOpOperands()) {
@@ -357,9 +375,24 @@ void ProgramBuilder::join(ConcatOp concat) {
                   .getResult());
 }
 
+/// A dispatch that writes `value` to memory of its own.
+Value BlockBuilder::copy(Value value, std::optional<DimExpr> rowStride) {
+  Location loc = value.getLoc();
+  exec::KernelOp kernel = tables.makeKernel(loc, "pointwise");
+  setRowStride(kernel, rowStride);
+  Block *block = &kernel.getBody().emplaceBlock();
+  Value argument = block->addArgument(value.getType(), loc);
+  OpBuilder inside = OpBuilder::atBlockBegin(block);
+  Value result = ReshapeOp::create(inside, loc, value.getType(), argument);
+  exec::YieldOp::create(inside, loc, result);
+  return exec::DispatchOp::create(builder, loc, value.getType(),
+                                  FlatSymbolRefAttr::get(tables.unique(kernel)), value, nullptr)
+      .getResult(0);
+}
+
 /// What overwrites a state comes behind everything that reads what it held: a load may
 /// have become part of a kernel that is dispatched later than the load stood.
-LogicalResult ProgramBuilder::orderStateWrites(Block &block) {
+LogicalResult orderStateWrites(Block &block) {
   for (Operation &op : llvm::make_early_inc_range(block)) {
     Value state = exec::getOverwrittenState(&op);
     if (!state)
@@ -377,50 +410,17 @@ LogicalResult ProgramBuilder::orderStateWrites(Block &block) {
   return success();
 }
 
-/// A dispatch that writes `value` to memory of its own.
-Value ProgramBuilder::copy(Value value, std::optional<DimExpr> rowStride) {
-  Location loc = value.getLoc();
-  exec::KernelOp kernel = tables.makeKernel(loc, "pointwise");
-  setRowStride(kernel, rowStride);
-  Block *block = &kernel.getBody().emplaceBlock();
-  Value argument = block->addArgument(value.getType(), loc);
-  OpBuilder inside = OpBuilder::atBlockBegin(block);
-  Value result = ReshapeOp::create(inside, loc, value.getType(), argument);
-  exec::YieldOp::create(inside, loc, result);
-  return exec::DispatchOp::create(builder, loc, value.getType(),
-                                  FlatSymbolRefAttr::get(tables.unique(kernel)), value, nullptr)
-      .getResult(0);
-}
-
-LogicalResult ProgramBuilder::build() {
-  auto phase = func->getAttrOfType<StringAttr>("llm.phase");
-  auto symbols = func->getAttrOfType<ArrayAttr>("llm.symbols");
-  if (!phase || !symbols)
-    return func.emitError("has no llm.phase and llm.symbols; run llmc-specialize-phases first");
-  auto names = [&](unsigned count, auto get) {
-    SmallVector<Attribute> result;
-    for (unsigned i = 0; i < count; ++i) {
-      auto name = dyn_cast_or_null<StringAttr>(get(i));
-      result.push_back(name ? name : builder.getStringAttr(""));
-    }
-    return builder.getArrayAttr(result);
-  };
-  auto program = exec::ProgramOp::create(
-      builder, func.getLoc(), func.getSymName(), phase, symbols,
-      names(func.getNumArguments(), [&](unsigned i) { return func.getArgAttr(i, "llm.name"); }),
-      names(func.getNumResults(), [&](unsigned i) { return func.getResultAttr(i, "llm.name"); }),
-      func->getAttrOfType<DictionaryAttr>("llm.guard"), nullptr, nullptr);
-  Block *block = &program.getBody().emplaceBlock();
-  for (BlockArgument argument : func.getArguments())
-    mapping.map(argument, block->addArgument(argument.getType(), argument.getLoc()));
-  builder.setInsertionPointToStart(block);
-
-  for (Operation &op : func.front()) {
-    if (isa<ConstantOp, func::ReturnOp>(op))
+void BlockBuilder::build() {
+  for (Operation &op : source.without_terminator()) {
+    if (isa<ConstantOp>(op))
       continue;
     if (auto size = dyn_cast<DefineSizeOp>(op)) {
       exec::DefineSizeOp::create(builder, op.getLoc(), size.getSymbolAttr(), size.getBoundAttr(),
                                  lookupOrLoad(size.getValue()));
+      continue;
+    }
+    if (auto repeated = dyn_cast<LoopOp>(op)) {
+      loop(repeated);
       continue;
     }
     SmallVector<Value> roots = getKernelRoots(&op);
@@ -434,23 +434,127 @@ LogicalResult ProgramBuilder::build() {
         mapping.map(roots, dispatch(roots, joins.getRowStride(roots.front())));
     }
   }
+}
 
-  // Every output is a buffer of its own that some dispatch writes.
+SmallVector<Value> BlockBuilder::getOutputs() {
   SmallVector<Value> results;
   DenseSet<Value> returned;
-  for (Value value : func.front().getTerminator()->getOperands()) {
-    Value root = value;
-    while (auto reshape = root.getDefiningOp<ReshapeOp>())
-      root = reshape.getInput();
-    Value result = lookupOrLoad(value);
+  for (Value value : source.getTerminator()->getOperands()) {
+    Value root = getRoot(value), result = lookupOrLoad(value);
     bool isState = isa<StateType>(value.getType());
     if (!isState && (isa<BlockArgument>(root) || root.getDefiningOp<ConstantOp>() ||
                      !returned.insert(root).second))
       result = copy(result);
     results.push_back(result);
   }
+  return results;
+}
+
+Value BlockBuilder::getInitial(LoopOp op, unsigned number) {
+  Value value = op.getInitial()[number], root = getRoot(value);
+  bool isOnlyUse = value.hasOneUse();
+  for (Value behind = value; isOnlyUse && behind != root; isOnlyUse = behind.hasOneUse())
+    behind = behind.getDefiningOp<ReshapeOp>().getInput();
+  Value initial = lookupOrLoad(value), buffer = exec::skipViews(initial);
+  auto writer = buffer.getDefiningOp<exec::DispatchOp>();
+  bool isOwn = isOnlyUse && writer && writer.getNumResults() == 1 && !exec::getJoin(buffer);
+  return isOwn ? initial : copy(initial);
+}
+
+void BlockBuilder::loop(LoopOp op) {
+  SmallVector<Value> initial;
+  for (unsigned i = 0; i < op.getNumCarried(); ++i)
+    initial.push_back(getInitial(op, i));
+  auto repeated = exec::LoopOp::create(builder, op.getLoc(), op.getResultTypes(), op.getIndexAttr(),
+                                       op.getTripAttr(), initial, op.getPositionsAttr(), nullptr);
+  Block &inside = repeated.getBody().emplaceBlock();
+  BlockBuilder body(op.getBody().front(), inside, tables);
+  for (Value argument : op.getCarriedArguments())
+    body.mapping.map(argument, inside.addArgument(argument.getType(), argument.getLoc()));
+  for (auto [argument, value] : llvm::zip_equal(op.getCapturedArguments(), op.getCaptured())) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPoint(repeated);
+    body.mapping.map(argument, lookupOrLoad(value));
+  }
+  body.build();
+  exec::YieldOp::create(body.builder, op.getLoc(), body.getGiven(op.getNumCarried()));
+  mapping.map(op.getResults(), repeated.getResults());
+}
+
+/// Whether `dispatch` may write over the argument: nothing reads it from there on.
+bool BlockBuilder::canOverwrite(Value argument, exec::DispatchOp dispatch) {
+  return llvm::all_of(argument.getUsers(), [&](Operation *user) {
+    if (auto view = dyn_cast<exec::ViewOp>(user))
+      return canOverwrite(view.getResult(), dispatch);
+    return target.findAncestorOpInBlock(*user)->isBeforeInBlock(dispatch);
+  });
+}
+
+SmallVector<Value> BlockBuilder::getGiven(unsigned numCarried) {
+  OperandRange values = source.getTerminator()->getOperands();
+  DenseSet<Value> placed;
+  // The dispatch in this block whose only result the value is, if that can be placed.
+  auto findWriter = [&](Value value) {
+    Value buffer = exec::skipViews(value);
+    auto writer = buffer.getDefiningOp<exec::DispatchOp>();
+    bool canPlace = writer && writer->getBlock() == &target && writer.getNumResults() == 1 &&
+                    !exec::getJoin(buffer) && !placed.contains(buffer);
+    return canPlace ? writer : exec::DispatchOp();
+  };
+  SmallVector<Value> slices, next;
+  for (Value value : values.drop_front(numCarried)) {
+    Value slice = lookupOrLoad(value);
+    slices.push_back(findWriter(slice) ? slice : copy(slice));
+    placed.insert(exec::skipViews(slices.back()));
+  }
+  for (Value value : values.take_front(numCarried)) {
+    // A carried value that becomes another one: read before it is overwritten.
+    auto argument = dyn_cast<BlockArgument>(getRoot(value));
+    bool isMoved = argument && argument.getArgNumber() < numCarried &&
+                   value != source.getArgument(next.size());
+    next.push_back(isMoved ? copy(lookupOrLoad(value)) : lookupOrLoad(value));
+  }
+  for (auto [i, value] : llvm::enumerate(next)) {
+    Value argument = target.getArgument(i);
+    if (value == argument)
+      continue;
+    exec::DispatchOp writer = findWriter(value);
+    if (!writer || !canOverwrite(argument, writer))
+      value = copy(value);
+    placed.insert(exec::skipViews(value));
+  }
+  next.append(slices);
+  return next;
+}
+
+LogicalResult convertFunction(func::FuncOp func, ModuleTables &tables) {
+  auto phase = func->getAttrOfType<StringAttr>("llm.phase");
+  auto symbols = func->getAttrOfType<ArrayAttr>("llm.symbols");
+  if (!phase || !symbols)
+    return func.emitError("has no llm.phase and llm.symbols; run llmc-specialize-phases first");
+  OpBuilder builder(func);
+  auto names = [&](unsigned count, auto get) {
+    SmallVector<Attribute> result;
+    for (unsigned i = 0; i < count; ++i) {
+      auto name = dyn_cast_or_null<StringAttr>(get(i));
+      result.push_back(name ? name : builder.getStringAttr(""));
+    }
+    return builder.getArrayAttr(result);
+  };
+  auto program = exec::ProgramOp::create(
+      builder, func.getLoc(), func.getSymName(), phase, symbols,
+      names(func.getNumArguments(), [&](unsigned i) { return func.getArgAttr(i, "llm.name"); }),
+      names(func.getNumResults(), [&](unsigned i) { return func.getResultAttr(i, "llm.name"); }),
+      func->getAttrOfType<DictionaryAttr>("llm.guard"), nullptr, nullptr);
+  Block &block = program.getBody().emplaceBlock();
+  BlockBuilder body(func.front(), block, tables);
+  for (BlockArgument argument : func.getArguments())
+    body.mapping.map(argument, block.addArgument(argument.getType(), argument.getLoc()));
+  body.build();
+  SmallVector<Value> results = body.getOutputs();
+  builder.setInsertionPointToEnd(&block);
   exec::ReturnOp::create(builder, func.getLoc(), results);
-  return orderStateWrites(*block);
+  return orderStateWrites(block);
 }
 
 /// Gives each linear a weight constant of its own: its layout is not that of other
@@ -463,8 +567,8 @@ void separateWeights(func::FuncOp func) {
     OpBuilder builder(weight);
     linear.getWeightMutable().assign(builder.clone(*weight)->getResult(0));
   };
-  llvm::for_each(func.getOps<LinearOp>(), separate);
-  llvm::for_each(func.getOps<ExpertLinearOp>(), separate);
+  func.walk([&](LinearOp linear) { separate(linear); });
+  func.walk([&](ExpertLinearOp linear) { separate(linear); });
 }
 
 /// Matrices of `outputs x columns` that linears of the module read, as the artifact has
@@ -490,10 +594,10 @@ public:
   }
 
   void tie(func::FuncOp func) const {
-    for (auto embedding : llvm::make_early_inc_range(func.getOps<EmbeddingOp>())) {
+    func.walk([&](EmbeddingOp embedding) {
       auto constant = embedding.getTable().getDefiningOp<ConstantOp>();
       if (!constant)
-        continue;
+        return;
       if (!embedding.getBits() && panels.contains(constant.getValue())) {
         // A constant of its own: other uses may read the matrix by rows.
         OpBuilder builder(constant);
@@ -504,7 +608,7 @@ public:
         if (ElementsAttr weight = key ? rowBlocks.lookup(key) : ElementsAttr())
           pack(embedding, weight, key);
       }
-    }
+    });
   }
 
 private:
@@ -551,11 +655,11 @@ private:
 /// all linears that share it and its groups.
 void quantizeInputs(func::FuncOp func) {
   DenseMap<std::pair<Value, int64_t>, Value> quantized;
-  for (auto linear : llvm::make_early_inc_range(func.getOps<LinearOp>())) {
+  func.walk([&](LinearOp linear) {
     auto type = cast<RankedTensorType>(linear.getInput().getType());
     if (!linear.getBits() || linear.getActivations() != Activations::int8 ||
         !type.getElementType().isF32())
-      continue;
+      return;
     int64_t group = *linear.getGroupSize();
     Value &input = quantized[{linear.getInput(), group}];
     if (!input) {
@@ -563,7 +667,7 @@ void quantizeInputs(func::FuncOp func) {
       input = QuantizeInputOp::create(builder, linear.getLoc(), linear.getInput(), group);
     }
     linear.getInputMutable().assign(input);
-  }
+  });
 }
 
 struct ConvertLLMToExec : llmc::impl::ConvertLLMToExecBase<ConvertLLMToExec> {
@@ -572,15 +676,18 @@ struct ConvertLLMToExec : llmc::impl::ConvertLLMToExecBase<ConvertLLMToExec> {
     SmallVector<func::FuncOp> functions(getOperation().getOps<func::FuncOp>());
     TiedMatrices tied(getOperation());
     for (func::FuncOp func : functions) {
-      for (Operation &op : func.front())
-        if (!hasKernel(&op)) {
-          op.emitError("there is no kernel for ") << op.getName().getStringRef();
-          return signalPassFailure();
-        }
+      WalkResult walked = func.getBody().walk([](Operation *op) {
+        if (hasKernel(op))
+          return WalkResult::advance();
+        op->emitError("there is no kernel for ") << op->getName().getStringRef();
+        return WalkResult::interrupt();
+      });
+      if (walked.wasInterrupted())
+        return signalPassFailure();
       tied.tie(func);
       separateWeights(func);
       quantizeInputs(func);
-      if (failed(ProgramBuilder(func, tables).build()))
+      if (failed(convertFunction(func, tables)))
         return signalPassFailure();
       func.erase();
     }

@@ -89,7 +89,10 @@ static void ifOp(Node &n) {
     n.results.assign(thenValues.begin(), thenValues.end());
     return;
   }
-  if (!isModelInput(condition) && selectBranches(n, thenBranch->g(), elseBranch->g()))
+  // A loop's body stays one.
+  Operation *around = n.builder.getInsertionBlock()->getParentOp();
+  bool isInLoop = isa<llm::LoopOp>(around) || around->getParentOfType<llm::LoopOp>();
+  if ((isInLoop || !isModelInput(condition)) && selectBranches(n, thenBranch->g(), elseBranch->g()))
     return;
   Region thenRegion, elseRegion;
   Symbols::Facts thenFacts, elseFacts;

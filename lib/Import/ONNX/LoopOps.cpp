@@ -1,15 +1,18 @@
-//===- LoopOps.cpp - Loop and Scan, unrolled
+//===- LoopOps.cpp - Loop and Scan
 //
 // Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// Every iteration is imported anew into the function. Where the trip count or
-// the condition is computed at run time, iterations are unrolled up to a bound
-// and later ones keep what the last active one gave.
+// Of a short loop every iteration is imported anew into the function, where patterns are
+// recognised across them. A longer one, or one whose length is no constant, becomes an
+// llm.loop, unless its body needs what only unrolling gives: values that grow, sizes that
+// depend on the iteration. Where a condition that is computed at run time may end a loop,
+// it runs up to its bound, and later iterations keep what the last active one gave.
 //
 //===----------------------------------------------------------------------===//
+#include "LoopEmitter.h"
 #include "Scope.h"
 #include "ValueBounds.h"
 
@@ -17,7 +20,10 @@ using namespace mlir;
 using namespace llmc;
 using namespace llmc::importer;
 
+/// What is unrolled where llm.loop does not serve.
 static constexpr int64_t kMaxIterations = 4096;
+/// Larger trip counts mean that only the condition ends the loop.
+static constexpr int64_t kMaxTrip = int64_t(1) << 30;
 
 static const GraphProto *bodyOf(Node &n) {
   const AttributeProto *body = n.attribute("body");
@@ -43,13 +49,14 @@ static Value withAxis(Node &n, Value value, int64_t axis) {
 
 namespace {
 
+/// A Loop, unrolled.
 class Loop {
 public:
   explicit Loop(Node &n, const GraphProto &body) : n(n), body(body) {}
+  bool checkSignature();
   void run();
 
 private:
-  bool checkSignature();
   int64_t iterationBound();
   bool iterate(int64_t iteration);
   void setScanOutput(int output, ArrayRef<Value> parts);
@@ -165,8 +172,6 @@ void Loop::setScanOutput(int output, ArrayRef<Value> parts) {
 }
 
 void Loop::run() {
-  if (!checkSignature())
-    return;
   for (int i = 0; i < numCarried; ++i)
     carried.push_back(n.input(2 + i));
   scans.resize(numScans);
@@ -203,9 +208,110 @@ void Loop::run() {
     setScanOutput(numCarried + i, scans[i]);
 }
 
+namespace {
+
+/// A Loop as llm.loop.
+class RepeatedLoop {
+public:
+  RepeatedLoop(Node &n, const GraphProto &body) : n(n), body(body) {}
+  void run();
+
+private:
+  DimExpr readTrip();
+  void setOutputs(ArrayRef<Value> results, const DimExpr &trip);
+
+  Node &n;
+  const GraphProto &body;
+  int numCarried = 0;
+  bool mayEndEarly = false;
+};
+
+} // namespace
+
+/// At most this many iterations: a number, or a size. Nullopt where nothing says so.
+static std::optional<DimExpr> tripBound(Node &n) {
+  if (!n.input(0))
+    return std::nullopt;
+  std::optional<Dims> known = n.known(n.input(0));
+  std::optional<DimExpr> bound =
+      known && known->size() == 1 ? std::optional(known->front()) : upperBound(n.input(0));
+  if (!bound || bound->constant().value_or(0) > kMaxTrip)
+    return std::nullopt;
+  return bound->provablyNonNegative() ? *bound : DimExpr::max(*bound, 0);
+}
+
+DimExpr RepeatedLoop::readTrip() {
+  DimExpr bound = *tripBound(n);
+  return n.known(n.input(0)) ? bound : n.defineSize(n.asI64(n.element(n.input(0))), bound);
+}
+
+void RepeatedLoop::run() {
+  numCarried = std::max(0, n.numInputs() - 2);
+  DimExpr trip = readTrip();
+  bool isConditional = n.input(1) && !n.known(n.input(1));
+  Value active = isConditional ? n.element(n.input(1)) : n.scalar(1, n.builder.getI1Type());
+  Value trips = n.size(0);
+  LoopEmitter loop(n, trip);
+  SmallVector<Value> inputs{n.size(loop.position()), n.scalar(1, n.builder.getI1Type())}, results;
+  for (int i = 0; i < numCarried; ++i)
+    inputs.push_back(loop.carry(n.input(2 + i)));
+  if (n.failed() ||
+      !n.walk().importIteration(body, n.scope(), n.name().str() + "/i", results, inputs))
+    return n.failQuietly();
+  Value again = results[0];
+  SmallVector<Value> next(results.begin() + 1, results.begin() + 1 + numCarried);
+  std::optional<Dims> known = n.known(again);
+  mayEndEarly = isConditional || !known || known->size() != 1 || !known->front().isConstant(1);
+  if (mayEndEarly) {
+    active = loop.carry(active);
+    trips = loop.carry(trips);
+    for (int i = 0; i < numCarried && !n.failed(); ++i)
+      if (inputs[2 + i].getType() == next[i].getType()) // or else reported by `finish`
+        next[i] = n.select(active, next[i], inputs[2 + i]);
+    next.push_back(n.binary(BinaryKind::logical_and, active, n.element(again)));
+    next.push_back(n.binary(BinaryKind::add, trips, n.asI64(active)));
+  }
+  SmallVector<LoopEmitter::Slice> slices;
+  for (Value slice : ArrayRef<Value>(results).drop_front(1 + numCarried))
+    slices.push_back({slice});
+  results = loop.finish(next, slices);
+  if (!n.failed())
+    setOutputs(results, trip);
+}
+
+void RepeatedLoop::setOutputs(ArrayRef<Value> results, const DimExpr &trip) {
+  for (int i = 0; i < numCarried; ++i)
+    n.setOutput(i, results[i]);
+  ArrayRef<Value> stacks = results.drop_front(numCarried + (mayEndEarly ? 2 : 0));
+  for (int i = numCarried; i < n.numOutputs() && !n.failed(); ++i) {
+    Value rows = stacks[i - numCarried];
+    std::optional<Symbols::Declared> declared = n.declaredDims(i);
+    bool isFull = !mayEndEarly || (declared && !declared->empty() && declared->front() &&
+                                   *declared->front() == n.dims(rows)[0]);
+    if (n.hasOutput(i))
+      n.setOutput(i,
+                  isFull ? rows : n.slice(rows, 0, 0, n.defineSize(results[numCarried + 1], trip)));
+  }
+}
+
 static void loopOp(Node &n) {
-  if (const GraphProto *body = bodyOf(n))
-    Loop(n, *body).run();
+  const GraphProto *body = bodyOf(n);
+  if (!body)
+    return;
+  Loop unrolled(n, *body);
+  if (!unrolled.checkSignature())
+    return;
+  std::optional<Dims> condition = n.known(n.input(1));
+  bool isOver = condition && condition->size() == 1 && condition->front().isConstant(0);
+  std::optional<DimExpr> bound = tripBound(n);
+  if (isOver || !bound || bound->constant().value_or(kMaxUnrolled + 1) <= kMaxUnrolled)
+    return unrolled.run();
+  SmallVector<Diagnostic> problems;
+  if (tryEmit(n, [&](Node &copy) { RepeatedLoop(copy, *body).run(); }, problems))
+    return;
+  if (bound->constant().value_or(kMaxIterations + 1) <= kMaxIterations)
+    return unrolled.run();
+  report(problems, n);
 }
 
 namespace {
@@ -218,7 +324,7 @@ struct ScanSide {
 } // namespace
 
 /// Row `at` of `axis`, without that dimension.
-static Value rowOf(Node &n, Value x, int64_t axis, int64_t at) {
+static Value rowOf(Node &n, Value x, int64_t axis, const DimExpr &at) {
   Value row = n.slice(x, axis, at, 1);
   Dims shape = n.dims(x);
   if (n.failed())
@@ -227,44 +333,102 @@ static Value rowOf(Node &n, Value x, int64_t axis, int64_t at) {
   return n.reshape(row, shape);
 }
 
-/// The states after scanning `inputs`, and then the gathered outputs.
-static SmallVector<Value> scan(Node &n, const GraphProto &body, ArrayRef<Value> initial,
-                               ArrayRef<Value> inputs, const ScanSide &in, const ScanSide &out) {
-  std::optional<int64_t> length;
-  SmallVector<int64_t> axes;
-  for (auto [i, x] : llvm::enumerate(inputs)) {
-    axes.push_back(n.axis(in.axis(i), n.rank(x)));
-    std::optional<int64_t> size = n.failed() ? std::nullopt : n.dims(x)[axes[i]].constant();
-    if (!n.failed() && (!size || *size > kMaxIterations || *size == 0))
-      n.fail("not supported: a scan of " + n.dims(x)[axes[i]].str() +
-             " elements; a constant number from 1 to " + Twine(kMaxIterations) + " is");
-    if (!n.failed() && length && *length != *size)
-      n.fail("scans " + Twine(*length) + " and " + Twine(*size) + " elements at once");
+namespace {
+/// What a Scan goes over.
+struct Scanned {
+  const GraphProto &body;
+  ArrayRef<Value> initial, inputs;
+  const ScanSide &in, &out;
+  SmallVector<int64_t> axes = {}; ///< of the inputs, from the front
+};
+} // namespace
+
+/// How many elements all inputs have along their axes.
+static DimExpr readLength(Node &n, Scanned &scanned) {
+  DimExpr length = 0;
+  for (auto [i, x] : llvm::enumerate(scanned.inputs)) {
+    scanned.axes.push_back(n.axis(scanned.in.axis(i), n.rank(x)));
     if (n.failed())
-      return {};
-    length = size;
+      return 0;
+    if (i > 0)
+      n.requireEqual(n.dims(scanned.inputs[0])[scanned.axes[0]], n.dims(x)[scanned.axes[i]],
+                     "scans inputs of other lengths at once");
+    length = n.dims(scanned.inputs[0])[scanned.axes[0]];
   }
-  SmallVector<Value> states(initial);
-  SmallVector<SmallVector<Value>> parts(body.output_size() - states.size());
-  for (int64_t at = 0; at < *length; ++at) {
+  return length;
+}
+
+/// `stack` with its first dimension at `axis`.
+static Value withStackAt(Node &n, Value stack, int64_t axis) {
+  axis = n.axis(axis, n.rank(stack));
+  if (axis == 0 || n.failed())
+    return stack;
+  SmallVector<int64_t> permutation;
+  for (int64_t d = 0; d < n.rank(stack); ++d)
+    permutation.push_back(d < axis ? d + 1 : d == axis ? 0 : d);
+  return n.transpose(stack, permutation);
+}
+
+/// Sets the states after the scan, and then the gathered outputs.
+static void repeatScan(Node &n, const Scanned &scanned, const DimExpr &length) {
+  size_t numStates = scanned.initial.size();
+  LoopEmitter loop(n, length);
+  SmallVector<Value> arguments, results;
+  for (Value state : scanned.initial)
+    arguments.push_back(loop.carry(state));
+  for (auto [i, x] : llvm::enumerate(scanned.inputs))
+    arguments.push_back(rowOf(n, x, scanned.axes[i], loop.position(scanned.in.reversed(i))));
+  if (n.failed() ||
+      !n.walk().importIteration(scanned.body, n.scope(), n.name().str() + "/i", results, arguments))
+    return n.failQuietly();
+  SmallVector<LoopEmitter::Slice> slices;
+  for (size_t i = numStates; i < results.size(); ++i)
+    slices.push_back({results[i], scanned.out.reversed(i - numStates)});
+  n.results = loop.finish(ArrayRef<Value>(results).take_front(numStates), slices);
+  for (size_t i = numStates; i < n.results.size() && !n.failed(); ++i)
+    n.results[i] = withStackAt(n, n.results[i], scanned.out.axis(i - numStates));
+}
+
+static void unrollScan(Node &n, const Scanned &scanned, int64_t length) {
+  size_t numStates = scanned.initial.size();
+  SmallVector<Value> states(scanned.initial);
+  SmallVector<SmallVector<Value>> parts(scanned.body.output_size() - numStates);
+  for (int64_t at = 0; at < length; ++at) {
     SmallVector<Value> arguments(states), results;
-    for (auto [i, x] : llvm::enumerate(inputs))
-      arguments.push_back(rowOf(n, x, axes[i], in.reversed(i) ? *length - 1 - at : at));
-    if (n.failed() ||
-        !n.walk().importIteration(body, n.scope(), iterationName(n, at), results, arguments)) {
-      n.failQuietly();
-      return {};
-    }
-    states.assign(results.begin(), results.begin() + initial.size());
+    for (auto [i, x] : llvm::enumerate(scanned.inputs))
+      arguments.push_back(
+          rowOf(n, x, scanned.axes[i], scanned.in.reversed(i) ? length - 1 - at : at));
+    if (n.failed() || !n.walk().importIteration(scanned.body, n.scope(), iterationName(n, at),
+                                                results, arguments))
+      return n.failQuietly();
+    states.assign(results.begin(), results.begin() + numStates);
     for (size_t i = 0; i < parts.size(); ++i)
-      parts[i].push_back(withAxis(n, results[initial.size() + i], out.axis(i)));
+      parts[i].push_back(withAxis(n, results[numStates + i], scanned.out.axis(i)));
   }
   for (size_t i = 0; i < parts.size() && !n.failed(); ++i) {
-    if (out.reversed(i))
+    if (scanned.out.reversed(i))
       std::reverse(parts[i].begin(), parts[i].end());
-    states.push_back(n.concat(n.axis(out.axis(i), n.rank(parts[i][0])), parts[i]));
+    states.push_back(n.concat(n.axis(scanned.out.axis(i), n.rank(parts[i][0])), parts[i]));
   }
-  return states;
+  n.results = std::move(states);
+}
+
+/// The states after scanning, and then the gathered outputs.
+static SmallVector<Value> scan(Node &n, Scanned scanned) {
+  DimExpr length = readLength(n, scanned);
+  if (n.failed())
+    return {};
+  int64_t count = length.constant().value_or(0);
+  SmallVector<Diagnostic> problems;
+  if (count > 0 && count <= kMaxUnrolled)
+    unrollScan(n, scanned, count);
+  else if (!tryEmit(n, [&](Node &copy) { repeatScan(copy, scanned, length); }, problems)) {
+    if (count > 0 && count <= kMaxIterations)
+      unrollScan(n, scanned, count);
+    else
+      report(problems, n);
+  }
+  return std::exchange(n.results, {});
 }
 
 /// Checks how many states and scanned inputs there are, the first `skipped` operands
@@ -292,7 +456,7 @@ static void scanOp(Node &n) {
   ScanSide out{n.intsAttr("scan_output_axes"), n.intsAttr("scan_output_directions")};
   ArrayRef<Value> operands(n.operands);
   n.results =
-      scan(n, *body, operands.take_front(*numStates), operands.drop_front(*numStates), in, out);
+      scan(n, {*body, operands.take_front(*numStates), operands.drop_front(*numStates), in, out});
 }
 
 /// Opset 8: the first dimension of every operand is a batch, and the second is scanned.
@@ -317,8 +481,9 @@ static void batchedScanOp(Node &n) {
     if (llvm::is_contained(rows, Value()))
       return n.fail("an operand has no batch dimension");
     ArrayRef<Value> all(rows);
+    ScanSide out;
     SmallVector<Value> results =
-        scan(n, *body, all.take_front(*numStates), all.drop_front(*numStates), in, ScanSide());
+        scan(n, {*body, all.take_front(*numStates), all.drop_front(*numStates), in, out});
     for (size_t i = 0; i < results.size() && !n.failed(); ++i)
       parts[i].push_back(withAxis(n, results[i], 0));
   }
@@ -329,11 +494,13 @@ static void batchedScanOp(Node &n) {
 void llmc::importer::addLoopOps(OpTable &t) {
   t.add("", "Loop", 1,
         {loopOp, 0, kVariadic, kVariadic, "body",
-         "more than 4096 iterations; sequences; trip counts computed at run time without a bound"});
+         "sequences; trip counts computed at run time without a bound; over 4096 iterations of "
+         "bodies whose values grow or have sizes that depend on the iteration or on data"});
   t.add("", "Scan", 8, {batchedScanOp, 0, kVariadic, kVariadic, "body directions num_scan_inputs"});
   t.add("", "Scan", 9,
         {scanOp, 1, kVariadic, kVariadic,
          "body num_scan_inputs scan_input_axes scan_input_directions scan_output_axes "
          "scan_output_directions",
-         "lengths that are not constant, or more than 4096"});
+         "bodies whose values grow or have sizes that depend on the iteration or on data, over "
+         "lengths that are not constant or above 4096"});
 }

@@ -40,6 +40,13 @@ public:
   Node(mlir::OpBuilder &builder, mlir::Location loc, Symbols &symbols, Source source)
       : Emitter(builder, loc, symbols), source(std::move(source)) {}
 
+  /// The same node, not having failed and with nothing emitted.
+  Node copy() const {
+    Node node(builder, loc, symbols, source);
+    node.operands = operands;
+    return node;
+  }
+
   llvm::StringRef opType() const { return source.proto.op_type(); }
   int64_t opset() const { return source.opset; }
   const NodeProto &proto() const { return source.proto; }

@@ -1,4 +1,4 @@
-//===- RecurrentOps.cpp - RNN, GRU and LSTM, unrolled
+//===- RecurrentOps.cpp - RNN, GRU and LSTM
 //
 // Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,17 +6,16 @@
 //===----------------------------------------------------------------------===//
 //
 // The products with the inputs are taken for all steps at once, in front of the
-// steps. Sequences that are shorter than the longest keep their state where they
-// have no element; so both directions go over all steps.
+// steps, which are an llm.loop unless they are few. Sequences that are shorter than the longest
+// keep their state where they have no element; so both directions go over all steps.
 //
 //===----------------------------------------------------------------------===//
+#include "LoopEmitter.h"
 #include "Scope.h"
 
 using namespace mlir;
 using namespace llmc;
 using namespace llmc::importer;
-
-static constexpr int64_t kMaxSteps = 4096;
 
 namespace {
 
@@ -49,7 +48,10 @@ private:
   Direction readDirection(int64_t index);
   Value initialState(int input, int64_t direction);
   Value rowsOf(int input, int64_t direction);
-  void scan(Direction &direction, bool isReversed, SmallVectorImpl<Value> &steps);
+  Value scan(Direction &direction, bool isReversed);
+  Value unroll(Direction &direction, bool isReversed, int64_t count);
+  Value repeat(Direction &direction, bool isReversed);
+  Value stepAt(Direction &direction, const DimExpr &time);
   void step(Direction &direction, Value inputs);
   void stepRNN(Direction &d, Value inputs);
   void stepGRU(Direction &d, Value inputs);
@@ -68,17 +70,17 @@ private:
   Value oneMinus(Value x) {
     return n.failed() ? Value() : n.binary(BinaryKind::sub, n.scalar(1, n.elementTypeOf(x)), x);
   }
-  void setOutputs(ArrayRef<Direction> directions, ArrayRef<SmallVector<Value>> steps);
+  void setOutputs(ArrayRef<Direction> directions, ArrayRef<Value> sequences);
   Value stackDirections(ArrayRef<Value> parts, int64_t axis);
 
   Node &n;
   CellKind kind;
   bool isBatchFirst = false, addsBeforeReset = false, couplesInput = false;
   std::string directionName;
-  int64_t numDirections = 1, length = 0, hidden = 0;
+  int64_t numDirections = 1, hidden = 0;
   double clip = 0;
   Value x; ///< [T, B, I]
-  DimExpr batch;
+  DimExpr batch, length;
   SmallVector<std::string> activations;
 };
 
@@ -101,18 +103,12 @@ bool Recurrent::readSizes() {
     return false;
   if (isBatchFirst)
     x = n.transpose(x, {1, 0, 2});
-  std::optional<int64_t> steps = n.dims(x)[0].constant(), size = n.dims(n.input(2))[2].constant();
+  std::optional<int64_t> size = n.dims(n.input(2))[2].constant();
   batch = n.dims(x)[1];
-  if (!steps || *steps < 1 || *steps > kMaxSteps) {
-    n.fail("not supported: a sequence of " + n.dims(x)[0].str() +
-           " steps; a constant number from 1 to " + Twine(kMaxSteps) + " is");
-    return false;
-  }
   if (!size || *size < 1 || n.intAttr("hidden_size", *size) != *size) {
     n.fail("hidden_size is not that of the weights " + llm::formatDims(n.dims(n.input(2))));
     return false;
   }
-  length = *steps;
   hidden = *size;
   DimExpr rows = DimExpr(numGates()) * hidden;
   auto requireShape = [&](int input, ArrayRef<DimExpr> shape) {
@@ -138,6 +134,9 @@ bool Recurrent::readSizes() {
     requireShape(6, state);
     requireShape(7, {numDirections, DimExpr(3 * hidden)});
   }
+  // Sizes that were found equal are one by now.
+  length = n.dims(x)[0];
+  batch = n.dims(x)[1];
   return !n.failed();
 }
 
@@ -273,27 +272,63 @@ void Recurrent::step(Direction &d, Value inputs) {
     stepLSTM(d, inputs);
 }
 
-/// Adds each step's output as [1, 1, B, H], by their time.
-void Recurrent::scan(Direction &d, bool isReversed, SmallVectorImpl<Value> &steps) {
+/// Takes the step of that time, and gives its output [B, H].
+Value Recurrent::stepAt(Direction &d, const DimExpr &time) {
+  Value hiddenBefore = d.hidden, cellBefore = d.cell;
+  step(d, n.reshape(n.slice(d.inputs, 0, time, 1), {batch, DimExpr(numGates() * hidden)}));
+  if (!n.input(4) || n.failed())
+    return d.hidden;
+  Value now = n.sizes(time, n.elementTypeOf(n.input(4)), /*isScalar=*/true);
+  Value isActive =
+      n.reshape(n.compare(llm::ComparePredicate::gt, n.input(4), now), {batch, DimExpr(1)});
+  Value output = n.select(isActive, d.hidden, n.scalar(0, n.elementTypeOf(x)));
+  d.hidden = n.select(isActive, d.hidden, hiddenBefore);
+  if (d.cell)
+    d.cell = n.select(isActive, d.cell, cellBefore);
+  return output;
+}
+
+/// All outputs by their time, as [T, 1, B, H]; null where nobody wants them.
+Value Recurrent::scan(Direction &d, bool isReversed) {
+  int64_t count = length.constant().value_or(0);
+  return count > 0 && count <= kMaxUnrolled ? unroll(d, isReversed, count) : repeat(d, isReversed);
+}
+
+Value Recurrent::unroll(Direction &d, bool isReversed, int64_t count) {
   constexpr int64_t kNodesOfStep = 16;
-  steps.resize(length);
-  for (int64_t i = 0; i < length && !n.failed(); ++i) {
-    if (!n.walk().countUnrolled(kNodesOfStep, n.name()))
-      return n.failQuietly();
-    int64_t time = isReversed ? length - 1 - i : i;
-    Value hiddenBefore = d.hidden, cellBefore = d.cell;
-    step(d, n.reshape(n.slice(d.inputs, 0, time, 1), {batch, DimExpr(numGates() * hidden)}));
-    Value output = d.hidden;
-    if (n.input(4) && !n.failed()) {
-      Value isActive = n.reshape(n.compare(llm::ComparePredicate::gt, n.input(4), double(time)),
-                                 {batch, DimExpr(1)});
-      output = n.select(isActive, d.hidden, n.scalar(0, n.elementTypeOf(x)));
-      d.hidden = n.select(isActive, d.hidden, hiddenBefore);
-      if (d.cell)
-        d.cell = n.select(isActive, d.cell, cellBefore);
+  SmallVector<Value> steps(count);
+  for (int64_t i = 0; i < count && !n.failed(); ++i) {
+    if (!n.walk().countUnrolled(kNodesOfStep, n.name())) {
+      n.failQuietly();
+      return {};
     }
-    steps[time] = n.reshape(output, {DimExpr(1), DimExpr(1), batch, DimExpr(hidden)});
+    int64_t time = isReversed ? count - 1 - i : i;
+    steps[time] = n.reshape(stepAt(d, time), {DimExpr(1), DimExpr(1), batch, DimExpr(hidden)});
   }
+  return n.hasOutput(0) ? n.concat(0, steps) : Value();
+}
+
+Value Recurrent::repeat(Direction &d, bool isReversed) {
+  SmallVector<LoopEmitter::Slice> slices;
+  LoopEmitter loop(n, length);
+  d.hidden = loop.carry(d.hidden);
+  SmallVector<Value> next;
+  if (d.cell)
+    d.cell = loop.carry(d.cell);
+  Value output = stepAt(d, loop.position(isReversed));
+  if (n.hasOutput(0))
+    slices.push_back({output, isReversed});
+  next.push_back(d.hidden);
+  if (d.cell)
+    next.push_back(d.cell);
+  SmallVector<Value> results = loop.finish(next, slices);
+  if (n.failed())
+    return {};
+  d.hidden = results[0];
+  if (d.cell)
+    d.cell = results[1];
+  return n.hasOutput(0) ? n.reshape(results.back(), {length, DimExpr(1), batch, DimExpr(hidden)})
+                        : Value();
 }
 
 /// [1, B, H] of each direction as ONNX lays them out.
@@ -305,12 +340,10 @@ Value Recurrent::stackDirections(ArrayRef<Value> parts, int64_t axis) {
   return axis == 0 ? n.transpose(all, {1, 0, 2}) : n.transpose(all, {2, 0, 1, 3});
 }
 
-void Recurrent::setOutputs(ArrayRef<Direction> directions, ArrayRef<SmallVector<Value>> steps) {
-  SmallVector<Value> sequences, hiddens, cells;
-  for (auto [d, outputs] : llvm::zip_equal(directions, steps)) {
+void Recurrent::setOutputs(ArrayRef<Direction> directions, ArrayRef<Value> sequences) {
+  SmallVector<Value> hiddens, cells;
+  for (const Direction &d : directions) {
     Dims shape = {DimExpr(1), batch, DimExpr(hidden)};
-    if (n.hasOutput(0))
-      sequences.push_back(n.concat(0, outputs));
     hiddens.push_back(n.reshape(d.hidden, shape));
     if (d.cell)
       cells.push_back(n.reshape(d.cell, shape));
@@ -327,20 +360,19 @@ void Recurrent::run() {
   if (!readSizes() || !readActivations())
     return;
   SmallVector<Direction> directions;
-  SmallVector<SmallVector<Value>> steps(numDirections);
+  SmallVector<Value> sequences;
   for (int64_t i = 0; i < numDirections && !n.failed(); ++i) {
     directions.push_back(readDirection(i));
-    scan(directions.back(), directionName == "reverse" || i == 1, steps[i]);
+    sequences.push_back(scan(directions.back(), directionName == "reverse" || i == 1));
   }
   if (!n.failed())
-    setOutputs(directions, steps);
+    setOutputs(directions, sequences);
 }
 
 template <CellKind kind> static void recurrentOp(Node &n) { Recurrent(n, kind).run(); }
 
 void llmc::importer::addRecurrentOps(OpTable &t) {
-  constexpr StringRef kLimits = "lengths that are not constant, or more than 4096; activations "
-                                "other than Sigmoid, Tanh, Relu, Softplus";
+  constexpr StringRef kLimits = "activations other than Sigmoid, Tanh, Relu, Softplus";
   t.add("", "RNN", 7,
         {recurrentOp<CellKind::RNN>, 3, 6, 2, "activations clip direction hidden_size", kLimits});
   t.add("", "RNN", 14,

@@ -94,6 +94,8 @@ public:
   /// Preflight stopped: recursion, or more nodes than can be meant.
   bool tooLarge() const { return isTooLarge; }
   int errorCount() const { return errors; }
+  /// Back to `count` errors: what was tried since then is done in another way.
+  void forgetErrors(int count) { errors = count; }
   int64_t maxElements() const { return reader.maxElements; }
   FunctionTable functions;
 

@@ -120,7 +120,7 @@ void Symbols::protect(ArrayRef<DimExpr> dims) {
       kept.insert(*name);
 }
 
-DimExpr Symbols::defineSymbol() {
+DimExpr Symbols::defineSymbol(StringRef kind) {
   llvm::StringSet<> taken;
   if (function)
     for (Type type : function.getArgumentTypes())
@@ -129,7 +129,7 @@ DimExpr Symbols::defineSymbol() {
   std::string name;
   for (size_t number = defined.size();
        name.empty() || taken.contains(name) || defined.contains(name); ++number)
-    name = "data." + std::to_string(number);
+    name = kind.str() + "." + std::to_string(number);
   defined.insert(name);
   kept.insert(name);
   return DimExpr::symbol(name);
@@ -199,6 +199,9 @@ void Symbols::substitute(const std::string &name, const DimExpr &by) {
       size.setBound(updateText(size.getBound()));
     } else if (auto top = dyn_cast<llm::TopKIndicesOp>(op)) {
       top.setCount(updateText(top.getCount()));
+    } else if (auto loop = dyn_cast<llm::LoopOp>(op)) {
+      loop.setTrip(updateText(loop.getTrip()));
+      loop.setPositionsAttr(updateExprs(loop.getPositions()));
     }
   });
 }

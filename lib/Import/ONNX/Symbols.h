@@ -41,9 +41,9 @@ public:
   /// Whether `size` is 1 in every call.
   bool isAlwaysOne(const DimExpr &size) const;
 
-  /// A new symbol for a size that data decides. It is never replaced, and no input's
-  /// size is replaced by it.
-  DimExpr defineSymbol();
+  /// A new symbol, for a size that data decides or for the number of a loop's iteration. It
+  /// is never replaced, and no input's size is replaced by it.
+  DimExpr defineSymbol(llvm::StringRef kind = "data");
 
   /// False where the sizes are provably different. Otherwise they are taken to
   /// be equal, and where one is a replaceable symbol it is replaced in the whole

@@ -66,63 +66,126 @@ SmallVector<BufferPair> findInPlace(const Buffers &buffers, ArrayRef<exec::Dispa
   return pairs;
 }
 
+/// The barrier groups (both inclusive) that an operation runs in.
+struct Groups {
+  int64_t first, last;
+};
+
+/// Of every dispatch and loop of a block, from `group` on, which is the last one behind it.
+void countGroups(Block &block, int64_t &group, DenseMap<Operation *, Groups> &groups) {
+  for (Operation &op : block) {
+    if (isa<exec::BarrierOp>(op))
+      ++group;
+    if (isa<exec::DispatchOp>(op))
+      groups[&op] = {group, group};
+    if (auto loop = dyn_cast<exec::LoopOp>(op)) {
+      int64_t first = group;
+      Block &body = loop.getBody().front();
+      countGroups(body, group, groups);
+      // Nothing of the body runs behind the barrier that ends it.
+      Operation *last = body.getTerminator()->getPrevNode();
+      groups[&op] = {first,
+                     std::max(first, group - int64_t(isa_and_nonnull<exec::BarrierOp>(last)))};
+    }
+  }
+}
+
+/// Finds the buffers of a program, their sizes and lifetimes.
+class BufferCollector {
+public:
+  explicit BufferCollector(exec::ProgramOp program) : program(program) {
+    Block &block = program.getBody().front();
+    countGroups(block, lastGroup, groups);
+    for (Value value : block.getTerminator()->getOperands())
+      outputs.insert(exec::getBuffer(value));
+  }
+
+  LogicalResult run() {
+    WalkResult walked = program.walk<WalkOrder::PreOrder>([&](Operation *op) {
+      if (auto size = dyn_cast<exec::DefineSizeOp>(op))
+        if (auto it = all.indices.find(exec::getBuffer(size.getValue())); it != all.indices.end())
+          sizes.push_back(it->second);
+      if (auto loop = dyn_cast<exec::LoopOp>(op))
+        for (Value stack : loop.getResults().drop_front(loop.getNumCarried()))
+          if (failed(write(op, stack)))
+            return WalkResult::interrupt();
+      auto dispatch = dyn_cast<exec::DispatchOp>(op);
+      return dispatch && failed(visit(dispatch)) ? WalkResult::interrupt() : WalkResult::advance();
+    });
+    return failure(walked.wasInterrupted());
+  }
+
+  Buffers all;
+  SmallVector<exec::DispatchOp> dispatches;
+  SmallVector<size_t> sizes; ///< buffers that a late worker may read
+  int64_t lastGroup = 0;
+
+private:
+  LogicalResult visit(exec::DispatchOp dispatch) {
+    dispatches.push_back(dispatch);
+    for (Value input : dispatch.getInputs()) {
+      auto it = all.indices.find(exec::getBuffer(input));
+      if (it == all.indices.end())
+        continue;
+      Operation *use = lengthen(it->second, exec::getLastingUse(dispatch, it->first));
+      // Later iterations read it again: nothing takes its place in this one.
+      SmallVector<exec::DispatchOp> &readers = all.lastReaders[it->second];
+      if (use != dispatch)
+        readers.clear();
+      else if (!llvm::is_contained(readers, dispatch))
+        readers.push_back(dispatch);
+    }
+    for (Value output : dispatch.getOutputs())
+      if (failed(write(dispatch, exec::getBuffer(output))))
+        return failure();
+    return success();
+  }
+
+  /// `op` writes `buffer`, or a part of it; it may be the loop that stacks it up.
+  LogicalResult write(Operation *op, Value buffer) {
+    auto type = dyn_cast<RankedTensorType>(buffer.getType());
+    if (!type || outputs.contains(buffer))
+      return success();
+    if (auto it = all.indices.find(buffer); it != all.indices.end()) {
+      lengthen(it->second, exec::getLastingUse(op, buffer));
+      return success();
+    }
+    DimExpr elements = llm::product(llm::getDims(type));
+    int64_t count = exec::upperBound(program, elements);
+    if (count == DimExpr::kInfinity)
+      return op->emitError("cannot bound the size ") << elements.str() << " of a buffer";
+    Groups alive = groups.lookup(exec::getLastingUse(op, buffer));
+    all.indices[buffer] = all.planned.size();
+    all.lastReaders.emplace_back();
+    all.planned.push_back(
+        {count * exec::elementBytes(type.getElementType()), alive.first, alive.last + 1, 0});
+    return success();
+  }
+
+  /// The buffer lives as long as `use`, which is given back.
+  Operation *lengthen(size_t index, Operation *use) {
+    PlannedBuffer &buffer = all.planned[index];
+    int64_t end = std::max(buffer.end, groups.lookup(use).last + 1);
+    if (std::exchange(buffer.end, end) != end)
+      all.lastReaders[index].clear();
+    return use;
+  }
+
+  exec::ProgramOp program;
+  DenseMap<Operation *, Groups> groups;
+  DenseSet<Value> outputs;
+};
+
 struct PlanArena : llmc::impl::PlanArenaBase<PlanArena> {
   void runOnOperation() override {
     exec::ProgramOp program = getOperation();
-    Block &block = program.getBody().front();
-    DenseSet<Value> outputs;
-    for (Value value : block.getTerminator()->getOperands())
-      outputs.insert(exec::getBuffer(value));
-
-    Buffers all;
-    auto &[buffers, indices, lastReaders] = all;
-    SmallVector<exec::DispatchOp> dispatches;
-    SmallVector<size_t> sizes; // buffers that a late worker may read
-    int64_t group = 0;
-    for (Operation &op : block) {
-      if (isa<exec::BarrierOp>(op))
-        ++group;
-      if (auto size = dyn_cast<exec::DefineSizeOp>(op))
-        if (auto it = indices.find(exec::getBuffer(size.getValue())); it != indices.end())
-          sizes.push_back(it->second);
-      auto dispatch = dyn_cast<exec::DispatchOp>(op);
-      if (!dispatch)
-        continue;
-      dispatches.push_back(dispatch);
-      for (Value input : dispatch.getInputs()) {
-        auto it = indices.find(exec::getBuffer(input));
-        if (it == indices.end())
-          continue;
-        SmallVector<exec::DispatchOp> &readers = lastReaders[it->second];
-        if (std::exchange(buffers[it->second].end, group + 1) != group + 1)
-          readers.clear();
-        if (!llvm::is_contained(readers, dispatch))
-          readers.push_back(dispatch);
-      }
-      for (Value output : dispatch.getOutputs()) {
-        Value buffer = exec::getBuffer(output);
-        auto type = dyn_cast<RankedTensorType>(buffer.getType());
-        if (!type || outputs.contains(buffer))
-          continue;
-        if (auto it = indices.find(buffer); it != indices.end()) { // another part of it
-          if (std::exchange(buffers[it->second].end, group + 1) != group + 1)
-            lastReaders[it->second].clear();
-          continue;
-        }
-        DimExpr elements = llm::product(llm::getDims(type));
-        int64_t count = exec::upperBound(program, elements);
-        if (count == DimExpr::kInfinity) {
-          dispatch.emitError("cannot bound the size ") << elements.str() << " of a buffer";
-          return signalPassFailure();
-        }
-        indices[buffer] = buffers.size();
-        lastReaders.emplace_back();
-        buffers.push_back({count * exec::elementBytes(type.getElementType()), group, group + 1, 0});
-      }
-    }
-    SmallVector<BufferPair> inPlace = findInPlace(all, dispatches);
-    for (size_t index : sizes) {
-      buffers[index].end = group + 1;
+    BufferCollector collector(program);
+    if (failed(collector.run()))
+      return signalPassFailure();
+    std::vector<PlannedBuffer> &buffers = collector.all.planned;
+    SmallVector<BufferPair> inPlace = findInPlace(collector.all, collector.dispatches);
+    for (size_t index : collector.sizes) {
+      buffers[index].end = collector.lastGroup + 1;
       llvm::erase_if(inPlace, [&](BufferPair pair) { return pair.first == index; });
     }
     ArenaPlanOptions options;
@@ -136,11 +199,15 @@ struct PlanArena : llmc::impl::PlanArenaBase<PlanArena> {
     }
 
     auto offsetOf = [&](Value value) -> int64_t {
-      auto it = indices.find(value);
-      return it == indices.end() ? -1 : buffers[it->second].offset;
+      auto it = collector.all.indices.find(value);
+      return it == collector.all.indices.end() ? -1 : buffers[it->second].offset;
     };
     program.walk([&](exec::DispatchOp dispatch) {
       dispatch.setOffsets(llvm::map_to_vector(dispatch.getOutputs(), offsetOf));
+    });
+    program.walk([&](exec::LoopOp loop) {
+      loop.setOffsets(
+          llvm::map_to_vector(loop.getResults().drop_front(loop.getNumCarried()), offsetOf));
     });
     program.walk([&](exec::JoinOp join) { join.setOffset(offsetOf(join.getResult())); });
     program.setArenaBytes(plan.peakBytes);

@@ -72,12 +72,15 @@ private:
     };
     for (BlockArgument argument : program.getBody().getArguments())
       visit(program, argument.getType());
-    for (Operation &op : program.getBody().front()) {
-      for (Type type : op.getResultTypes())
-        visit(&op, type);
+    program.walk<WalkOrder::PreOrder>([&](Operation *op) {
+      for (Type type : op->getResultTypes())
+        visit(op, type);
       if (auto size = dyn_cast<exec::DefineSizeOp>(op))
         listed.insert(size.getSymbol());
-    }
+    });
+    if (succeeded(result) && exec::countDispatches(program) > exec::kMaxDispatches)
+      return program.emitError("its loops issue more than ")
+             << exec::kMaxDispatches << " dispatches at the largest sizes (--max-seq, --max-batch)";
     return result;
   }
 };

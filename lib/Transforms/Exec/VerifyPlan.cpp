@@ -78,35 +78,76 @@ private:
 
   /// Dispatches of one group read nothing that the group writes.
   LogicalResult checkBarriers(exec::ProgramOp program) {
+    Group group;
+    return checkBarriers(program.getBody().front(), group);
+  }
+
+  /// What runs at the same time, and what is overwritten for the rest of its block.
+  struct Group {
     DenseSet<Value> written, read, overwritten;
-    for (Operation &op : program.getBody().front()) {
-      if (isa<exec::BarrierOp>(op)) {
-        written.clear();
-        read.clear();
+    bool isEmpty = true;
+    void finish() {
+      written.clear();
+      read.clear();
+      isEmpty = true;
+    }
+  };
+
+  LogicalResult checkBarriers(Block &block, Group &group) {
+    for (Operation &op : block) {
+      if (isa<exec::BarrierOp>(op))
+        group.finish();
+      if (auto loop = dyn_cast<exec::LoopOp>(op)) {
+        if (!group.isEmpty)
+          return op.emitError("no barrier stands before the loop");
+        if (failed(checkBarriers(loop.getBody().front(), group)))
+          return failure();
+        if (!group.isEmpty)
+          return op.emitError("no barrier stands at the end of the loop's body");
       }
       if (!isa<exec::DispatchOp, exec::DefineSizeOp>(op))
         continue;
-      for (Value input : op.getOperands()) {
-        for (Value source : exec::getSources(input))
-          if (written.contains(source)) {
-            InFlightDiagnostic error =
-                op.emitError("reads a buffer written since the last barrier");
-            error.attachNote(source.getLoc()) << "the buffer is written here";
-            return error;
-          }
-        if (overwritten.contains(input))
-          return op.emitError("reads a state that is overwritten already");
-      }
-      if (Value state = exec::getOverwrittenState(&op)) {
-        if (read.contains(state))
-          return op.emitError("overwrites a state read since the last barrier");
-        overwritten.insert(state);
-      }
-      for (Value input : op.getOperands())
-        if (isa<llm::StateType>(input.getType()))
-          read.insert(input);
-      written.insert(op.result_begin(), op.result_end());
+      if (failed(checkReads(&op, group)) || failed(checkWrites(&op, group)))
+        return failure();
+      group.isEmpty &= !isa<exec::DispatchOp>(op);
     }
+    return success();
+  }
+
+  LogicalResult checkReads(Operation *op, Group &group) {
+    for (Value input : op->getOperands()) {
+      for (Value source : exec::getSources(input))
+        if (group.written.contains(source)) {
+          InFlightDiagnostic error = op->emitError("reads a buffer written since the last barrier");
+          error.attachNote(source.getLoc()) << "the buffer is written here";
+          return error;
+        }
+      if (group.overwritten.contains(exec::skipViews(input)))
+        return op->emitError("reads a state or carried value that is overwritten already");
+    }
+    return success();
+  }
+
+  LogicalResult checkWrites(Operation *op, Group &group) {
+    SmallVector<Value> targets;
+    if (Value state = exec::getOverwrittenState(op))
+      targets.push_back(state);
+    for (Value result : op->getResults())
+      if (std::optional<exec::LoopPlace> place = exec::getLoopPlace(result);
+          place && place->isCarried()) {
+        targets.push_back(place->loop.getBody().getArgument(place->number));
+        for (Value input : op->getOperands())
+          if (exec::skipViews(input) == targets.back())
+            return op->emitError("reads a carried value while it overwrites it");
+      }
+    for (Value target : targets) {
+      if (group.read.contains(target))
+        return op->emitError("overwrites a state or carried value read since the last barrier");
+      group.overwritten.insert(target);
+    }
+    for (Value input : op->getOperands())
+      group.read.insert(exec::skipViews(input));
+    group.written.insert(op->result_begin(), op->result_end());
     return success();
   }
 
@@ -119,25 +160,58 @@ private:
     for (Value value : program.getBody().front().getTerminator()->getOperands())
       returned.insert(exec::getBuffer(value));
 
+    Lifetimes lives;
+    if (failed(collect(program.getBody().front(), program, returned, lives)))
+      return failure();
+    WalkResult walked = program.walk([&](exec::JoinOp join) {
+      if (!returned.contains(join.getResult()) || !exec::getArenaOffset(join.getResult()))
+        return WalkResult::advance();
+      join.emitError("output has a place in the arena");
+      return WalkResult::interrupt();
+    });
+    if (walked.wasInterrupted())
+      return failure();
+    for (Value size : lives.sizes)
+      if (auto it = lives.buffers.find(size); it != lives.buffers.end()) {
+        it->second.lastGroup = lives.group;
+        it->second.isSize = true;
+      }
+    return checkPlaces(program, llvm::to_vector(lives.buffers));
+  }
+
+  /// Buffers in the order in which they are written first.
+  struct Lifetimes {
     llvm::MapVector<Value, PlacedBuffer> buffers;
-    SmallVector<Value> sizes; // a late worker reads them after the program's end
+    SmallVector<Value> sizes; ///< a late worker reads them after the program's end
     int64_t group = 0;
-    for (Operation &op : program.getBody().front()) {
-      group += isa<exec::BarrierOp>(op);
+
+    void use(Value buffer, exec::DispatchOp reader) {
+      auto it = buffers.find(buffer);
+      if (it == buffers.end())
+        return;
+      if (std::exchange(it->second.lastGroup, group) != group)
+        it->second.lastReaders.clear();
+      if (reader && !llvm::is_contained(it->second.lastReaders, reader))
+        it->second.lastReaders.push_back(reader);
+    }
+  };
+
+  LogicalResult collect(Block &block, exec::ProgramOp program, const DenseSet<Value> &returned,
+                        Lifetimes &lives) {
+    for (Operation &op : block) {
+      lives.group += isa<exec::BarrierOp>(op);
       if (auto size = dyn_cast<exec::DefineSizeOp>(op))
-        sizes.push_back(exec::getBuffer(size.getValue()));
+        lives.sizes.push_back(exec::getBuffer(size.getValue()));
+      if (auto loop = dyn_cast<exec::LoopOp>(op);
+          loop && failed(collectLoop(loop, program, returned, lives)))
+        return failure();
       auto dispatch = dyn_cast<exec::DispatchOp>(op);
       if (!dispatch)
         continue;
       if (!dispatch.getOffsets())
         return dispatch.emitError("dispatch has no offsets");
       for (Value input : dispatch.getInputs())
-        if (auto it = buffers.find(exec::getBuffer(input)); it != buffers.end()) {
-          if (std::exchange(it->second.lastGroup, group) != group)
-            it->second.lastReaders.clear();
-          if (!llvm::is_contained(it->second.lastReaders, dispatch))
-            it->second.lastReaders.push_back(dispatch);
-        }
+        lives.use(exec::getBuffer(input), dispatch);
       for (auto [output, offset] : llvm::zip(dispatch.getOutputs(), *dispatch.getOffsets())) {
         Value buffer = exec::getBuffer(output);
         bool isPart = buffer != output;
@@ -145,29 +219,54 @@ private:
         bool isInArena = type && !returned.contains(buffer);
         if ((isInArena && !isPart) != (offset >= 0))
           return dispatch.emitError(offset < 0 ? "buffer has no place in the arena"
-                                    : isPart   ? "part of a joined buffer has a place of its own"
+                                    : isPart   ? "part of a larger buffer has a place of its own"
                                                : "output or state has a place in the arena");
-        if (!isInArena)
-          continue;
-        std::optional<int64_t> place = exec::getArenaOffset(buffer);
-        if (!place)
-          return emitError(buffer.getLoc(), "joined buffer has no place in the arena");
-        auto [it, isFirst] =
-            buffers.insert({buffer, {*place, sizeBytes(program, type), group, group, dispatch}});
-        if (!isFirst && std::exchange(it->second.lastGroup, group) != group)
-          it->second.lastReaders.clear();
-        it->second.isJoined = isPart;
+        if (isInArena && failed(place(buffer, dispatch, program, lives)))
+          return failure();
+        if (isInArena)
+          lives.buffers[buffer].isJoined = !buffer.getDefiningOp<exec::DispatchOp>();
       }
     }
-    for (auto join : program.getBody().front().getOps<exec::JoinOp>())
-      if (returned.contains(join.getResult()) && exec::getArenaOffset(join.getResult()))
-        return join.emitError("output has a place in the arena");
-    for (Value size : sizes)
-      if (auto it = buffers.find(size); it != buffers.end()) {
-        it->second.lastGroup = group;
-        it->second.isSize = true;
+    return success();
+  }
+
+  LogicalResult place(Value buffer, exec::DispatchOp writer, exec::ProgramOp program,
+                      Lifetimes &lives) {
+    std::optional<int64_t> offset = exec::getArenaOffset(buffer);
+    if (!offset)
+      return emitError(buffer.getLoc(), "joined or stacked buffer has no place in the arena");
+    auto type = cast<RankedTensorType>(buffer.getType());
+    auto [it, isFirst] = lives.buffers.insert(
+        {buffer, {*offset, sizeBytes(program, type), lives.group, lives.group, writer}});
+    if (!isFirst)
+      lives.use(buffer, {});
+    return success();
+  }
+
+  /// Stacks live from the beginning of the loop on, and all that it uses of what was there
+  /// before until its end: its iterations use it again.
+  LogicalResult collectLoop(exec::LoopOp loop, exec::ProgramOp program,
+                            const DenseSet<Value> &returned, Lifetimes &lives) {
+    int64_t begin = lives.group;
+    for (Value stack : loop.getResults().drop_front(loop.getNumCarried()))
+      if (returned.contains(stack) && exec::getArenaOffset(stack))
+        return loop.emitError("output has a place in the arena");
+      else if (!returned.contains(stack) && failed(place(stack, {}, program, lives)))
+        return failure();
+    DenseSet<Value> before;
+    for (auto &[value, buffer] : lives.buffers)
+      before.insert(value);
+    Block &body = loop.getBody().front();
+    if (failed(collect(body, program, returned, lives)))
+      return failure();
+    int64_t end =
+        lives.group - isa_and_nonnull<exec::BarrierOp>(body.getTerminator()->getPrevNode());
+    for (auto &[value, buffer] : lives.buffers)
+      if (before.contains(value) && buffer.lastGroup >= begin) {
+        buffer.lastGroup = std::max(buffer.lastGroup, end);
+        buffer.lastReaders.clear();
       }
-    return checkPlaces(program, llvm::to_vector(buffers));
+    return success();
   }
 
   LogicalResult checkPlaces(exec::ProgramOp program,

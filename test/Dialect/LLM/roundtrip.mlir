@@ -36,3 +36,17 @@ func.func @states(%q: tensor<1x4x3x16xf32>, %k: tensor<1x2x3x16xf32>, %lens: ten
   // CHECK: return %[[S]]
   return %0 : !llm.state<tensor<2x16xf32>>
 }
+
+// CHECK-LABEL: func.func @loop
+// CHECK: llm.loop "i0"<"seq"(%{{.*}}) captured(%{{.*}}) stacks ["-i0 + seq - 1"]
+// CHECK: llm.loop "i0"<"3"() captured() stacks []
+func.func @loop(%h: tensor<4xf32>, %x: tensor<?x4xf32, #llm.dims<"seq", "4">>) -> (tensor<4xf32>, tensor<?x4xf32, #llm.dims<"seq", "4">>) {
+  %0:2 = llm.loop "i0" < "seq"(%h) captured(%x) stacks ["-i0 + seq - 1"] : (tensor<4xf32>, tensor<?x4xf32, #llm.dims<"seq", "4">>) -> (tensor<4xf32>, tensor<?x4xf32, #llm.dims<"seq", "4">>) {
+  ^bb0(%a: tensor<4xf32>, %b: tensor<?x4xf32, #llm.dims<"seq", "4">>):
+    llm.yield %a, %a : tensor<4xf32>, tensor<4xf32>
+  }
+  llm.loop "i0" < "3"() captured() stacks [] : () -> () {
+    llm.yield
+  }
+  return %0#0, %0#1 : tensor<4xf32>, tensor<?x4xf32, #llm.dims<"seq", "4">>
+}

@@ -40,3 +40,27 @@ exec.program @early "run" attributes {symbols = [{name = "k", min = 0 : i64, max
   %1 = exec.dispatch @k(%0) : (tensor<?xf32, #llm.dims<"k">>) -> tensor<?xf32, #llm.dims<"k">>
   exec.return
 }
+
+// -----
+
+exec.kernel @k "pointwise" {
+^bb0(%x: tensor<4xf32>):
+  exec.yield %x : tensor<4xf32>
+}
+// A team counts each dispatch of a step: 2048 * 2049 are too many.
+// expected-error@+1 {{its loops issue more than 4194304 dispatches at the largest sizes (--max-seq, --max-batch)}}
+exec.program @run "run" attributes {symbols = [{name = "n", min = 0 : i64, max = 2048 : i64} ], input_names = ["x", "y"], output_names = ["z"]} {
+^bb0(%x: tensor<4xf32>, %y: tensor<?xf32, #llm.dims<"n">>):
+  %0 = exec.dispatch @k(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  %1 = exec.loop "i0" < "n" (%0) stacks [] : (tensor<4xf32>) -> tensor<4xf32> {
+  ^bb0(%a: tensor<4xf32>):
+    %2 = exec.dispatch @k(%a) : (tensor<4xf32>) -> tensor<4xf32>
+    %3 = exec.loop "i1" < "n" (%2) stacks [] : (tensor<4xf32>) -> tensor<4xf32> {
+    ^bb0(%b: tensor<4xf32>):
+      %4 = exec.dispatch @k(%x) : (tensor<4xf32>) -> tensor<4xf32>
+      exec.yield %4 : tensor<4xf32>
+    }
+    exec.yield %a : tensor<4xf32>
+  }
+  exec.return %1 : tensor<4xf32>
+}

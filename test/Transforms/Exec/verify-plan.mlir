@@ -106,7 +106,7 @@ exec.kernel @store "state_store" {
 exec.program @race "decode" attributes {symbols = [], input_names = ["s", "x"], output_names = ["y", "s"], arena_bytes = 0 : i64, lower_bound = 0 : i64} {
 ^bb0(%s: !llm.state<tensor<4xf32>, fixed = true>, %x: tensor<1x4xf32>):
   %0 = exec.dispatch @load(%s) {offsets = array<i64: -1>} : (!llm.state<tensor<4xf32>, fixed = true>) -> tensor<1x4xf32>
-  // expected-error@+1 {{overwrites a state read since the last barrier}}
+  // expected-error@+1 {{overwrites a state or carried value read since the last barrier}}
   %1 = exec.dispatch @store(%s, %x) {offsets = array<i64: -1>} : (!llm.state<tensor<4xf32>, fixed = true>, tensor<1x4xf32>) -> !llm.state<tensor<4xf32>, fixed = true>
   exec.return %0, %1 : tensor<1x4xf32>, !llm.state<tensor<4xf32>, fixed = true>
 }
@@ -127,7 +127,7 @@ exec.program @late "decode" attributes {symbols = [], input_names = ["s", "x"], 
 ^bb0(%s: !llm.state<tensor<4xf32>, fixed = true>, %x: tensor<1x4xf32>):
   %0 = exec.dispatch @store(%s, %x) {offsets = array<i64: -1>} : (!llm.state<tensor<4xf32>, fixed = true>, tensor<1x4xf32>) -> !llm.state<tensor<4xf32>, fixed = true>
   exec.barrier
-  // expected-error@+1 {{reads a state that is overwritten already}}
+  // expected-error@+1 {{reads a state or carried value that is overwritten already}}
   %1 = exec.dispatch @load(%s) {offsets = array<i64: -1>} : (!llm.state<tensor<4xf32>, fixed = true>) -> tensor<1x4xf32>
   exec.return %1, %0 : tensor<1x4xf32>, !llm.state<tensor<4xf32>, fixed = true>
 }

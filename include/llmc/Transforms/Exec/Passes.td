@@ -18,7 +18,8 @@ def InsertBarriers : LLMC_ExecPass<"llmc-insert-barriers", "::llmc::exec::Progra
   let description = [{
     Dispatches between two barriers run at the same time. A barrier is inserted
     exactly where a dispatch or a size reads what was written since the last one, or
-    where a dispatch overwrites a state that was read since then.
+    where a dispatch overwrites a state or a value that a loop carries that was read
+    since then. A loop begins and each iteration ends with nothing unfinished.
   }];
 }
 
@@ -29,7 +30,8 @@ def PlanArena : LLMC_ExecPass<"llmc-plan-arena", "::llmc::exec::ProgramOp"> {
     barrier groups, since dispatches of one group run at the same time. What a size is
     read from lives until the end. A result may lie over an operand that dies where the
     kernel reads only the element, or the row, that it writes. Joined buffers live from
-    the first of their parts on.
+    the first of their parts on. What a loop reads from outside lives until its end, its
+    stacks from its beginning on, and what it carries from the initial value on.
 
     **Requires** `llmc-insert-barriers`. **Ensures** `offsets` on every dispatch,
     `offset` on every join, `arena_bytes` and `lower_bound` on the program.
@@ -64,7 +66,8 @@ def VerifyPlan : LLMC_ExecPass<"llmc-verify-plan", "::mlir::ModuleOp"> {
     output nor state has an aligned place inside `arena_bytes`, and no two that live
     in the same barrier group overlap, unless one is written in place of the other, which
     dies there and is read by nobody else. No dispatch reads a buffer written since the
-    last barrier, overwrites a state read since then, or reads one that is overwritten.
+    last barrier, overwrites a state read since then, or reads one that is overwritten;
+    the same goes for values that a loop carries. Barriers stand before a loop and at the end of its body.
   }];
 }
 

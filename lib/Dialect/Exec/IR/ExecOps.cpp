@@ -18,7 +18,7 @@ using namespace llmc;
 using namespace llmc::exec;
 using llmc::llm::StateType;
 
-static Value skipViews(Value value) {
+Value exec::skipViews(Value value) {
   while (auto view = value.getDefiningOp<ViewOp>())
     value = view.getInput();
   return value;
@@ -35,8 +35,37 @@ JoinOp exec::getJoin(Value result) {
   return {};
 }
 
+std::optional<LoopPlace> exec::getLoopPlace(Value result) {
+  for (OpOperand &use : result.getUses()) {
+    if (auto loop = isa<YieldOp>(use.getOwner()) ? dyn_cast<LoopOp>(use.getOwner()->getParentOp())
+                                                 : LoopOp())
+      return LoopPlace{loop, use.getOperandNumber()};
+    if (auto view = dyn_cast<ViewOp>(use.getOwner()))
+      if (std::optional<LoopPlace> place = getLoopPlace(view.getResult()))
+        return place;
+  }
+  return std::nullopt;
+}
+
+/// The loop's buffer that `value`, which is no view, shows as an argument of the body, a
+/// result, or what an iteration gives.
+static std::optional<LoopPlace> findLoopBuffer(Value value) {
+  if (auto argument = dyn_cast<BlockArgument>(value)) {
+    auto loop = dyn_cast<LoopOp>(argument.getOwner()->getParentOp());
+    return loop ? std::optional(LoopPlace{loop, argument.getArgNumber()}) : std::nullopt;
+  }
+  if (auto loop = value.getDefiningOp<LoopOp>())
+    return LoopPlace{loop, cast<OpResult>(value).getResultNumber()};
+  return value.getDefiningOp<DispatchOp>() ? getLoopPlace(value) : std::nullopt;
+}
+
 Value exec::getBuffer(Value value) {
   value = skipViews(value);
+  while (std::optional<LoopPlace> place = findLoopBuffer(value)) {
+    if (!place->isCarried())
+      return place->loop.getResult(place->number);
+    value = skipViews(place->loop.getInitial()[place->number]);
+  }
   JoinOp join = value.getDefiningOp<DispatchOp>() ? getJoin(value) : JoinOp();
   return join ? join.getResult() : value;
 }
@@ -45,8 +74,27 @@ bool exec::isPart(Value value) { return getBuffer(value) != skipViews(value); }
 
 SmallVector<Value> exec::getSources(Value value) {
   value = skipViews(value);
-  auto join = value.getDefiningOp<JoinOp>();
-  return join ? llvm::map_to_vector(join.getParts(), skipViews) : SmallVector<Value>{value};
+  if (auto join = value.getDefiningOp<JoinOp>())
+    return llvm::map_to_vector(join.getParts(), skipViews);
+  std::optional<LoopPlace> place =
+      value.getDefiningOp<DispatchOp>() ? std::nullopt : findLoopBuffer(value);
+  if (!place)
+    return {value};
+  SmallVector<Value> sources;
+  Value given = place->loop.getBody().front().getTerminator()->getOperand(place->number);
+  if (skipViews(given).getDefiningOp<DispatchOp>())
+    sources.push_back(skipViews(given));
+  if (place->isCarried())
+    sources.push_back(skipViews(place->loop.getInitial()[place->number]));
+  return sources;
+}
+
+Operation *exec::getLastingUse(Operation *op, Value buffer) {
+  Operation *lasting = op;
+  for (auto loop = op->getParentOfType<LoopOp>(); loop; loop = loop->getParentOfType<LoopOp>())
+    if (!loop->isAncestor(buffer.getParentBlock()->getParentOp()))
+      lasting = loop;
+  return lasting;
 }
 
 DimExpr exec::getPartOffset(JoinOp join, unsigned part) {
@@ -291,4 +339,85 @@ LogicalResult ViewOp::verify() {
   if (DimExpr::equal(before, after) == false) // C2
     return emitOpError("C2: ") << before.str() << " elements seen as " << after.str();
   return success();
+}
+
+/// The only result of a dispatch in `block` that `value`, behind any chain of views, shows;
+/// null where it shows none.
+static DispatchOp findDispatch(Value value, Block *block) {
+  auto dispatch = skipViews(value).getDefiningOp<DispatchOp>();
+  bool isIt = dispatch && dispatch.getNumResults() == 1 && dispatch->getBlock() == block;
+  return isIt ? dispatch : DispatchOp();
+}
+
+/// Whether anything but views and `user` uses `value`.
+static bool isUsedBeside(Operation *user, Value value) {
+  return llvm::any_of(value.getUsers(), [&](Operation *other) {
+    auto view = dyn_cast<ViewOp>(other);
+    return view ? isUsedBeside(user, view.getResult()) : other != user;
+  });
+}
+
+/// C4: an initial value becomes the loop's own buffer.
+static LogicalResult checkInitial(LoopOp loop) {
+  for (Value initial : loop.getInitial()) {
+    DispatchOp dispatch = findDispatch(initial, loop->getBlock());
+    if (!dispatch || isUsedBeside(loop, dispatch.getResult(0)) ||
+        llvm::count(loop.getInitial(), initial) > 1)
+      return loop.emitOpError("C4: an initial value is not the only result of a dispatch, or "
+                              "something else uses it");
+  }
+  return success();
+}
+
+/// C2, C3, C5 and C6: what an iteration gives has a place of its own.
+static LogicalResult checkGiven(LoopOp loop, YieldOp yield, const DimExpr &trip) {
+  Block &body = loop.getBody().front();
+  DenseSet<Value> placed;
+  for (auto [i, given] : llvm::enumerate(yield.getValues())) {
+    bool isCarried = i < loop.getNumCarried();
+    auto type = dyn_cast<RankedTensorType>(given.getType());
+    RankedTensorType expected = type;
+    if (type && !isCarried) {
+      llm::Dims dims = llm::getDims(type);
+      dims.insert(dims.begin(), trip);
+      expected = llm::makeTensorType(dims, type.getElementType());
+    }
+    bool hasOneType = !isCarried || (loop.getInitial()[i].getType() == type &&
+                                     body.getArgument(i).getType() == type);
+    if (!type || !hasOneType || loop.getResult(i).getType() != expected) // C2, C3
+      return loop.emitOpError(isCarried ? "C2: " : "C3: ")
+             << given.getType() << " for the result " << loop.getResult(i).getType();
+    if (isCarried && given == body.getArgument(i))
+      continue;
+    DispatchOp dispatch = findDispatch(given, &body);
+    if (!dispatch) // C5
+      return loop.emitOpError("C5: what the body gives at ")
+             << i << " is not the only result of a dispatch in it";
+    if (!placed.insert(dispatch.getResult(0)).second || getJoin(dispatch.getResult(0))) // C6
+      return loop.emitOpError("C6: what the body gives at ") << i << " has another place, too";
+  }
+  return success();
+}
+
+LogicalResult LoopOp::verifyRegions() {
+  std::optional<DimExpr> trip = DimExpr::parse(getTrip());
+  auto isExpression = [](Attribute position) {
+    return isa<StringAttr>(position) && DimExpr::parse(cast<StringAttr>(position).getValue());
+  };
+  if (!trip || !llvm::all_of(getPositions(), isExpression)) // C1
+    return emitOpError("C1: cannot read the trip count '")
+           << getTrip() << "' or a position of " << getPositions();
+  auto yield = dyn_cast<YieldOp>(getBody().front().getTerminator());
+  size_t count = getNumCarried() + getPositions().size();
+  if (!yield || yield.getNumOperands() != count || getNumResults() != count ||
+      getBody().getNumArguments() != getNumCarried()) // C2, C3
+    return emitOpError("C2: expected exec.yield, arguments and results for ")
+           << getNumCarried() << " carried values and " << getPositions().size() << " stacks";
+  if (getOffsets() && (getOffsets()->size() != getPositions().size() ||
+                       llvm::any_of(*getOffsets(), [](int64_t o) { return o < -1; }))) // C7
+    return emitOpError("C7: expected an offset of -1 or more for each of ")
+           << getPositions().size() << " stacks";
+  if (failed(checkInitial(*this)))
+    return failure();
+  return checkGiven(*this, yield, *trip);
 }

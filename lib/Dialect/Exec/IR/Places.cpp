@@ -16,10 +16,18 @@ std::optional<int64_t> exec::getArenaOffset(Value buffer) {
     return join.getOffset() && int64_t(*join.getOffset()) >= 0
                ? std::optional(int64_t(*join.getOffset()))
                : std::nullopt;
-  auto dispatch = buffer.getDefiningOp<DispatchOp>();
-  if (!dispatch || !dispatch.getOffsets())
+  auto result = dyn_cast<OpResult>(buffer);
+  std::optional<ArrayRef<int64_t>> offsets;
+  size_t number = result ? result.getResultNumber() : 0;
+  if (auto dispatch = buffer.getDefiningOp<DispatchOp>())
+    offsets = dispatch.getOffsets();
+  if (auto loop = buffer.getDefiningOp<LoopOp>(); loop && number >= loop.getNumCarried()) {
+    offsets = loop.getOffsets();
+    number -= loop.getNumCarried(); // those have the places of their initial values
+  }
+  if (!offsets)
     return {};
-  int64_t offset = (*dispatch.getOffsets())[cast<OpResult>(buffer).getResultNumber()];
+  int64_t offset = (*offsets)[number];
   return offset < 0 ? std::nullopt : std::optional(offset);
 }
 

@@ -31,6 +31,31 @@ int64_t exec::upperBound(ProgramOp program, const DimExpr &expr) {
       .upper;
 }
 
+/// `a * b`, or infinity; neither is negative.
+static int64_t multiply(int64_t a, int64_t b) {
+  int64_t product = 0;
+  return __builtin_mul_overflow(a, b, &product) ? DimExpr::kInfinity : product;
+}
+
+static int64_t countDispatches(exec::ProgramOp program, Block &block) {
+  int64_t count = 0;
+  for (Operation &op : block) {
+    int64_t added = isa<exec::DispatchOp>(op);
+    if (auto loop = dyn_cast<exec::LoopOp>(op)) {
+      int64_t trip = exec::upperBound(program, *DimExpr::parse(loop.getTrip()));
+      added =
+          multiply(std::max<int64_t>(0, trip), countDispatches(program, loop.getBody().front()));
+    }
+    if (__builtin_add_overflow(count, added, &count))
+      return DimExpr::kInfinity;
+  }
+  return count;
+}
+
+int64_t exec::countDispatches(ProgramOp program) {
+  return ::countDispatches(program, program.getBody().front());
+}
+
 int64_t exec::elementBytes(Type elementType) {
   return std::max<int64_t>(1, elementType.getIntOrFloatBitWidth() / 8);
 }

@@ -24,16 +24,35 @@ namespace llmc::exec {
 /// where it is none.
 JoinOp getJoin(mlir::Value result);
 
+/// What `value` is a view of, behind any chain of views.
+mlir::Value skipViews(mlir::Value value);
+
+/// A buffer of a loop: of its result `number`, which is a carried value or a stack.
+struct LoopPlace {
+  LoopOp loop;
+  unsigned number;
+  bool isCarried() { return number < loop.getNumCarried(); }
+};
+
+/// Where an iteration leaves the result of a dispatch, through any chain of views; nullopt
+/// where `exec.yield` does not give it.
+std::optional<LoopPlace> getLoopPlace(mlir::Value result);
+
 /// The value whose memory `value` lies in, behind any chain of views: of a part it is the
-/// joined buffer.
+/// joined buffer, of what a loop carries its initial value, of a slice the loop's stack.
 mlir::Value getBuffer(mlir::Value value);
 
-/// Whether `value`, behind any chain of views, is a part of a joined buffer.
+/// Whether `value`, behind any chain of views, has no buffer of its own: a part of a joined
+/// one, or what a loop carries or stacks.
 bool isPart(mlir::Value value);
 
 /// The dispatches' results (or argument or weight) whose bytes `value` shows: of a joined
-/// buffer all its parts.
+/// buffer all its parts, of what a loop carries the initial and the next value.
 llvm::SmallVector<mlir::Value> getSources(mlir::Value value);
+
+/// How long the use of `buffer` by `op` lasts: the outermost loop around `op` that the buffer
+/// comes from outside of, since all its iterations use it; `op` where there is none.
+mlir::Operation *getLastingUse(mlir::Operation *op, mlir::Value buffer);
 
 /// Where a part begins in the joined buffer, in elements.
 DimExpr getPartOffset(JoinOp join, unsigned part);

@@ -92,8 +92,8 @@ def Exec_KernelOp : Exec_Op<"kernel", [Symbol, IsolatedFromAbove, SingleBlock]> 
   let hasRegionVerifier = 1;
 }
 
-def Exec_YieldOp : Exec_Op<"yield", [Pure, Terminator, HasParent<"KernelOp">]> {
-  let summary = "the outputs of a kernel";
+def Exec_YieldOp : Exec_Op<"yield", [Pure, Terminator, ParentOneOf<["KernelOp", "LoopOp"]>]> {
+  let summary = "the outputs of a kernel, or what an iteration of a loop gives";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "attr-dict $values `:` type($values)";
 }
@@ -162,7 +162,8 @@ def Exec_DispatchOp : Exec_Op<"dispatch", [DeclareOpInterfaceMethods<SymbolUserO
   let description = [{
     Results are new buffers (or, for a state, the same storage with its new
     contents). The plan phase sets `offsets`: for each result its byte offset in the
-    arena, or -1 where it is a program output, a state or a part of an `exec.join`.
+    arena, or -1 where it is a program output, a state or a part of an `exec.join`, or an
+    iteration writes it into a buffer of its `exec.loop`.
 
     C1. `kernel` names an `exec.kernel`. C2. Its block arguments have the types of the
     inputs, C3. its yielded values those of the outputs. C4. `offsets` has one entry
@@ -250,6 +251,63 @@ def Exec_DefineSizeOp : Exec_Op<"define_size"> {
   let arguments = (ins StrAttr:$symbol, StrAttr:$bound, AnyRankedTensor:$value);
   let assemblyFormat = "$symbol `<` `=` $bound `(` $value `)` attr-dict `:` type($value)";
   let hasVerifier = 1;
+}
+
+def Exec_LoopOp : Exec_Op<"loop", [SingleBlock]> {
+  let summary = "dispatches that run again for each value of a size";
+  let description = [{
+    Every worker walks through the body for `index` = 0 .. `trip` - 1, a symbol that kernels
+    get like the program's. A carried value is one buffer: `initial`, the block argument, the
+    value that `exec.yield` gives next and the result are the same bytes. Behind the next
+    carried values it gives a slice for each of `positions`, which lies inside the result, a
+    stack of all slices, at row `position`. The plan phase sets `offsets`: for each stack its
+    byte offset in the arena, or -1 where it is a program output or lies in a loop around.
+
+    C1. `trip` and `positions` are expressions. C2. Block arguments, next carried values and the
+    first results have the types of `initial`. C3. The other results are a slice with a
+    dimension of `trip` in front. C4. An initial value, seen through any views, is the only result of
+    a dispatch of the block that the loop is in, and only the loop uses it. C5. A next carried value is the
+    argument itself, or, seen through any views, the only result of a dispatch of the body;
+    so is a slice. C6. No dispatch's result lies in two places. C7. `offsets` has an entry per
+    stack, none below -1.
+
+    ```mlir
+    exec.kernel @copy "pointwise" {
+    ^bb0(%x: tensor<4xf32>):
+      exec.yield %x : tensor<4xf32>
+    }
+    exec.kernel @add "pointwise" {
+    ^bb0(%h: tensor<4xf32>, %x: tensor<?x4xf32, #llm.dims<"seq", "4">>):
+      %0 = llm.slice %x ["i0", "0"] [1, 1] : tensor<?x4xf32, #llm.dims<"seq", "4">> to tensor<1x4xf32>
+      %1 = llm.reshape %0 : tensor<1x4xf32> to tensor<4xf32>
+      %2 = llm.binary add %h, %1 : tensor<4xf32>, tensor<4xf32>
+      exec.yield %2 : tensor<4xf32>
+    }
+    exec.program @run "run" attributes {symbols = [{name = "seq", min = 0 : i64, max = 8 : i64} ], input_names = ["h", "x"], output_names = ["last", "all"]} {
+    ^bb0(%h: tensor<4xf32>, %x: tensor<?x4xf32, #llm.dims<"seq", "4">>):
+      %0 = exec.dispatch @copy(%h) : (tensor<4xf32>) -> tensor<4xf32>
+      %1:2 = exec.loop "i0" < "seq"(%0) stacks ["i0"] : (tensor<4xf32>) -> (tensor<4xf32>, tensor<?x4xf32, #llm.dims<"seq", "4">>) {
+      ^bb0(%a: tensor<4xf32>):
+        %2 = exec.dispatch @add(%a, %x) : (tensor<4xf32>, tensor<?x4xf32, #llm.dims<"seq", "4">>) -> tensor<4xf32>
+        %3 = exec.dispatch @copy(%2) : (tensor<4xf32>) -> tensor<4xf32>
+        exec.yield %3, %2 : tensor<4xf32>, tensor<4xf32>
+      }
+      exec.return %1#0, %1#1 : tensor<4xf32>, tensor<?x4xf32, #llm.dims<"seq", "4">>
+    }
+    ```
+  }];
+  let arguments = (ins StrAttr:$index, StrAttr:$trip, Variadic<AnyRankedTensor>:$initial,
+                       StrArrayAttr:$positions, OptionalAttr<DenseI64ArrayAttr>:$offsets);
+  let results = (outs Variadic<AnyRankedTensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $index `<` $trip `(` $initial `)` `stacks` $positions attr-dict `:`
+    functional-type($initial, $results) $body
+  }];
+  let extraClassDeclaration = [{
+    unsigned getNumCarried() { return getInitial().size(); }
+  }];
+  let hasRegionVerifier = 1;
 }
 
 def Exec_BarrierOp : Exec_Op<"barrier"> {

@@ -11,8 +11,8 @@
 
 namespace llmc::exec {
 
-/// Where `buffer`, a dispatch's result or a joined one, begins in the arena; nullopt without a plan
-/// and for what lies elsewhere.
+/// Where `buffer`, a dispatch's result, a joined one or a loop's stack, begins in the arena;
+/// nullopt without a plan and for what lies elsewhere.
 std::optional<int64_t> getArenaOffset(mlir::Value buffer);
 
 /// The numbers of those inputs of `dispatch` in whose place the plan puts its result. All

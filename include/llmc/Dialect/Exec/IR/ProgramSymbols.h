@@ -24,6 +24,14 @@ llvm::SmallVector<ProgramSymbol> getSymbols(ProgramOp program);
 /// The largest value that `expr` can take in the program; infinity if unbounded.
 int64_t upperBound(ProgramOp program, const DimExpr &expr);
 
+/// How many dispatches a step issues at most, those of loops once for each iteration;
+/// infinity where that is unbounded or no number.
+int64_t countDispatches(ProgramOp program);
+
+/// A team counts the tiles of each dispatch of a step for itself, in two cache lines: this
+/// is half a gigabyte of them.
+inline constexpr int64_t kMaxDispatches = int64_t(1) << 22;
+
 /// Bytes of one element in memory (i1 takes one).
 int64_t elementBytes(mlir::Type elementType);
 

@@ -618,6 +618,56 @@ def LLM_IfOp : LLM_Op<"if", [SingleBlock, NoRegionArguments, RecursiveMemoryEffe
   }];
 }
 
+def LLM_LoopOp : LLM_Op<"loop", [AttrSizedOperandSegments, IsolatedFromAbove, SingleBlock,
+                                 RecursiveMemoryEffects]> {
+  let summary = "a body that runs once after the other, as often as a size says";
+  let description = [{
+    Runs the body for `index` = 0 .. `trip` - 1. In the body `index` is a symbol like any
+    other that values and starts of slices may contain. Block arguments are the carried values,
+    which are `initial` at first and then what the last iteration gave, and `captured`,
+    which stay. `llm.yield` gives the next carried values and then one slice for each of
+    `positions`. Results are the last carried values and a stack of each slice:
+    `stack[position(index), ..] = slice of iteration index[..]`. An iteration writes its own
+    row of a stack, and together they write all.
+
+    C1. `trip` and `positions` are expressions, and `trip` does not contain `index`.
+    C2. Block arguments have the types of the operands. C3. The body ends with `llm.yield` of
+    as many values as there are carried ones and positions together. C4. Next carried values
+    and the first results have the types of the initial ones. C5. The other results are a
+    slice with a dimension of `trip` in front. C6. No size and no trip count in the body depends
+    on `index`. C7. The body has no `llm.define_size` and no state.
+
+    ```mlir
+    func.func @sums(%h: tensor<4xf32>, %x: tensor<?x4xf32, #llm.dims<"seq", "4">>) -> tensor<?x4xf32, #llm.dims<"seq", "4">> {
+      %0:2 = llm.loop "i0" < "seq"(%h) captured(%x) stacks ["i0"] : (tensor<4xf32>, tensor<?x4xf32, #llm.dims<"seq", "4">>) -> (tensor<4xf32>, tensor<?x4xf32, #llm.dims<"seq", "4">>) {
+      ^bb0(%state: tensor<4xf32>, %rows: tensor<?x4xf32, #llm.dims<"seq", "4">>):
+        %1 = llm.slice %rows ["i0", "0"] [1, 1] : tensor<?x4xf32, #llm.dims<"seq", "4">> to tensor<1x4xf32>
+        %2 = llm.reshape %1 : tensor<1x4xf32> to tensor<4xf32>
+        %3 = llm.binary add %state, %2 : tensor<4xf32>, tensor<4xf32>
+        llm.yield %3, %3 : tensor<4xf32>, tensor<4xf32>
+      }
+      return %0#1 : tensor<?x4xf32, #llm.dims<"seq", "4">>
+    }
+    ```
+  }];
+  let arguments = (ins StrAttr:$index, StrAttr:$trip, Variadic<LLM_Tensor>:$initial,
+                       Variadic<LLM_Tensor>:$captured, StrArrayAttr:$positions);
+  let results = (outs Variadic<LLM_Tensor>:$results);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    $index `<` $trip `(` $initial `)` `captured` `(` $captured `)` `stacks` $positions attr-dict `:`
+    functional-type(operands, $results) $body
+  }];
+  let extraClassDeclaration = [{
+    unsigned getNumCarried() { return getInitial().size(); }
+    /// The block arguments that change, and those that stay.
+    ::mlir::ValueRange getCarriedArguments();
+    ::mlir::ValueRange getCapturedArguments();
+  }];
+  let hasCanonicalizer = 1;
+  let hasRegionVerifier = 1;
+}
+
 def LLM_YieldOp : LLM_Op<"yield", [Pure, Terminator]> {
   let summary = "ends a region with its results";
   let arguments = (ins Variadic<AnyType>:$values);
