@@ -50,9 +50,10 @@ void llmc::addNormalizePasses(OpPassManager &passes) {
 
 void llmc::addRecognizePasses(OpPassManager &passes, bool explain) {
   passes.addNestedPass<func::FuncOp>(createRecognizeLinearAttention());
+  // Dequantised matrices of experts, too.
+  passes.addNestedPass<func::FuncOp>(createRecognizeQuantizedLinear());
   // Before tables and matrices of single experts are taken for ordinary ones.
   passes.addNestedPass<func::FuncOp>(createRecognizeExperts());
-  passes.addNestedPass<func::FuncOp>(createRecognizeQuantizedLinear());
   passes.addNestedPass<func::FuncOp>(createRecognizeLinear());
   passes.addNestedPass<func::FuncOp>(createSplitMergedLinears());
   passes.addNestedPass<func::FuncOp>(createRecognizeNorms());

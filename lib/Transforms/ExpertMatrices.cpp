@@ -14,8 +14,7 @@ using namespace mlir;
 using namespace llmc;
 using namespace llmc::llm;
 
-/// `value` behind a swap of its last two dimensions, which `transposed` records.
-static Value stripTranspose(Value value, bool &transposed) {
+Value llmc::stripTranspose(Value value, bool &transposed) {
   auto op = value.getDefiningOp<TransposeOp>();
   SmallVector<int64_t> swapped;
   if (op)
@@ -67,10 +66,35 @@ static ConstantOp stack(OpBuilder &builder, ArrayRef<ConstantOp> constants) {
                             DenseResourceElementsAttr::get(stacked, name, std::move(blob)));
 }
 
+/// The constant that `value` is, also behind a reshape.
+static ConstantOp asConstant(OpBuilder &builder, Value value) {
+  if (auto constant = value.getDefiningOp<ConstantOp>())
+    return constant;
+  Value reshaped = reshapeConstant(builder, value, getDims(value));
+  return reshaped ? reshaped.getDefiningOp<ConstantOp>() : ConstantOp();
+}
+
+Value llmc::reshapeConstant(OpBuilder &builder, Value value, ArrayRef<DimExpr> dims) {
+  auto type = cast<RankedTensorType>(makeTensorType(dims, elementTypeOf(value)));
+  if (auto reshape = value.getDefiningOp<ReshapeOp>())
+    value = reshape.getInput();
+  auto constant = value.getDefiningOp<ConstantOp>();
+  if (!constant || !type.hasStaticShape())
+    return {};
+  if (constant.getType() == type)
+    return constant;
+  ElementsAttr reshaped;
+  if (auto dense = dyn_cast<DenseElementsAttr>(constant.getValue()))
+    reshaped = dense.reshape(type);
+  else if (auto resource = dyn_cast<DenseResourceElementsAttr>(constant.getValue()))
+    reshaped = DenseResourceElementsAttr::get(type, resource.getRawHandle());
+  return reshaped ? ConstantOp::create(builder, constant.getLoc(), reshaped).getResult() : Value();
+}
+
 Value llmc::stackConstants(OpBuilder &builder, ArrayRef<Value> constants) {
   SmallVector<ConstantOp> ops;
   for (Value constant : constants) {
-    auto op = constant.getDefiningOp<ConstantOp>();
+    ConstantOp op = asConstant(builder, constant);
     if (!op || op.getType() != constants.front().getType())
       return {};
     ops.push_back(op);
@@ -79,8 +103,23 @@ Value llmc::stackConstants(OpBuilder &builder, ArrayRef<Value> constants) {
   return stacked ? stacked.getResult() : Value();
 }
 
-std::optional<ExpertMatrices> llmc::matchExpertMatrices(OpBuilder &builder,
-                                                        ArrayRef<Value> matrices) {
+std::optional<ExpertMatrices> llmc::matchMatrixStack(Value value) {
+  ExpertMatrices matrices;
+  matrices.weight = stripTranspose(skipWidening(value), matrices.transposed);
+  if (!isConstant(matrices.weight) || getDims(matrices.weight).size() != 3)
+    return std::nullopt;
+  return matrices;
+}
+
+static ExpertMatrices dense(Value weight, bool transposed) {
+  ExpertMatrices result;
+  result.weight = weight;
+  result.transposed = transposed;
+  return result;
+}
+
+/// The tensor whose e-th matrix is `matrices[e]`.
+static std::optional<ExpertMatrices> matchDense(OpBuilder &builder, ArrayRef<Value> matrices) {
   Value whole;
   bool isTransposed = false;
   for (auto [expert, matrix] : llvm::enumerate(matrices)) {
@@ -95,7 +134,7 @@ std::optional<ExpertMatrices> llmc::matchExpertMatrices(OpBuilder &builder,
   }
   if (whole && whole.getDefiningOp<ConstantOp>() &&
       getDims(whole)[0].isConstant(int64_t(matrices.size())))
-    return ExpertMatrices{whole, isTransposed};
+    return dense(whole, isTransposed);
 
   SmallVector<ConstantOp> constants;
   for (auto [expert, matrix] : llvm::enumerate(matrices)) {
@@ -108,5 +147,107 @@ std::optional<ExpertMatrices> llmc::matchExpertMatrices(OpBuilder &builder,
     constants.push_back(constant);
   }
   ConstantOp stacked = stack(builder, constants);
-  return stacked ? std::optional(ExpertMatrices{stacked, isTransposed}) : std::nullopt;
+  return stacked ? std::optional(dense(stacked, isTransposed)) : std::nullopt;
+}
+
+/// n-bit weights of products that differ in their constants only.
+static std::optional<ExpertMatrices> matchGrouped(OpBuilder &builder, ArrayRef<LinearOp> linears) {
+  LinearOp first = linears.front();
+  SmallVector<Value> weights, scales, zeroPoints, biases;
+  for (LinearOp linear : linears) {
+    bool isAlike = linear->getAttrDictionary() == first->getAttrDictionary() &&
+                   bool(linear.getZeroPoints()) == bool(first.getZeroPoints()) &&
+                   bool(linear.getBias()) == bool(first.getBias());
+    if (!isAlike || !linear.getBits() || !linear.getScales())
+      return std::nullopt;
+    weights.push_back(linear.getWeight());
+    scales.push_back(linear.getScales());
+    zeroPoints.push_back(linear.getZeroPoints());
+    biases.push_back(linear.getBias());
+  }
+  bool isComplete = true;
+  auto stackAll = [&](ArrayRef<Value> values) {
+    Value stacked = values.front() ? stackConstants(builder, values) : Value();
+    isComplete &= bool(stacked) == bool(values.front());
+    return stacked;
+  };
+  ExpertMatrices result;
+  result.weight = stackAll(weights);
+  result.scales = stackAll(scales);
+  result.zeroPoints = stackAll(zeroPoints);
+  result.bias = stackAll(biases);
+  result.bits = first.getBitsAttr();
+  result.groupSize = first.getGroupSizeAttr();
+  result.columns = first.getColumnsAttr();
+  result.roundsInput = first.getActivations() == Activations::int8;
+  isComplete &= !result.roundsInput || *first.getColumns() % *first.getGroupSize() == 0;
+  return isComplete ? std::optional(result) : std::nullopt;
+}
+
+Value llmc::inputOfProduct(Value product) {
+  if (auto matmul = product.getDefiningOp<MatmulOp>())
+    return matmul.getLhs();
+  auto linear = product.getDefiningOp<LinearOp>();
+  return linear && linear.getBits() ? linear.getInput() : Value();
+}
+
+std::optional<ExpertMatrices> llmc::matchExpertProducts(OpBuilder &builder,
+                                                        ArrayRef<Value> products) {
+  SmallVector<Value> matrices;
+  SmallVector<LinearOp> linears;
+  for (Value product : products) {
+    if (auto matmul = product.getDefiningOp<MatmulOp>())
+      matrices.push_back(matmul.getRhs());
+    else if (auto linear = product.getDefiningOp<LinearOp>())
+      linears.push_back(linear);
+  }
+  if (matrices.size() == products.size())
+    return matchDense(builder, matrices);
+  return linears.size() == products.size() ? matchGrouped(builder, linears) : std::nullopt;
+}
+
+/// What `llm.linear` with int8 activations makes of its input, as floats again: round(x * r) / r
+/// with r = 127 / absmax of the group.
+static Value roundToInt8(OpBuilder &builder, Location loc, Value input, int64_t groupSize) {
+  Type element = elementTypeOf(input);
+  Dims flat = getDims(input), grouped = flat;
+  grouped.back() = DimExpr::floorDiv(flat.back(), groupSize);
+  Dims perGroup = grouped;
+  grouped.push_back(groupSize);
+  perGroup.push_back(1);
+  auto number = [&](float value) -> Value {
+    auto type = RankedTensorType::get({}, element);
+    return ConstantOp::create(builder, loc, DenseElementsAttr::get(type, value));
+  };
+  auto binary = [&](ArrayRef<DimExpr> dims, BinaryKind kind, Value a, Value b) -> Value {
+    return BinaryOp::create(builder, loc, makeTensorType(dims, element), kind, a, b);
+  };
+  Type groupedType = makeTensorType(grouped, element);
+  Value x = ReshapeOp::create(builder, loc, groupedType, input);
+  Value size = UnaryOp::create(builder, loc, groupedType, UnaryKind::abs, x);
+  Value largest =
+      ReduceOp::create(builder, loc, makeTensorType(perGroup, element), ReduceKind::max, size,
+                       ArrayRef<int64_t>{int64_t(grouped.size()) - 1}, /*keepdims=*/true);
+  // A group of zeros stays one.
+  largest = binary(perGroup, BinaryKind::max, largest, number(1e-30f));
+  Value most = number(127);
+  Value factor = binary(perGroup, BinaryKind::div, most, largest);
+  Value scale = binary(perGroup, BinaryKind::div, largest, most);
+  Value scaled = binary(grouped, BinaryKind::mul, x, factor);
+  Value rounded = UnaryOp::create(builder, loc, groupedType, UnaryKind::round, scaled);
+  return ReshapeOp::create(builder, loc, makeTensorType(flat, element),
+                           binary(grouped, BinaryKind::mul, rounded, scale));
+}
+
+Value llmc::makeExpertLinear(OpBuilder &builder, Location loc, Value input, Value ids,
+                             const ExpertMatrices &matrices) {
+  Dims dims = getDims(ids), weight = getDims(matrices.weight);
+  dims.push_back(weight[matrices.bits || matrices.transposed ? 1 : 2]);
+  if (matrices.roundsInput)
+    input = roundToInt8(builder, loc, input, matrices.groupSize.getInt());
+  return ExpertLinearOp::create(builder, loc, makeTensorType(dims, elementTypeOf(input)), input,
+                                ids, matrices.weight, matrices.scales, matrices.zeroPoints,
+                                matrices.bias,
+                                matrices.transposed ? builder.getUnitAttr() : UnitAttr(),
+                                matrices.bits, matrices.groupSize, matrices.columns);
 }

@@ -18,20 +18,45 @@
 
 namespace llmc {
 
-/// Constant matrices: `weight[e]` is `[K, N]`, or `[N, K]` where transposed.
+/// Constant matrices: `weight[e]` is `[K, N]`, or `[N, K]` where transposed, or n-bit as in
+/// `llm.expert_linear`, with the operands and attributes that it needs.
 struct ExpertMatrices {
   mlir::Value weight;
   bool transposed = false;
+  mlir::Value scales, zeroPoints;
+  mlir::IntegerAttr bits, groupSize, columns;
+  /// `[E, N]`; null where the products have none.
+  mlir::Value bias;
+  /// Whether inputs are rounded to int8 first, with a scale per group of the weights.
+  bool roundsInput = false;
 };
+
+/// `value` behind a swap of its last two dimensions, which turns `transposed` over.
+mlir::Value stripTranspose(mlir::Value value, bool &transposed);
+
+/// `value`, a constant or a reshape of one, as a constant of another shape; null for others.
+mlir::Value reshapeConstant(mlir::OpBuilder &builder, mlir::Value value,
+                            llvm::ArrayRef<DimExpr> dims);
 
 /// Constants of one type behind one another, as `[count, ..]`; null where they are not that.
 mlir::Value stackConstants(mlir::OpBuilder &builder, llvm::ArrayRef<mlir::Value> constants);
 
-/// The tensor whose e-th matrix is `matrices[e]` for all e; matrices that are stored
-/// apart are copied behind one another. Nullopt where they are no constants of one
-/// shape.
-std::optional<ExpertMatrices> matchExpertMatrices(mlir::OpBuilder &builder,
-                                                  llvm::ArrayRef<mlir::Value> matrices);
+/// The constant that `value`, `[E, K, N]`, is, also behind a swap of K and N.
+std::optional<ExpertMatrices> matchMatrixStack(mlir::Value value);
+
+/// The input of a product with a constant: of an `llm.matmul`, or of an `llm.linear` with
+/// n-bit weights. Null for others.
+mlir::Value inputOfProduct(mlir::Value product);
+
+/// The tensor whose e-th matrix is what `products[e]` multiplies with, for all e; matrices
+/// that are stored apart are copied behind one another. Nullopt where they are no
+/// constants of one shape and type.
+std::optional<ExpertMatrices> matchExpertProducts(mlir::OpBuilder &builder,
+                                                  llvm::ArrayRef<mlir::Value> products);
+
+/// The product of `input` with matrices that `ids` choose.
+mlir::Value makeExpertLinear(mlir::OpBuilder &builder, mlir::Location loc, mlir::Value input,
+                             mlir::Value ids, const ExpertMatrices &matrices);
 
 } // namespace llmc
 

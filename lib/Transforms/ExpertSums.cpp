@@ -173,7 +173,7 @@ bool ExpertSum::bindRouting(Evaluator &evaluator, std::mt19937 &random) {
     for (int64_t j = 0; j < drawnChoices; ++j) {
       std::swap(experts[j], experts[j + int64_t(random() % uint64_t(numExperts - j))]);
       drawnIds.push_back(experts[j]);
-      drawnWeights.push_back(double(1 + random() % 1000000) / 1048576);
+      drawnWeights.push_back(double(1 + random() % 255) / 256); // exact in bf16, too
     }
   }
   SmallVector<int64_t> shape{drawnTokens, drawnChoices};
@@ -312,7 +312,7 @@ bool ExpertSum::route(TopKIndicesOp candidate) {
   func.walk([&](Operation *op) {
     for (Value value : op->getResults())
       if (auto type = dyn_cast<RankedTensorType>(value.getType());
-          type && type.getElementType().isF32() && getDims(type) == dims)
+          type && isa<FloatType>(type.getElementType()) && getDims(type) == dims)
         weightCandidates.push_back(value);
   });
   return findExperts();
@@ -410,7 +410,7 @@ Value ExpertSum::mergeNew(const Values &values) {
     });
     return takesRows ? reshape(gather.getInput(), dims) : Value();
   }
-  if (isa<MatmulOp>(op))
+  if (isa<MatmulOp, LinearOp>(op))
     return mergeProduct(values);
   return mergeOperands(values);
 }
@@ -428,25 +428,21 @@ Value ExpertSum::mergeConstants(const Values &values) {
 
 /// x W_e -> expert_linear(x, ids, W).
 Value ExpertSum::mergeProduct(const Values &values) {
-  Values inputs, matrices(numExperts);
+  Values inputs, products(numExperts);
   for (auto [contribution, value] : llvm::zip(sum.contributions, values)) {
-    auto product = value.getDefiningOp<MatmulOp>();
-    inputs.push_back(product.getLhs());
-    matrices[contribution.expert] = product.getRhs();
+    inputs.push_back(inputOfProduct(value));
+    products[contribution.expert] = value;
   }
-  std::optional<ExpertMatrices> weight = matchExpertMatrices(builder, matrices);
+  if (!llvm::all_of(inputs, [](Value input) { return bool(input); }))
+    return {};
+  std::optional<ExpertMatrices> weight = matchExpertProducts(builder, products);
   Value input = weight ? merge(inputs) : Value();
   Dims dims = input ? getDims(input) : Dims();
   if (dims.size() != 3)
     return {};
   if (dims[1].isConstant(1) && !choices.isConstant(1))
     input = reshape(input, {dims[0], dims[2]});
-  Dims result{tokens, choices, getDims(weight->weight)[weight->transposed ? 1 : 2]};
-  return ExpertLinearOp::create(
-      builder, values.front().getLoc(), makeTensorType(result, elementTypeOf(input)), input, ids,
-      weight->weight, /*scales=*/Value(), /*zero_points=*/Value(),
-      /*bias=*/Value(), weight->transposed ? builder.getUnitAttr() : UnitAttr(), IntegerAttr(),
-      IntegerAttr(), IntegerAttr());
+  return makeExpertLinear(builder, values.front().getLoc(), input, ids, *weight);
 }
 
 /// Operations that treat rows alike, on merged operands.

@@ -17,6 +17,7 @@
 // rows alike, to the operands, where perm[inverse] = 0, 1, 2, ..
 //
 //===----------------------------------------------------------------------===//
+#include "DenseExperts.h"
 #include "ExpertMatrices.h"
 #include "ExpertSums.h"
 #include "Matchers.h"
@@ -172,16 +173,6 @@ Value makeReshape(OpBuilder &builder, Location loc, Value value, ArrayRef<DimExp
   return ReshapeOp::create(builder, loc, makeTensorType(dims, elementTypeOf(value)), value);
 }
 
-Value makeExpertLinear(OpBuilder &builder, Location loc, Value input, Value ids,
-                       const ExpertMatrices &matrices, Value bias = {}) {
-  Dims dims = getDims(ids), weight = getDims(matrices.weight);
-  dims.push_back(weight[matrices.transposed ? 1 : 2]);
-  return ExpertLinearOp::create(builder, loc, makeTensorType(dims, elementTypeOf(input)), input,
-                                ids, matrices.weight, /*scales=*/Value(), /*zero_points=*/Value(),
-                                bias, matrices.transposed ? builder.getUnitAttr() : UnitAttr(),
-                                IntegerAttr(), IntegerAttr(), IntegerAttr());
-}
-
 /// Sizes that data decides add up to `total`: one of them is what the others leave.
 LogicalResult unifySum(func::FuncOp func, const DimExpr &sum, const DimExpr &total) {
   if (sum == total)
@@ -210,16 +201,15 @@ bool replaceGroupedProduct(ConcatOp concat) {
       getDims(concat.getResult()).size() != 2)
     return false;
   Value rows;
-  SmallVector<Value> ranges, matrices;
-  for (Value piece : concat.getInputs()) {
-    auto product = piece.getDefiningOp<MatmulOp>();
-    auto gather = product ? product.getLhs().getDefiningOp<GatherOp>() : nullptr;
+  SmallVector<Value> ranges, products(concat.getInputs());
+  for (Value product : products) {
+    Value input = inputOfProduct(product);
+    auto gather = input ? input.getDefiningOp<GatherOp>() : nullptr;
     if (!gather || gather.getAxis() != 0 || getDims(gather.getInput()).size() != 2 ||
         getDims(gather.getIndices()).size() != 1 || (rows && gather.getInput() != rows))
       return false;
     rows = gather.getInput();
     ranges.push_back(gather.getIndices());
-    matrices.push_back(product.getRhs());
   }
   Value ids = findSortedIds(func, ranges, getDims(rows)[0]);
   if (!ids) {
@@ -227,7 +217,7 @@ bool replaceGroupedProduct(ConcatOp concat) {
     return false;
   }
   OpBuilder builder(concat);
-  std::optional<ExpertMatrices> weight = matchExpertMatrices(builder, matrices);
+  std::optional<ExpertMatrices> weight = matchExpertProducts(builder, products);
   if (!weight)
     return false;
   Value result = makeExpertLinear(builder, concat.getLoc(), rows, ids, *weight);
@@ -237,18 +227,27 @@ bool replaceGroupedProduct(ConcatOp concat) {
   return succeeded(unifySum(func, sum, all));
 }
 
+/// The product that `value` is, also behind reshapes there and back, if nothing else reads it.
+ExpertLinearOp onlyReshaped(Value value) {
+  Type type = value.getType();
+  while (value.hasOneUse() && value.getDefiningOp<ReshapeOp>())
+    value = value.getDefiningOp()->getOperand(0);
+  auto linear = value.getDefiningOp<ExpertLinearOp>();
+  return linear && linear->hasOneUse() && linear.getType() == type ? linear : ExpertLinearOp();
+}
+
 /// expert_linear(x, ids, W) + b[ids] -> expert_linear(x, ids, W) bias b.
 bool absorbBias(BinaryOp sum) {
   ExpertLinearOp linear;
   Value bias;
   bool matches = matchEitherOrder(sum.getResult(), BinaryKind::add, [&](Value product, Value row) {
-    linear = product.getDefiningOp<ExpertLinearOp>();
+    linear = onlyReshaped(product);
     auto gather = row.getDefiningOp<GatherOp>();
     bias = gather ? gather.getInput() : Value();
     return linear && gather && gather.getAxis() == 0 && gather.getIndices() == linear.getIds() &&
            isConstant(bias) && getDims(bias).size() == 2;
   });
-  if (!matches || linear.getBias() || !linear->hasOneUse() || sum.getType() != linear.getType())
+  if (!matches || linear.getBias() || sum.getType() != linear.getType())
     return false;
   bias.getDefiningOp()->moveBefore(linear);
   linear.getBiasMutable().assign(bias);
@@ -257,37 +256,85 @@ bool absorbBias(BinaryOp sum) {
   return true;
 }
 
-/// matmul(x[.., 1, K], W[ids]) -> expert_linear(x, ids, W).
-bool replaceGatheredProduct(MatmulOp product) {
-  Value rhs = skipWidening(product.getRhs());
-  bool transposed = false;
-  if (auto transpose = rhs.getDefiningOp<TransposeOp>()) {
-    SmallVector<int64_t> swapped =
-        llvm::to_vector(llvm::seq<int64_t>(0, transpose.getPermutation().size()));
-    std::swap(swapped[swapped.size() - 1], swapped[swapped.size() - 2]);
-    if (transpose.getPermutation() != ArrayRef<int64_t>(swapped))
-      return false;
-    transposed = true;
-    rhs = transpose.getInput();
-  }
-  auto gather = rhs.getDefiningOp<GatherOp>();
-  if (!gather || gather.getAxis() != 0 || !isConstant(gather.getInput()) ||
-      getDims(gather.getInput()).size() != 3)
+/// Rows behind one another that are each row of `[T, K]` so many times: that row, and how
+/// many; nullopt for others.
+struct RepeatedRows {
+  Value rows;
+  int64_t times;
+};
+std::optional<RepeatedRows> matchRepeatedRows(OpBuilder &builder, Value value) {
+  DimExpr width = getDims(value).back();
+  auto broadcast = stripReshapes(value).getDefiningOp<BroadcastOp>();
+  if (!broadcast)
+    return std::nullopt;
+  Dims narrow = getDims(broadcast.getInput()), to = getDims(broadcast.getResult());
+  Dims from(to.size() - narrow.size(), DimExpr(1));
+  from.append(narrow);
+  std::optional<size_t> repeated;
+  for (size_t d = 0; d < to.size(); ++d)
+    if (from[d] != to[d]) {
+      if (repeated)
+        return std::nullopt;
+      repeated = d;
+    }
+  std::optional<int64_t> times = repeated ? to[*repeated].constant() : std::nullopt;
+  if (!times || product(ArrayRef(to).drop_front(*repeated + 1)) != width)
+    return std::nullopt;
+  Dims dims{product(ArrayRef(to).take_front(*repeated)), width};
+  return RepeatedRows{makeReshape(builder, value.getLoc(), broadcast.getInput(), dims), *times};
+}
+
+/// Choices of a token that read copies of its row read the row itself.
+bool shareRows(ExpertLinearOp linear) {
+  Dims ids = getDims(linear.getIds());
+  if (ids.size() != 1 || getDims(linear.getInput()).size() != 2)
     return false;
-  Dims ids = getDims(gather.getIndices()), lhs = getDims(product.getLhs());
-  bool isRow = lhs.size() == ids.size() + 2 && lhs[ids.size()].isConstant(1);
-  if (!isRow || ids.empty() || ArrayRef(lhs).take_front(ids.size()) != ArrayRef(ids))
+  OpBuilder builder(linear);
+  std::optional<RepeatedRows> repeated = matchRepeatedRows(builder, linear.getInput());
+  if (!repeated)
     return false;
-  OpBuilder builder(product);
-  Dims input(ids);
-  input.push_back(lhs.back());
-  Value x = makeReshape(builder, product.getLoc(), product.getLhs(), input);
-  Value y = makeExpertLinear(builder, product.getLoc(), x, gather.getIndices(),
-                             {gather.getInput(), transposed});
-  product.replaceAllUsesWith(
-      makeReshape(builder, product.getLoc(), y, getDims(product.getResult())));
-  product.erase();
+  Location loc = linear.getLoc();
+  Dims perToken{getDims(repeated->rows)[0], DimExpr(repeated->times)};
+  linear.getInputMutable().assign(repeated->rows);
+  linear.getIdsMutable().assign(makeReshape(builder, loc, linear.getIds(), perToken));
+  Type flat = linear.getType();
+  perToken.push_back(getDims(linear.getResult()).back());
+  linear.getResult().setType(makeTensorType(perToken, elementTypeOf(linear.getResult())));
+  builder.setInsertionPointAfter(linear);
+  auto result = ReshapeOp::create(builder, loc, flat, linear.getResult());
+  linear.getResult().replaceAllUsesExcept(result, result);
   return true;
+}
+
+/// matmul(x[.., 1, K], W[ids]) or matmul(W[ids], x[.., K, 1]) -> expert_linear(x, ids, W).
+bool replaceGatheredProduct(MatmulOp product) {
+  Dims result = getDims(product.getResult());
+  for (bool isLeft : {false, true}) {
+    Value matrices = isLeft ? product.getLhs() : product.getRhs();
+    Value x = isLeft ? product.getRhs() : product.getLhs();
+    bool transposed = isLeft; // a matrix on the left is [N, K]
+    matrices = stripTranspose(skipWidening(matrices), transposed);
+    auto gather = matrices.getDefiningOp<GatherOp>();
+    std::optional<ExpertMatrices> weight =
+        gather && gather.getAxis() == 0 ? matchMatrixStack(gather.getInput()) : std::nullopt;
+    if (!weight)
+      continue;
+    weight->transposed ^= transposed;
+    Dims ids = getDims(gather.getIndices()), dims = getDims(x);
+    // [ids.., 1, K], on the right [ids.., K, 1]
+    bool isRow = dims.size() == ids.size() + 2 && dims[ids.size() + (isLeft ? 1 : 0)].isConstant(1);
+    if (!isRow || ids.empty() || ArrayRef(dims).take_front(ids.size()) != ArrayRef(ids))
+      continue;
+    OpBuilder builder(product);
+    Dims input(ids);
+    input.push_back(dims[ids.size() + (isLeft ? 0 : 1)]);
+    x = makeReshape(builder, product.getLoc(), x, input);
+    Value y = makeExpertLinear(builder, product.getLoc(), x, gather.getIndices(), *weight);
+    product.replaceAllUsesWith(makeReshape(builder, product.getLoc(), y, result));
+    product.erase();
+    return true;
+  }
+  return false;
 }
 
 /// Moves a gather by the inverse of `permutation` up to the operands.
@@ -330,6 +377,8 @@ private:
       return unsortOperands(op, getDims(value).size());
     if (auto reshape = dyn_cast<ReshapeOp>(op))
       return hasRows(reshape.getInput()) ? unsortOperands(op, 0) : Value();
+    if (auto reduce = dyn_cast<ReduceOp>(op))
+      return llvm::is_contained(reduce.getAxes(), 0) ? Value() : unsortOperands(op, 0);
     if (auto slice = dyn_cast<SliceOp>(op)) {
       bool keepsRows = hasRows(slice.getInput()) && slice.getSteps()[0] == 1 &&
                        parseExprs(slice.getStarts())[0].isConstant(0);
@@ -393,7 +442,7 @@ private:
   }
 
   Value unsortLinear(ExpertLinearOp linear) {
-    if (getDims(linear.getIds()).size() != 1 || linear.getBits())
+    if (getDims(linear.getIds()).size() != 1)
       return {};
     Value input = unsort(linear.getInput()), ids = unsort(linear.getIds());
     if (!input || !ids)
@@ -404,9 +453,14 @@ private:
       input = token->second.first;
       ids = makeReshape(builder, loc, ids, {getDims(input)[0], token->second.second});
     }
-    Value result = makeExpertLinear(builder, loc, input, ids,
-                                    {linear.getWeight(), linear.getTransposed()}, linear.getBias());
-    return makeReshape(builder, loc, result, getDims(linear.getResult()));
+    IRMapping mapping;
+    mapping.map(linear.getInput(), input);
+    mapping.map(linear.getIds(), ids);
+    Operation *result = builder.clone(*linear, mapping);
+    Dims dims = getDims(ids);
+    dims.push_back(getDims(linear.getResult()).back());
+    result->getResult(0).setType(makeTensorType(dims, elementTypeOf(input)));
+    return makeReshape(builder, loc, result->getResult(0), getDims(linear.getResult()));
   }
 
   OpBuilder &builder;
@@ -482,9 +536,11 @@ struct RecognizeExperts : impl::RecognizeExpertsBase<RecognizeExperts> {
     bool changed = replaceAll<MatmulOp>(func, replaceGatheredProduct);
     changed |= replaceAll<ConcatOp>(func, replaceGroupedProduct);
     changed |= replaceExpertSums(func);
+    changed |= replaceDenseExperts(func);
     if (!changed)
       return;
     replaceAll<BinaryOp>(func, absorbBias);
+    replaceAll<ExpertLinearOp>(func, shareRows);
     replaceAll<GatherOp>(func, replaceUnsorting);
     IRRewriter rewriter(&getContext());
     (void)runRegionDCE(rewriter, func.getBody());

@@ -74,17 +74,25 @@ def VerifyNormalized : LLMC_ModulePass<"llmc-verify-normalize"> {
 def RecognizeExperts : LLMC_FuncPass<"llmc-recognize-experts"> {
   let summary = "decomposed mixtures of experts become llm.expert_linear";
   let description = [{
-    Four forms of products whose matrix a router chose per row:
+    Five forms of products whose matrix a router chose per row:
 
     - rows sorted by expert, one product per expert on its range of rows, joined again:
       the product; that the ranges are those of the sorted ids is checked by evaluating
       their bounds with the reference on random ids;
     - the way back from sorted rows, a gather by the inverse permutation: it moves up to
       the operands, where it cancels the sort;
-    - a gather of one matrix per row, and a product with it;
+    - a gather of one matrix per row, and a product with it, on either side; copies of a
+      token's row, one per choice, are the row;
     - a sum over all experts, of what each adds to the rows that chose it, or to all rows
       times a weight that is zero where it was not chosen: what the experts compute is
-      matched in lockstep; which rows and weights are theirs is evaluated on random ids.
+      matched in lockstep; which rows and weights are theirs is evaluated on random ids;
+    - the same sum where the experts are a dimension of stacked matrices, multiplied in
+      batches for all rows: what is between the products is computed for the chosen experts
+      only, where the others provably add zero. The proof follows products and functions
+      with f(0) = 0 up to scores, which are evaluated on random ids.
+
+    Matrices of the first and the fourth form may be n-bit `llm.linear`, too; where those
+    round their inputs to int8, the rounding is spelt out.
 
     ```mlir
     %w = llm.gather 0 %weights, %ids : tensor<4x16x8xf32>, tensor<6xi64>
@@ -197,7 +205,7 @@ def ExplainMismatches : LLMC_FuncPass<"llmc-explain-mismatches"> {
     **Requires** the recognize phase. **Ensures** nothing but attributes changes.
 
     ```mlir
-    %0 = llm.softmax 3 %s {llm.mismatch = "attention: key and value have different heads"} : tensor<1x4x7x7xf32>
+    %0 = llm.softmax 3 %s {llm.mismatch = "attention: key and value disagree on the number of keys"} : tensor<1x4x7x7xf32>
     ```
   }];
 }

@@ -33,14 +33,14 @@ Value KernelBuilder::makeScratch(int64_t count) {
 
 KernelBuilder::ProductPlace KernelBuilder::productPlace(const OutputBlock &block, Value scratch) {
   if (scratch)
-    return {scratch, block.columns};
+    return {scratch, block.columns, /*isBeside=*/true};
   Value first = index.add(index.mul(block.row0, block.stride), block.column0);
-  return {offsetPointer(output, first, builder.getF32Type()), block.stride};
+  return {offsetPointer(output, first, builder.getF32Type()), block.stride, /*isBeside=*/false};
 }
 
 void KernelBuilder::emitEpilogue(Value anchor, Value root, Value bias, const OutputBlock &block,
                                  const ProductPlace &product, Value biasRow) {
-  if (root == anchor && !bias)
+  if (root == anchor && !bias && !product.isBeside)
     return;
   Dims dims = getDims(root);
   Type type = cast<RankedTensorType>(root.getType()).getElementType();
@@ -54,7 +54,7 @@ void KernelBuilder::emitEpilogue(Value anchor, Value root, Value bias, const Out
       position = index.add(base, column);
       emitter.bindSource(anchor, [&](ArrayRef<Value>) {
         Value from = position, pointer = output;
-        if (!overwritten.empty()) {
+        if (product.isBeside) {
           pointer = product.pointer;
           from = index.add(index.mul(index.sub(row, row0), product.stride),
                            index.sub(column, column0));
@@ -132,7 +132,7 @@ LogicalResult KernelBuilder::lowerLinear(LinearOp linear, Value root) {
   auto emitBlock = [&](const OutputBlock &out, Value scratch) {
     auto &[row0, rows, column0, columns, rowsApart] = out;
     ProductPlace product = productPlace(out, scratch);
-    auto &[c, ldc] = product;
+    Value c = product.pointer, ldc = product.stride;
     if (isIntegral) {
       Value block = index.divide(column0, index.constant(panel));
       Value packed = offsetBytes(weight, index.mul(block, index.constant(rowBlockBytesI8(k))));

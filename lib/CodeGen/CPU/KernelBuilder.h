@@ -108,6 +108,7 @@ private:
   /// the output's place or, where that holds an operand of the epilogue, beside it.
   struct ProductPlace {
     mlir::Value pointer, stride;
+    bool isBeside;
   };
   /// A function's place for products of `count` elements; null where they go to the output.
   mlir::Value makeScratch(int64_t count);
