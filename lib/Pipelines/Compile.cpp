@@ -8,6 +8,7 @@
 #include "llmc/CodeGen/Artifact.h"
 #include "llmc/CodeGen/CPU/CodeGen.h"
 #include "llmc/Dialect/Exec/IR/ExecOps.h"
+#include "llmc/Dialect/Exec/IR/ProgramSymbols.h"
 #include "llmc/Dialect/LLM/IR/LLMOps.h"
 #include "llmc/Import/ONNX/Importer.h"
 #include "llmc/Pipelines/Pipelines.h"
@@ -151,12 +152,20 @@ LogicalResult Compilation::runPasses(Phase phase, llvm::function_ref<void(OpPass
   return passes.run(*module);
 }
 
+/// How many new tokens of a sequence the prefill phase takes; `otherwise` where there is none.
+static int64_t prefillTokens(ModuleOp module, int64_t otherwise) {
+  for (auto program : module.getOps<exec::ProgramOp>())
+    if (program.getPhase() == "prefill")
+      return exec::upperBound(program, DimExpr::symbol("seq"));
+  return otherwise;
+}
+
 LogicalResult Compilation::codeGen() {
   begin(Phase::CodeGen);
   properties.name = llvm::sys::path::stem(options.input).str();
   properties.maxBatch = options.maxBatch;
   properties.maxSeq = options.maxSeq;
-  properties.prefillChunk = std::min(options.prefillChunk, options.maxSeq);
+  properties.prefillChunk = prefillTokens(*module, std::min(options.prefillChunk, options.maxSeq));
   properties.blockTokens = options.blockTokens;
   properties.weightsBytes = weightsBytes(*module);
   weightsHeader = makeWeightsHeader(*module, makeManifest(*module, properties, level));

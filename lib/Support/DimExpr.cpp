@@ -303,6 +303,19 @@ static std::optional<DimExpr> flatQuotient(const DimExpr &a, int64_t divisor) {
   return DimExpr::floorDiv(terms[0].factors[0]->args[0] + added, DimExpr(*inner) * divisor);
 }
 
+/// The term that long division eliminates next: of the highest degree, the first by keys
+/// among those. Products keep this order, as division needs.
+static const DimExpr::Term &leadingTerm(const DimExpr &expr) {
+  return *std::min_element(
+      expr.terms().begin(), expr.terms().end(), [](const DimExpr::Term &x, const DimExpr::Term &y) {
+        if (x.factors.size() != y.factors.size())
+          return x.factors.size() > y.factors.size();
+        return std::lexicographical_compare(
+            x.factors.begin(), x.factors.end(), y.factors.begin(), y.factors.end(),
+            [](const auto &f, const auto &g) { return f->key < g->key; });
+      });
+}
+
 DimExpr DimExpr::floorDiv(const DimExpr &a, const DimExpr &b) {
   if (b.isConstant(1))
     return a;
@@ -342,7 +355,8 @@ DimExpr DimExpr::floorDiv(const DimExpr &a, const DimExpr &b) {
   constexpr int kMaxQuotientTerms = 16;
   DimExpr quotient, rest = a;
   for (int i = 0; i < kMaxQuotientTerms && !b.termList.empty() && !rest.termList.empty(); ++i) {
-    const Term &divisor = b.termList[0], &dividend = rest.termList[0];
+    const Term &divisor = leadingTerm(b);
+    const Term dividend = leadingTerm(rest); // a copy: the rest changes
     if (dividend.coefficient % divisor.coefficient != 0)
       break;
     std::vector<AtomRef> factors = dividend.factors;

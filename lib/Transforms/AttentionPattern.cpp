@@ -7,16 +7,18 @@
 //
 // The parts of the pattern, from the result back to the operands:
 //
-//   product       matmul(probabilities, V)
+//   product       matmul(probabilities, V), or both transposed in the other order
 //   probabilities [where(isnan(p), 0, p)] [slice off the sinks] p = softmax(..)
-//   scores        any nesting of: + mask, where(cond, ., -big), * c, / c,
-//                 c * tanh(. / c), matmul(q [* c], k^T [* c])
+//   scores        any nesting of: + mask, - mask, where(cond, ., -big), * c, / c,
+//                 c * tanh(. / c), factors of rows, matmul(q [* c], k^T [* c])
+//
+// with reshapes of the leading dimensions anywhere between.
 //
 //===----------------------------------------------------------------------===//
 #include "AttentionPattern.h"
+#include "Matchers.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
 #include "llmc/Dialect/LLM/IR/Splat.h"
-#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -73,146 +75,196 @@ static Value stripScale(Value value, double &scale) {
   }
 }
 
-/// The `[B, H, T, D]` behind `[B, H, G, T, D]` = broadcast of `[B, H, 1, T, D]`.
-static Value stripGroupBroadcast(Value value) {
-  auto broadcast = value.getDefiningOp<llm::BroadcastOp>();
-  if (!broadcast || rankOf(value) != 5)
-    return {};
-  auto expanded = broadcast.getInput().getDefiningOp<llm::ReshapeOp>();
-  if (!expanded || rankOf(expanded) != 5 || rankOf(expanded.getInput()) != 4)
-    return {};
-  Dims grouped = getDims(expanded), source = getDims(expanded.getInput()),
-       result = getDims(broadcast);
-  if (!grouped[2].isConstant(1))
-    return {};
-  for (auto [inGroup, inSource] : {std::pair(0, 0), {1, 1}, {3, 2}, {4, 3}})
-    if (grouped[inGroup] != source[inSource] || grouped[inGroup] != result[inGroup])
-      return {};
-  return expanded.getInput();
+/// `tensor` without casts and regrouping, and where there is a `scale` without constant
+/// factors, which go to it.
+static void stripOperand(LedTensor &tensor, double *scale) {
+  do
+    tensor.value = scale ? stripScale(tensor.value, *scale) : stripFloatCasts(tensor.value);
+  while (tensor.stripRegrouping());
 }
 
-Value stripRepeatedHeads(Value value) {
-  auto merged = value.getDefiningOp<llm::ReshapeOp>();
-  if (!merged || rankOf(value) != 4)
-    return value;
-  Value source = stripGroupBroadcast(merged.getInput());
-  if (!source)
-    return value;
-  Dims result = getDims(value), grouped = getDims(merged.getInput());
-  if (result[1] != grouped[1] * grouped[2] || result[2] != grouped[3] || result[3] != grouped[4])
-    return value;
-  return source;
-}
-
-/// The key behind a transposed key `[B, H, D, T]`.
-static std::optional<KeyOperand> matchTransposedKey(Value transposed, double &scale) {
-  transposed = stripScale(transposed, scale);
-  KeyOperand key;
-  if (auto op = transposed.getDefiningOp<llm::TransposeOp>(); op && rankOf(op) == 4) {
-    ArrayRef<int64_t> permutation = op.getPermutation();
-    key.permutation = {permutation[0], permutation[1], permutation[3], permutation[2]};
-    key.source = stripScale(op.getInput(), scale);
-    if (llvm::is_sorted(key.permutation))
-      key.source = stripScale(stripRepeatedHeads(key.source), scale);
-    return key;
+/// The `[.., T, D]` behind a transposed one `[.., D, T]` that is used in `place`.
+static LedTensor matchTransposed(Value transposed, ArrayRef<DimExpr> place, double *scale) {
+  LedTensor result = LedTensor::at(transposed, place);
+  stripOperand(result, scale);
+  int64_t rank = rankOf(result.value);
+  SmallVector<int64_t> permutation = llvm::to_vector(llvm::seq<int64_t>(0, rank));
+  if (auto transpose = result.value.getDefiningOp<llm::TransposeOp>()) {
+    permutation.assign(transpose.getPermutation().begin(), transpose.getPermutation().end());
+    result.value = transpose.getInput();
+    if (scale)
+      result.value = stripScale(result.value, *scale);
   }
-  // [B, H, T, D] -> [B * H, T, D] -> [B * H, D, T] -> [B, H, D, T]
-  auto unmerged = transposed.getDefiningOp<llm::ReshapeOp>();
-  auto swapped = unmerged ? unmerged.getInput().getDefiningOp<llm::TransposeOp>() : nullptr;
-  if (!swapped || rankOf(transposed) != 4 || rankOf(swapped) != 3 ||
-      swapped.getPermutation() != ArrayRef<int64_t>{0, 2, 1})
-    return std::nullopt;
-  auto merged = swapped.getInput().getDefiningOp<llm::ReshapeOp>();
-  Dims wanted = getDims(transposed), rows = getDims(swapped.getInput());
-  std::swap(wanted[2], wanted[3]);
-  if (!merged || rows[1] != wanted[2] || rows[2] != wanted[3])
-    return std::nullopt;
-  Value source = merged.getInput();
-  if (rankOf(source) == 4 && getDims(source) == wanted) {
-    key.source = stripScale(stripRepeatedHeads(source), scale);
-    return key;
-  }
-  // The reshape that merges a repeated key's heads has been folded into this one.
-  Value base = rankOf(source) == 5 ? stripGroupBroadcast(source) : Value();
-  if (!base || getDims(source)[3] != wanted[2] || getDims(source)[4] != wanted[3])
-    return std::nullopt;
-  key.source = stripScale(base, scale);
-  return key;
+  std::swap(permutation[rank - 2], permutation[rank - 1]);
+  if (llvm::is_sorted(permutation))
+    stripOperand(result, scale);
+  else
+    result.permutation = permutation;
+  return result;
 }
 
-/// Fills `pattern` from the scores' expression; false where it is not one.
-static bool matchScores(Value scores, AttentionPattern &pattern) {
-  scores = stripFloatCasts(scores);
-  Operation *op = scores.getDefiningOp();
-  if (!op)
+namespace {
+
+/// Fills a pattern from the scores' expression.
+class ScoresMatcher {
+public:
+  /// `steps` bounds the operations that are looked at: shared ones are reached on many ways.
+  ScoresMatcher(AttentionPattern &pattern, int &steps) : pattern(pattern), steps(steps) {}
+
+  bool match(Value scores);
+  /// The leading dimensions on the way.
+  SmallVector<Dims> views;
+  /// Where the expression ends that is none.
+  Operation *stranger = nullptr;
+
+private:
+  /// Whether `inside` has all elements of `scores`; a side that is repeated is no scores.
+  static bool isWhole(Value inside, Value scores) {
+    Dims own = getDims(inside), all = getDims(scores);
+    return own.size() == all.size() && llvm::all_of(llvm::zip(own, all), [](const auto &pair) {
+             return !std::get<0>(pair).isConstant(1) || std::get<1>(pair).isConstant(1);
+           });
+  }
+  /// Matches one of several alternatives: what a failed one has found is forgotten.
+  bool matchInside(Value inside) {
+    ScoresMatcher matcher(pattern, steps);
+    AttentionPattern before = pattern;
+    if (matcher.match(inside)) {
+      views.append(matcher.views);
+      return true;
+    }
+    pattern = before;
+    if (!stranger)
+      stranger = matcher.stranger;
     return false;
-  pattern.locations.push_back(op->getLoc());
+  }
+  bool matchProduct(llm::MatmulOp product);
+  bool matchChoice(llm::SelectOp choice);
+  bool matchSum(llm::BinaryOp sum);
+  bool matchRowFactor(llm::BinaryOp product);
+  bool matchScaled(Value scores);
 
-  if (auto product = dyn_cast<llm::MatmulOp>(op)) {
-    pattern.query = stripScale(product.getLhs(), pattern.scale);
-    std::optional<KeyOperand> key = matchTransposedKey(product.getRhs(), pattern.scale);
-    if (!key || rankOf(pattern.query) != 4 || rankOf(key->source) != 4)
-      return false;
-    pattern.key = *key;
+  AttentionPattern &pattern;
+  int &steps;
+};
+
+} // namespace
+
+bool ScoresMatcher::matchProduct(llm::MatmulOp product) {
+  Dims place = leadOf(product);
+  views.push_back(place);
+  pattern.query = LedTensor::at(product.getLhs(), place);
+  stripOperand(pattern.query, &pattern.scale);
+  pattern.key = matchTransposed(product.getRhs(), place, &pattern.scale);
+  return true;
+}
+
+bool ScoresMatcher::matchChoice(llm::SelectOp choice) {
+  for (bool keepWhere : {true, false}) {
+    Value kept = keepWhere ? choice.getLhs() : choice.getRhs();
+    Value other = keepWhere ? choice.getRhs() : choice.getLhs();
+    std::optional<double> replacement = splatNumber(other);
+    // Scores that are replaced by an ordinary number are no mask.
+    if (!replacement || *replacement > -1e4 || !isWhole(kept, choice.getResult()) ||
+        !matchInside(kept))
+      continue;
+    MaskTerm term{LedTensor::at(choice.getCondition(), leadOf(choice)), elementTypeOf(choice)};
+    term.additive = false;
+    term.keepWhere = keepWhere;
+    term.replacement = *replacement;
+    pattern.mask.push_back(term);
     return true;
   }
+  return false;
+}
 
-  if (auto choice = dyn_cast<llm::SelectOp>(op)) {
-    for (bool keepWhere : {true, false}) {
-      Value kept = keepWhere ? choice.getLhs() : choice.getRhs();
-      Value other = keepWhere ? choice.getRhs() : choice.getLhs();
-      std::optional<double> replacement = splatNumber(other);
-      AttentionPattern inner = pattern;
-      // Scores that are replaced by an ordinary number are no mask.
-      if (!replacement || *replacement > -1e4 || !matchScores(kept, inner))
-        continue;
-      pattern = inner;
-      pattern.mask.push_back({choice.getCondition(), /*additive=*/false, keepWhere, other, 1});
+bool ScoresMatcher::matchSum(llm::BinaryOp sum) {
+  bool isDifference = sum.getKind() == BinaryKind::sub;
+  for (auto [inside, mask] :
+       {std::pair(sum.getLhs(), sum.getRhs()), std::pair(sum.getRhs(), sum.getLhs())}) {
+    if (isWhole(inside, sum.getResult()) && matchInside(inside)) {
+      MaskTerm term{LedTensor::at(mask, leadOf(sum)), elementTypeOf(sum)};
+      term.factor = isDifference ? -1 : 1;
+      pattern.mask.push_back(term);
       return true;
     }
-    return false;
+    if (isDifference)
+      break;
   }
+  return false;
+}
 
-  auto binary = dyn_cast<llm::BinaryOp>(op);
-  if (!binary)
-    return false;
-  Value lhs = binary.getLhs(), rhs = binary.getRhs();
-  if (binary.getKind() == BinaryKind::add) {
-    for (auto [inside, mask] : {std::pair(lhs, rhs), std::pair(rhs, lhs)}) {
-      AttentionPattern inner = pattern;
-      if (rankOf(mask) > 4 || !matchScores(inside, inner))
-        continue;
-      pattern = inner;
-      pattern.mask.push_back({mask, /*additive=*/true, /*keepWhere=*/true, /*replacement=*/{}, 1});
+/// s * f, s / f, where f has one number for all keys.
+bool ScoresMatcher::matchRowFactor(llm::BinaryOp product) {
+  bool divides = product.getKind() == BinaryKind::div;
+  for (auto [inside, factor] : {std::pair(product.getLhs(), product.getRhs()),
+                                std::pair(product.getRhs(), product.getLhs())}) {
+    Dims dims = getDims(factor);
+    if (!dims.empty() && dims.back().isConstant(1) && isWhole(inside, product.getResult()) &&
+        matchInside(inside)) {
+      // What is added to the scores would have to be multiplied, too.
+      if (!pattern.mask.empty() || pattern.softcap != 0)
+        return false;
+      pattern.rowFactors.push_back({LedTensor::at(factor, leadOf(product)), divides});
       return true;
     }
-    return false;
+    if (divides)
+      break;
   }
+  return false;
+}
 
+/// c * s, s / c and c * tanh(s).
+bool ScoresMatcher::matchScaled(Value scores) {
   double factor = 1;
   Value inside = stripScale(scores, factor);
   if (inside == scores)
     return false;
   if (auto tanh = inside.getDefiningOp<llm::UnaryOp>();
       tanh && tanh.getKind() == llm::UnaryKind::tanh) {
-    AttentionPattern inner = pattern;
-    if (!matchScores(tanh.getInput(), inner) || !inner.mask.empty() || inner.softcap != 0 ||
-        factor <= 0)
+    if (factor <= 0 || !matchInside(tanh.getInput()) || !pattern.mask.empty() ||
+        pattern.softcap != 0)
       return false;
     // c * tanh(s / c): the division is part of the scale that was found.
-    inner.scale *= factor;
-    inner.softcap = factor;
-    pattern = inner;
+    pattern.scale *= factor;
+    pattern.softcap = factor;
     return true;
   }
   // A factor outside of a mask scales that, too; a negative one would show what it hides.
-  if (!matchScores(inside, pattern) || (!pattern.mask.empty() && factor <= 0) ||
-      pattern.softcap != 0)
+  if (!matchInside(inside) || (!pattern.mask.empty() && factor <= 0) || pattern.softcap != 0)
     return false;
   pattern.scale *= factor;
   for (MaskTerm &term : pattern.mask)
     term.factor *= factor;
   return true;
+}
+
+bool ScoresMatcher::match(Value scores) {
+  scores = stripFloatCasts(scores);
+  Operation *op = scores.getDefiningOp();
+  if (!op || steps-- <= 0)
+    return false;
+  pattern.locations.push_back(op->getLoc());
+  if (auto product = dyn_cast<llm::MatmulOp>(op))
+    return matchProduct(product);
+  if (auto reshape = dyn_cast<llm::ReshapeOp>(op); reshape && keepsRowsAndColumns(reshape)) {
+    views.push_back(leadOf(reshape));
+    return matchInside(reshape.getInput());
+  }
+  if (auto choice = dyn_cast<llm::SelectOp>(op))
+    return matchChoice(choice);
+  if (auto binary = dyn_cast<llm::BinaryOp>(op)) {
+    if (binary.getKind() == BinaryKind::add || binary.getKind() == BinaryKind::sub)
+      return matchSum(binary);
+    double factor = 1;
+    if (binary.getKind() != BinaryKind::mul && binary.getKind() != BinaryKind::div) {
+      stranger = op;
+      return false;
+    }
+    return stripScale(scores, factor) == scores ? matchRowFactor(binary) : matchScaled(scores);
+  }
+  stranger = op;
+  return false;
 }
 
 /// x - max(x): softmax does not change by what is subtracted from a whole row.
@@ -241,9 +293,106 @@ static Value matchSinks(Value column, const DimExpr &heads) {
   return {};
 }
 
+/// Takes the column of sinks, which `kept` leaves behind after the softmax, off `scores`.
+/// Why it is none; null where it is one.
+static const char *takeOffSinks(llm::SliceOp kept, Value &scores, AttentionPattern &pattern) {
+  auto joined = scores.getDefiningOp<llm::ConcatOp>();
+  if (rankOf(scores) != 4 || !joined || joined.getInputs().size() != 2 || joined.getAxis() != 3)
+    return "the softmax is sliced, but its input is no concatenation with sinks";
+  scores = joined.getInputs()[0];
+  Dims all = getDims(scores);
+  for (const DimExpr &start : llm::parseExprs(kept.getStarts()))
+    if (!start.isConstant(0))
+      return "the slice does not take the first keys";
+  if (getDims(kept) != all || !getDims(joined.getInputs()[1])[3].isConstant(1))
+    return "the slice does not take off one column of sinks";
+  pattern.sinks = matchSinks(joined.getInputs()[1], all[1]);
+  return pattern.sinks ? nullptr
+                       : "the column beside the scores is no vector with one number per head";
+}
+
+/// An operation in a message.
+static std::string nameOf(Operation *op) {
+  StringRef kind;
+  if (auto unary = dyn_cast<llm::UnaryOp>(op))
+    kind = llm::stringifyUnaryKind(unary.getKind());
+  else if (auto binary = dyn_cast<llm::BinaryOp>(op))
+    kind = llm::stringifyBinaryKind(binary.getKind());
+  return (op->getName().getStringRef() + (kind.empty() ? "" : " ") + kind).str();
+}
+
+static DimExpr numRows(const LedTensor &tensor) {
+  Dims dims = getDims(tensor.value);
+  size_t axis = dims.size() - 2;
+  return dims[tensor.permutation.empty() ? axis : tensor.permutation[axis]];
+}
+
+/// The value behind reshapes of its leading dimensions, which `views` gets.
+static Value stripViews(Value value, SmallVectorImpl<Dims> &views) {
+  views.push_back(leadOf(value));
+  value = stripFloatCasts(value);
+  while (auto reshape = value.getDefiningOp<llm::ReshapeOp>()) {
+    if (!keepsRowsAndColumns(reshape))
+      break;
+    value = stripFloatCasts(reshape.getInput());
+    views.push_back(leadOf(value));
+  }
+  return value;
+}
+
+/// The softmax, behind reshapes of leading dimensions, that `value` is with rows and columns
+/// swapped; null where it is something else.
+static Value behindTranspose(Value value) {
+  auto transpose = stripFloatCasts(value).getDefiningOp<llm::TransposeOp>();
+  if (!transpose)
+    return {};
+  SmallVector<int64_t> swapped = llvm::to_vector(transpose.getPermutation());
+  std::swap(swapped.end()[-1], swapped.end()[-2]);
+  SmallVector<Dims> views;
+  bool isSoftmax = stripViews(transpose.getInput(), views).getDefiningOp<llm::SoftmaxOp>();
+  return isSoftmax && llvm::is_sorted(swapped) ? transpose.getInput() : Value();
+}
+
+/// Groups `[batch, heads]` of the one leading dimension of `query`, by what it was made of:
+/// `[.., batch, heads * D] -> [.., batch * heads, D]`.
+static std::optional<Dims> guessHeads(Value query) {
+  constexpr int kMaxSteps = 8;
+  Dims dims = getDims(query);
+  DimExpr size = dims.front();
+  std::optional<int64_t> depth = dims.back().constant();
+  for (int i = 0; i < kMaxSteps && depth; ++i) {
+    Operation *op = query.getDefiningOp();
+    if (!isa_and_nonnull<llm::ReshapeOp, llm::TransposeOp, llm::BinaryOp, llm::CastOp,
+                         llm::SliceOp>(op))
+      break;
+    query = op->getOperand(0);
+    Dims from = getDims(query);
+    std::optional<int64_t> all = from.empty() ? std::nullopt : from.back().constant();
+    if (!isa<llm::ReshapeOp>(op) || !all || *all <= *depth || *all % *depth != 0)
+      continue;
+    DimExpr heads = *all / *depth;
+    if (DimExpr::mod(size, heads).isConstant(0))
+      return Dims{DimExpr::floorDiv(size, heads), heads};
+  }
+  return std::nullopt;
+}
+
+/// What tells the heads from the batch where the scores have one leading dimension: the
+/// dimensions that the result gets, or that the query had.
+static void addHints(llm::MatmulOp product, Value query, SmallVectorImpl<Dims> &views) {
+  if (rankOf(product) != 3 || rankOf(query) != 3)
+    return;
+  for (Operation *user : product->getUsers())
+    if (auto reshape = dyn_cast<llm::ReshapeOp>(user);
+        reshape && keepsRowsAndColumns(reshape) && rankOf(reshape) == 4)
+      views.push_back(leadOf(reshape));
+  if (std::optional<Dims> groups = guessHeads(query))
+    views.push_back(*groups);
+}
+
 std::optional<AttentionPattern> matchAttention(llm::MatmulOp product, std::string &reason) {
-  auto fail = [&](const char *text) {
-    reason = text;
+  auto fail = [&](const llvm::Twine &text) {
+    reason = text.str();
     return std::nullopt;
   };
   AttentionPattern pattern;
@@ -251,53 +400,63 @@ std::optional<AttentionPattern> matchAttention(llm::MatmulOp product, std::strin
   if (cast<RankedTensorType>(product.getType()).getElementType().isF64())
     return fail("attention in f64 keeps its precision in pieces");
   pattern.locations.push_back(product.getLoc());
+  Dims place = leadOf(product);
+  Value probabilities = behindTranspose(product.getRhs());
+  pattern.isTransposed = probabilities != nullptr;
+  if (pattern.isTransposed) {
+    pattern.value = matchTransposed(product.getLhs(), place, /*scale=*/nullptr);
+  } else {
+    probabilities = product.getLhs();
+    pattern.value = LedTensor::at(product.getRhs(), place);
+    stripOperand(pattern.value, /*scale=*/nullptr);
+  }
+  if (leadOf(probabilities) != place)
+    return fail("the same probabilities weigh several values");
 
-  Value probabilities = stripFloatCasts(product.getLhs());
+  SmallVector<Dims> views;
+  probabilities = stripViews(probabilities, views);
   if (auto guard = probabilities.getDefiningOp<llm::SelectOp>()) {
     auto test = guard.getCondition().getDefiningOp<llm::UnaryOp>();
     if (!test || test.getKind() != llm::UnaryKind::is_nan || test.getInput() != guard.getRhs() ||
         splatNumber(guard.getLhs()) != 0.0)
       return fail("the left operand is a select that is no guard against NaN");
-    probabilities = stripFloatCasts(guard.getRhs());
+    probabilities = stripViews(guard.getRhs(), views);
   }
   auto withoutSinks = probabilities.getDefiningOp<llm::SliceOp>();
   if (withoutSinks)
     probabilities = stripFloatCasts(withoutSinks.getInput());
   auto softmax = probabilities.getDefiningOp<llm::SoftmaxOp>();
-  if (!softmax || rankOf(softmax) != 4 || softmax.getAxis() != 3)
-    return fail("the left operand is no softmax of the last of four dimensions");
+  if (!softmax || rankOf(softmax) < 2 || softmax.getAxis() + 1 != uint64_t(rankOf(softmax)))
+    return fail("the left operand is no softmax of the last dimension");
   pattern.locations.push_back(softmax.getLoc());
 
   Value scores = stripRowShift(stripFloatCasts(softmax.getInput()));
   if (withoutSinks) {
-    auto joined = scores.getDefiningOp<llm::ConcatOp>();
-    if (!joined || joined.getInputs().size() != 2 || joined.getAxis() != 3)
-      return fail("the softmax is sliced, but its input is no concatenation with sinks");
-    scores = joined.getInputs()[0];
-    Dims kept = getDims(withoutSinks), all = getDims(scores);
-    for (const DimExpr &start : llm::parseExprs(withoutSinks.getStarts()))
-      if (!start.isConstant(0))
-        return fail("the slice does not take the first keys");
-    if (kept != all || !getDims(joined.getInputs()[1])[3].isConstant(1))
-      return fail("the slice does not take off one column of sinks");
-    pattern.sinks = matchSinks(joined.getInputs()[1], all[1]);
-    if (!pattern.sinks)
-      return fail("the column beside the scores is no vector with one number per head");
+    if (const char *text = takeOffSinks(withoutSinks, scores, pattern))
+      return fail(text);
+    views.insert(views.begin(), leadOf(scores));
   }
-  if (!matchScores(scores, pattern))
-    return fail("the scores are no scaled and masked product of queries and keys");
-
-  pattern.value = stripRepeatedHeads(stripFloatCasts(product.getRhs()));
-  if (rankOf(pattern.value) != 4)
-    return fail("the value has no four dimensions");
-  Dims query = getDims(pattern.query), source = getDims(pattern.key.source), key;
-  for (int64_t axis : pattern.key.permutation)
-    key.push_back(source[axis]);
-  Dims value = getDims(pattern.value);
-  if (key[1] != value[1] || !DimExpr::mod(query[1], key[1]).isConstant(0))
-    return fail("key and value have different heads");
-  if (DimExpr::equal(key[2], value[2]) == false || DimExpr::equal(query[0], key[0]) == false)
-    return fail("query, key and value disagree on the batch or the number of keys");
+  int steps = 200;
+  ScoresMatcher matcher(pattern, steps);
+  if (!matcher.match(scores)) {
+    std::string text = "the scores are no scaled and masked product of queries and keys";
+    return fail(matcher.stranger ? text + ": they come from " + nameOf(matcher.stranger) : text);
+  }
+  views.append(matcher.views);
+  HeadLayout::Operands operands{pattern.query, pattern.key, pattern.value, {}};
+  for (MaskTerm &term : pattern.mask) {
+    while (term.tensor.stripRegrouping()) {
+    }
+    operands.others.push_back(&term.tensor);
+  }
+  for (const RowFactor &factor : pattern.rowFactors)
+    operands.others.push_back(&factor.tensor);
+  addHints(product, pattern.query.value, views);
+  pattern.layout = HeadLayout::find(operands, views, /*isFixed=*/pattern.sinks != nullptr);
+  if (!pattern.layout)
+    return fail("the batch and the heads of queries, keys, values and masks do not line up");
+  if (DimExpr::equal(numRows(pattern.value), numRows(pattern.key)) == false)
+    return fail("key and value disagree on the number of keys");
   return pattern;
 }
 

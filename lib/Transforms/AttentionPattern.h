@@ -11,37 +11,40 @@
 #ifndef LLMC_TRANSFORMS_ATTENTIONPATTERN_H
 #define LLMC_TRANSFORMS_ATTENTIONPATTERN_H
 
-#include "llmc/Dialect/LLM/IR/LLMOps.h"
+#include "LeadingDims.h"
 #include "llvm/ADT/SmallVector.h"
 #include <optional>
 #include <string>
 
 namespace llmc {
 
-/// One term of the mask. Additive: `value` is added to the scores. Otherwise
-/// `value` is an i1 condition; scores stay where it equals `keepWhere`, and
+/// One term of the mask. Additive: `tensor` is added to the scores. Otherwise
+/// `tensor` is an i1 condition; scores stay where it equals `keepWhere`, and
 /// become `replacement` elsewhere. `factor` multiplies what is added or put there.
 struct MaskTerm {
-  mlir::Value value;
+  LedTensor tensor;
+  mlir::Type element; ///< of what is added or put there
   bool additive = true;
   bool keepWhere = true;
-  mlir::Value replacement;
+  double replacement = 0;
   double factor = 1;
 };
 
-/// How a rank-4 `[B, Hkv, T, D]` operand comes from `source`: by a permutation,
-/// where it is not the identity.
-struct KeyOperand {
-  mlir::Value source;
-  llvm::SmallVector<int64_t> permutation{0, 1, 2, 3};
+/// A factor of whole rows of scores: the query's factor, or what divides it.
+struct RowFactor {
+  LedTensor tensor;
+  bool divides = false;
 };
 
 struct AttentionPattern {
-  mlir::Value query; // [B, Hq, S, D]
-  KeyOperand key;
-  mlir::Value value; // [B, Hkv, T, Dv]
+  LedTensor query;           // [.., S, D]
+  LedTensor key;             // [.., T, D]
+  LedTensor value;           // [.., T, Dv]
+  bool isTransposed = false; ///< the result is [.., Dv, S]
+  std::optional<HeadLayout> layout;
   double scale = 1.0;
   double softcap = 0.0;
+  llvm::SmallVector<RowFactor> rowFactors;
   llvm::SmallVector<MaskTerm> mask; // innermost first
   mlir::Value sinks;                // [Hq]
   llvm::SmallVector<mlir::Location> locations;
@@ -49,10 +52,6 @@ struct AttentionPattern {
 
 /// The number of every element of a constant.
 std::optional<double> splatNumber(mlir::Value value);
-
-/// `value` without repetition of its heads (dimension 1): the tensor whose head
-/// h serves the `group` heads from `h * group` on.
-mlir::Value stripRepeatedHeads(mlir::Value value);
 
 /// The attention that `product` ends, or nullopt with a reason.
 std::optional<AttentionPattern> matchAttention(llm::MatmulOp product, std::string &reason);

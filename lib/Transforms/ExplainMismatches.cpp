@@ -5,11 +5,13 @@
 //
 //===----------------------------------------------------------------------===//
 #include "AttentionPattern.h"
+#include "DenseExperts.h"
 #include "ExpertSums.h"
 #include "Matchers.h"
 #include "RecurrencePattern.h"
 #include "llmc/Analysis/ModelStructure.h"
 #include "llmc/Transforms/Passes.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 using namespace llmc;
@@ -34,8 +36,30 @@ static Operation *findUser(Value value, int depth, llvm::function_ref<bool(Opera
   return nullptr;
 }
 
+/// Whether a product of activations may be among what `scores` were made of by arithmetic
+/// and movement. Without one they are a gate, or the kernel of a convolution.
+static bool mayComeFromProduct(Value scores) {
+  constexpr size_t kMaxValues = 200;
+  llvm::SetVector<Value> values;
+  values.insert(scores);
+  for (size_t i = 0; i < std::min(values.size(), kMaxValues); ++i) {
+    Operation *op = values[i].getDefiningOp();
+    if (!op ? isa<FloatType>(elementTypeOf(values[i])) : isa<MatmulOp>(op))
+      return true;
+    if (isa_and_nonnull<BinaryOp, UnaryOp, SelectOp, CastOp, ReshapeOp, TransposeOp, SliceOp,
+                        ConcatOp, BroadcastOp, GatherOp, GatherNDOp, GatherElementsOp, ReduceOp,
+                        ScatterNDOp, ScatterElementsOp>(op))
+      for (Value operand : op->getOperands())
+        if (isa<RankedTensorType>(operand.getType()))
+          values.insert(operand);
+  }
+  return false;
+}
+
 /// softmax(..) v that did not become attention.
 static std::string explainSoftmax(SoftmaxOp softmax) {
+  if (!mayComeFromProduct(softmax.getInput()))
+    return "";
   Operation *product =
       findUser(softmax.getResult(), 6, llvm::IsaPred<MatmulOp>,
                llvm::IsaPred<CastOp, SliceOp, ReshapeOp, SelectOp, TransposeOp, BroadcastOp>);
@@ -58,6 +82,15 @@ static std::string explainSoftmax(SoftmaxOp softmax) {
   return "attention: " + reason;
 }
 
+/// Whether all that is done with `root` is to take the larger of it and a number.
+static bool isBoundedBelow(Value root) {
+  return !root.use_empty() && llvm::all_of(root.getUsers(), [](Operation *user) {
+    auto larger = dyn_cast<BinaryOp>(user);
+    return larger && larger.getKind() == BinaryKind::max &&
+           (matchSplat(larger.getLhs()) || matchSplat(larger.getRhs()));
+  });
+}
+
 /// x / sqrt(mean(x^2) + epsilon) and (x - mean(x)) / .. that did not become a norm.
 static std::string explainMean(ReduceOp reduce) {
   bool isSquare = false;
@@ -75,16 +108,17 @@ static std::string explainMean(ReduceOp reduce) {
   Operation *root = findUser(reduce.getResult(), 3, isRoot, llvm::IsaPred<BinaryOp, CastOp>);
   if (!isMean || !isSquare || !root)
     return "";
+  // Norms of groups, of instances over time and of weights have several dimensions, or one
+  // that is not constant; a norm that a constant bounds from below is a division by a length.
   Dims dims = getDims(reduce.getInput());
-  if (reduce.getAxes().size() != 1)
-    return "rms_norm: the mean is over " + std::to_string(reduce.getAxes().size()) + " dimensions";
+  if (reduce.getAxes().size() != 1 || !dims[reduce.getAxes()[0]].constant() ||
+      isBoundedBelow(root->getResult(0)))
+    return "";
   if (reduce.getAxes()[0] + 1 != int64_t(dims.size()))
     return "rms_norm: the mean is over dimension " + std::to_string(reduce.getAxes()[0]) + " of " +
            formatDims(dims) + ", not the last";
   if (!reduce.getKeepdims())
     return "rms_norm: the mean drops its dimension";
-  if (!dims.back().constant())
-    return "rms_norm: the length " + dims.back().str() + " is not constant";
   Operation *first = *reduce->user_begin();
   if (!isRoot(first) && !isa<BinaryOp>(first))
     return "rms_norm: " + first->getName().getStringRef().str() + " stands before the root";
@@ -119,7 +153,30 @@ static std::string explainNegation(UnaryOp neg) {
   return "rotary: the tables are not provably two equal halves or pairs, one row per position";
 }
 
+/// A product with matrices that ids choose, which did not become expert_linear.
+static std::string explainGathered(MatmulOp matmul) {
+  for (bool isLeft : {false, true}) {
+    Value matrices = isLeft ? matmul.getLhs() : matmul.getRhs();
+    Value rows = isLeft ? matmul.getRhs() : matmul.getLhs();
+    while (Operation *op = matrices.getDefiningOp()) {
+      if (!isa<CastOp, TransposeOp, ReshapeOp>(op))
+        break;
+      matrices = op->getOperand(0);
+    }
+    auto gather = matrices.getDefiningOp<GatherOp>();
+    if (!gather || getDims(gather.getInput()).size() != 3)
+      continue;
+    if (!isConstant(gather.getInput()))
+      return "expert_linear: the gathered matrices are computed when the model runs";
+    return "expert_linear: not one row per chosen matrix, but " + formatDims(getDims(rows)) +
+           " for " + formatDims(getDims(gather.getIndices()));
+  }
+  return "";
+}
+
 static std::string explainMatmul(MatmulOp matmul) {
+  if (std::string reason = explainGathered(matmul); !reason.empty())
+    return reason;
   Value weight = matmul.getRhs();
   while (Operation *op = weight.getDefiningOp()) {
     if (!isa<CastOp, TransposeOp, ReshapeOp>(op))
@@ -149,6 +206,9 @@ struct ExplainMismatches : llmc::impl::ExplainMismatchesBase<ExplainMismatches> 
       mark(op, ("linear_attention: " + reason).str());
     });
     explainExpertSums(getOperation(), [&](Operation *op, StringRef reason) {
+      mark(op, ("expert_linear: " + reason).str());
+    });
+    explainDenseExperts(getOperation(), [&](Operation *op, StringRef reason) {
       mark(op, ("expert_linear: " + reason).str());
     });
     getOperation().walk([&](Operation *op) {

@@ -91,7 +91,8 @@ static std::optional<unsigned> findLogits(func::FuncOp func, const PhaseRoles &r
       continue;
     Dims dims = getDims(type);
     if (dims[0] != DimExpr::symbol(roles.batch) ||
-        (dims[1] != DimExpr::symbol(roles.seq) && !dims[1].isConstant(1)))
+        ((roles.takesOneToken() || dims[1] != DimExpr::symbol(roles.seq)) &&
+         !dims[1].isConstant(1)))
       continue;
     auto name = func.getResultAttrOfType<StringAttr>(number, "llm.name");
     std::pair score(name && name.getValue().contains("logits"), type.getDimSize(2));
@@ -116,10 +117,10 @@ std::optional<PhaseRoles> findPhaseRoles(func::FuncOp func, std::string &reason)
   roles.tokens = *tokens;
   Dims tokenDims = getDims(func.getArgument(*tokens));
   std::optional<std::string> batch = tokenDims[0].asSymbol(), seq = tokenDims[1].asSymbol();
-  if (!batch || !seq)
+  if (!batch || (!seq && !tokenDims[1].isConstant(1)))
     return fail("the token input " + describeArgument(func, *tokens) + " has fixed sizes");
   roles.batch = *batch;
-  roles.seq = *seq;
+  roles.seq = seq.value_or("");
 
   StatePairs found = findStatePairs(func, *tokens);
   if (found.offender)
@@ -166,7 +167,8 @@ std::optional<PhaseRoles> findPhaseRoles(func::FuncOp func, std::string &reason)
 
   std::optional<unsigned> logits = findLogits(func, roles);
   if (!logits)
-    return fail("no output has the sizes [" + roles.batch + ", " + roles.seq + ", vocabulary]");
+    return fail("no output has the sizes [" + roles.batch + ", " + tokenDims[1].str() +
+                ", vocabulary]");
   roles.logits = *logits;
   return roles;
 }

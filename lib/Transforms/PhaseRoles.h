@@ -26,14 +26,16 @@ struct PhaseRoles {
   llvm::SmallVector<unsigned> masks;     ///< [batch, past + seq], 1 where a token is
   llvm::SmallVector<unsigned> positions; ///< [batch, seq]
   llvm::SmallVector<StatePair> states;   ///< in argument order
-  std::string batch, seq;                ///< symbols
+  std::string batch, seq;                ///< symbols; no seq where a step is one token
   llvm::SmallVector<std::string> pasts;  ///< symbols, all the same length
+
+  bool takesOneToken() const { return seq.empty(); }
 };
 
 /// "'attention_mask'", or the argument's number where it has no name.
 std::string describeArgument(mlir::func::FuncOp func, unsigned argument);
 
-/// The argument that holds token ids, as [batch, seq].
+/// The argument that holds token ids, as [batch, seq] or [batch, 1].
 std::optional<unsigned> findTokens(mlir::func::FuncOp func);
 
 /// nullopt where something is missing, with the reason.

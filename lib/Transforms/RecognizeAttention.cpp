@@ -16,7 +16,6 @@
 //===----------------------------------------------------------------------===//
 #include "AttentionBias.h"
 #include "AttentionPattern.h"
-#include "MergedHeads.h"
 #include "SymbolSubstitution.h"
 #include "llmc/Transforms/Passes.h"
 #include "mlir/IR/PatternMatch.h"
@@ -43,28 +42,22 @@ Value makeScalar(OpBuilder &builder, Location loc, Type element, double number) 
       builder, loc, DenseElementsAttr::get(type, builder.getFloatAttr(element, number).getValue()));
 }
 
-/// The sum of all mask terms, or null.
-Value buildBias(OpBuilder &builder, Location loc, const AttentionPattern &pattern) {
-  Value bias;
-  for (const MaskTerm &term : pattern.mask) {
-    Value value = term.value;
-    if (!term.additive) {
-      // where(c, s, -big) and s + where(c, 0, -big) differ by less than the
-      // rounding of -big.
-      Type element = cast<RankedTensorType>(term.replacement.getType()).getElementType();
-      Value zero = makeScalar(builder, loc, element, 0.0);
-      value =
-          llm::SelectOp::create(builder, loc, term.value, term.keepWhere ? zero : term.replacement,
-                                term.keepWhere ? term.replacement : zero);
-    }
-    if (term.factor != 1)
-      value = llm::BinaryOp::create(
-          builder, loc, llm::BinaryKind::mul, value,
-          makeScalar(builder, loc, cast<RankedTensorType>(value.getType()).getElementType(),
-                     term.factor));
-    bias = bias ? llm::BinaryOp::create(builder, loc, llm::BinaryKind::add, bias, value) : value;
+/// What `term` adds to the scores.
+LedTensor addend(OpBuilder &builder, Location loc, const MaskTerm &term) {
+  LedTensor result = term.tensor;
+  if (!term.additive) {
+    // where(c, s, -big) and s + where(c, 0, -big) differ by less than the
+    // rounding of -big.
+    Value zero = makeScalar(builder, loc, term.element, 0.0);
+    Value hidden = makeScalar(builder, loc, term.element, term.replacement);
+    result.value =
+        llm::SelectOp::create(builder, loc, term.tensor.value, term.keepWhere ? zero : hidden,
+                              term.keepWhere ? hidden : zero);
   }
-  return bias;
+  if (term.factor != 1)
+    result.value = llm::BinaryOp::create(builder, loc, llm::BinaryKind::mul, result.value,
+                                         makeScalar(builder, loc, term.element, term.factor));
+  return result;
 }
 
 /// A value in `element` as its type.
@@ -75,15 +68,55 @@ Value convert(OpBuilder &builder, Location loc, Value value, Type element) {
   return llm::CastOp::create(builder, loc, llm::makeTensorType(llm::getDims(type), element), value);
 }
 
+/// The sum of all mask terms, or null.
+Value buildBias(OpBuilder &builder, Location loc, const AttentionPattern &pattern) {
+  bool areAlike = llvm::all_of(pattern.mask, [&](const MaskTerm &term) {
+    return term.element == pattern.mask.front().element;
+  });
+  SmallVector<LedTensor> terms;
+  for (const MaskTerm &term : pattern.mask) {
+    terms.push_back(addend(builder, loc, term));
+    if (!areAlike)
+      terms.back().value = convert(builder, loc, terms.back().value, builder.getF32Type());
+  }
+  return pattern.layout->arrangeSum(builder, terms);
+}
+
+/// The query with the factors that its rows of scores have.
+Value buildQuery(OpBuilder &builder, Location loc, const AttentionPattern &pattern, Type element) {
+  Value query =
+      convert(builder, loc, pattern.layout->arrangeQuery(builder, pattern.query), element);
+  for (const RowFactor &factor : pattern.rowFactors)
+    query = llm::BinaryOp::create(
+        builder, loc, factor.divides ? llm::BinaryKind::div : llm::BinaryKind::mul, query,
+        convert(builder, loc, pattern.layout->arrangeFactor(builder, factor.tensor), element));
+  return query;
+}
+
+/// `result` in place of `product`, whose leading dimensions may be grouped otherwise.
+void replaceProduct(llm::MatmulOp product, Value result) {
+  for (Operation *user : llvm::make_early_inc_range(product->getUsers()))
+    if (auto reshape = dyn_cast<llm::ReshapeOp>(user);
+        reshape && reshape.getType() == result.getType()) {
+      reshape.replaceAllUsesWith(result);
+      reshape.erase();
+    }
+  if (product.getType() != result.getType()) {
+    OpBuilder builder(product);
+    result = llm::ReshapeOp::create(builder, product.getLoc(), product.getType(), result);
+  }
+  product.replaceAllUsesWith(result);
+  product.erase();
+}
+
 void replaceByAttention(llm::MatmulOp product, const AttentionPattern &pattern) {
   OpBuilder builder(product);
   Location loc = builder.getFusedLoc(pattern.locations);
   auto resultType = cast<RankedTensorType>(product.getType());
   Type element = resultType.getElementType();
-  Value key = pattern.key.source;
-  if (!llvm::is_sorted(pattern.key.permutation))
-    key = llm::TransposeOp::create(builder, loc, key, pattern.key.permutation);
-  Value query = convert(builder, loc, pattern.query, element);
+  Value query = buildQuery(builder, loc, pattern, element);
+  Value key = convert(builder, loc, pattern.layout->arrangeKey(builder, pattern.key), element);
+  Value value = convert(builder, loc, pattern.layout->arrangeKey(builder, pattern.value), element);
   llm::Dims dims = llm::getDims(query);
   Value sinks = pattern.sinks;
   if (sinks && llm::getDims(sinks).size() != 1)
@@ -91,18 +124,20 @@ void replaceByAttention(llm::MatmulOp product, const AttentionPattern &pattern) 
         builder, loc,
         llm::makeTensorType(dims[1], cast<RankedTensorType>(sinks.getType()).getElementType()),
         sinks);
-  dims.back() = llm::getDims(pattern.value).back();
-  auto attention = AttentionOp::create(builder, loc, llm::makeTensorType(dims, element), query,
-                                       convert(builder, loc, key, element),
-                                       convert(builder, loc, pattern.value, element),
-                                       /*bias=*/Value(), /*past_lens=*/Value(), sinks,
-                                       /*slopes=*/Value(), builder.getF64FloatAttr(pattern.scale),
-                                       /*causal=*/UnitAttr(), builder.getI64IntegerAttr(0),
-                                       builder.getF64FloatAttr(pattern.softcap));
+  dims.back() = llm::getDims(value).back();
+  auto attention =
+      AttentionOp::create(builder, loc, llm::makeTensorType(dims, element), query, key, value,
+                          /*bias=*/Value(), /*past_lens=*/Value(), sinks,
+                          /*slopes=*/Value(), builder.getF64FloatAttr(pattern.scale),
+                          /*causal=*/UnitAttr(), builder.getI64IntegerAttr(0),
+                          builder.getF64FloatAttr(pattern.softcap));
   builder.setInsertionPoint(attention);
   setBias(attention, buildBias(builder, loc, pattern), llm::getDims(key)[2]);
-  product.replaceAllUsesWith(attention.getResult());
-  product.erase();
+  builder.setInsertionPointAfter(attention);
+  Value result = attention.getResult();
+  if (pattern.isTransposed)
+    result = llm::TransposeOp::create(builder, loc, result, SmallVector<int64_t>{0, 1, 3, 2});
+  replaceProduct(product, result);
 }
 
 struct RecognizeAttention : impl::RecognizeAttentionBase<RecognizeAttention> {
@@ -112,8 +147,7 @@ struct RecognizeAttention : impl::RecognizeAttentionBase<RecognizeAttention> {
       return;
     SmallVector<llm::MatmulOp> products;
     func.walk([&](llm::MatmulOp op) { products.push_back(op); });
-    for (llm::MatmulOp merged : products) {
-      llm::MatmulOp product = splitMergedHeads(merged);
+    for (llm::MatmulOp product : products) {
       std::string reason;
       if (std::optional<AttentionPattern> pattern = matchAttention(product, reason))
         replaceByAttention(product, *pattern);
@@ -140,12 +174,22 @@ struct RecognizeAttention : impl::RecognizeAttentionBase<RecognizeAttention> {
   void stripImportedHeads(AttentionOp attention) {
     if (isa<llm::StateType>(attention.getKey().getType()))
       return;
-    Value key = stripRepeatedHeads(attention.getKey());
-    Value value = stripRepeatedHeads(attention.getValue());
-    if (llm::getDims(key)[1] != llm::getDims(value)[1])
+    LedTensor query = LedTensor::at(attention.getQuery(), leadOf(attention.getQuery()));
+    LedTensor key = LedTensor::at(attention.getKey(), leadOf(attention.getKey()));
+    LedTensor value = LedTensor::at(attention.getValue(), leadOf(attention.getValue()));
+    llm::Dims dims = llm::getDims(attention.getKey());
+    if (dims[1] != llm::getDims(attention.getQuery())[1])
       return;
-    attention.getKeyMutable().assign(key);
-    attention.getValueMutable().assign(value);
+    for (LedTensor *tensor : {&key, &value})
+      while (tensor->stripRegrouping()) {
+      }
+    std::optional<HeadLayout> layout =
+        HeadLayout::find({query, key, value, {}}, {leadOf(attention.getKey())}, /*isFixed=*/true);
+    if (!layout || layout->numKeyHeads() == dims[1])
+      return;
+    OpBuilder builder(attention);
+    attention.getKeyMutable().assign(layout->arrangeKey(builder, key));
+    attention.getValueMutable().assign(layout->arrangeKey(builder, value));
   }
 
   void simplifyMask(AttentionOp attention) {

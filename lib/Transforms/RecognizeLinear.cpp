@@ -4,9 +4,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "ConstantMatrix.h"
 #include "Matchers.h"
 #include "llmc/Transforms/Passes.h"
-#include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
@@ -18,33 +18,6 @@ namespace llmc {
 #include "llmc/Transforms/Passes.h.inc"
 } // namespace llmc
 
-/// The constant's values under the shape without leading 1s of a matrix; the
-/// blob is shared. Null where the shape has more than two dimensions.
-static Value asMatrix(OpBuilder &builder, ConstantOp constant) {
-  auto type = cast<RankedTensorType>(constant.getType());
-  ArrayRef<int64_t> shape = type.getShape();
-  if (shape.size() == 2)
-    return constant;
-  if (shape.size() != 3 || shape[0] != 1)
-    return {};
-  auto matrixType = RankedTensorType::get(shape.drop_front(), type.getElementType());
-  ElementsAttr values;
-  if (auto resource = dyn_cast<DenseResourceElementsAttr>(constant.getValue()))
-    values = DenseResourceElementsAttr::get(matrixType, resource.getRawHandle());
-  else if (auto dense = dyn_cast<DenseElementsAttr>(constant.getValue()))
-    values = dense.reshape(matrixType);
-  return values ? ConstantOp::create(builder, constant.getLoc(), values) : Value();
-}
-
-/// The permutation swaps the last two dimensions and keeps the others.
-static bool isMatrixTranspose(TransposeOp op) {
-  SmallVector<int64_t> swapped = llvm::to_vector(llvm::seq<int64_t>(0, op.getPermutation().size()));
-  if (swapped.size() < 2)
-    return false;
-  std::swap(swapped[swapped.size() - 1], swapped[swapped.size() - 2]);
-  return ArrayRef(swapped) == op.getPermutation();
-}
-
 static bool keepsLastDim(ReshapeOp op) {
   Dims from = getDims(op.getInput()), to = getDims(op.getResult());
   return !from.empty() && !to.empty() && from.back() == to.back();
@@ -52,32 +25,26 @@ static bool keepsLastDim(ReshapeOp op) {
 
 namespace {
 
-/// matmul(x, W) -> linear(x, W); matmul(x, transpose(W)) -> linear(x, W) {transposed}.
-/// W may be the f32 of a matrix of f16 or bf16.
+/// matmul(x, W) -> linear(x, W); matmul(x, transpose(W)) -> linear(x, W) {transposed}; and
+/// whatever else is moved to be W. W may be the f32 of a matrix of f16 or bf16.
 struct MatmulToLinear : OpRewritePattern<MatmulOp> {
   using OpRewritePattern::OpRewritePattern;
   LogicalResult matchAndRewrite(MatmulOp op, PatternRewriter &rewriter) const override {
     if (!isa<FloatType>(elementTypeOf(op.getResult())))
       return rewriter.notifyMatchFailure(op, "not a product of floats");
     Value source = skipWidening(op.getRhs());
-    auto transpose = source.getDefiningOp<TransposeOp>();
-    if (transpose && isMatrixTranspose(transpose))
-      source = transpose.getInput();
-    auto constant = source.getDefiningOp<ConstantOp>();
-    if (!constant)
-      return rewriter.notifyMatchFailure(op, "the right operand is no constant");
-    size_t rank = getDims(op.getLhs()).size();
-    if (rank < getDims(source).size())
-      return rewriter.notifyMatchFailure(op, "the constant adds dimensions");
-    Value weight = asMatrix(rewriter, constant);
+    if (getDims(op.getLhs()).size() < getDims(source).size())
+      return rewriter.notifyMatchFailure(op, "the right operand adds dimensions");
+    std::optional<ConstantMatrix> weight = matchConstantMatrix(rewriter, source);
     if (!weight)
-      return rewriter.notifyMatchFailure(op, "the constant is no matrix");
-    Location loc =
-        transpose ? rewriter.getFusedLoc({op.getLoc(), transpose.getLoc()}) : op.getLoc();
-    auto linear = LinearOp::create(rewriter, loc, op.getType(), op.getLhs(), weight,
+      return rewriter.notifyMatchFailure(op, "the right operand is no constant matrix");
+    Location loc = op.getLoc();
+    if (Operation *movement = source.getDefiningOp(); !isa<ConstantOp>(movement))
+      loc = rewriter.getFusedLoc({loc, movement->getLoc()});
+    auto linear = LinearOp::create(rewriter, loc, op.getType(), op.getLhs(), weight->value,
                                    /*scales=*/Value(), /*zero_points=*/Value(), /*bias=*/Value(),
-                                   transpose ? rewriter.getUnitAttr() : UnitAttr(), IntegerAttr(),
-                                   IntegerAttr(), IntegerAttr(), BoolAttr(),
+                                   weight->isTransposed ? rewriter.getUnitAttr() : UnitAttr(),
+                                   IntegerAttr(), IntegerAttr(), IntegerAttr(), BoolAttr(),
                                    ActivationsAttr::get(getContext(), Activations::f32));
     rewriter.replaceOp(op, linear);
     return success();

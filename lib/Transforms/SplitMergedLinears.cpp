@@ -10,10 +10,10 @@
 // their result. Matrices whose rows are outputs share the bytes of the joined one.
 //
 //===----------------------------------------------------------------------===//
+#include "ConstantParts.h"
 #include "Matchers.h"
 #include "QuantizedConstant.h"
 #include "llmc/Transforms/Passes.h"
-#include "mlir/IR/DialectResourceBlobManager.h"
 
 using namespace mlir;
 using namespace llmc;
@@ -64,20 +64,6 @@ SmallVector<SliceOp> matchParts(LinearOp linear) {
   return parts.size() > 1 ? parts : SmallVector<SliceOp>();
 }
 
-/// The bytes of a constant and whether they lie in a mapped file.
-std::optional<std::pair<ArrayRef<char>, bool>> bytesOf(ElementsAttr value) {
-  if (auto resource = dyn_cast<DenseResourceElementsAttr>(value)) {
-    AsmResourceBlob *blob = resource.getRawHandle().getBlob();
-    if (!blob)
-      return std::nullopt;
-    return std::pair(blob->getData(), !blob->isMutable());
-  }
-  auto dense = dyn_cast<DenseElementsAttr>(value);
-  if (!dense || dense.isSplat())
-    return std::nullopt;
-  return std::pair(dense.getRawData(), false);
-}
-
 class ConstantSlicer {
 public:
   ConstantSlicer(OpBuilder &builder, OutputRange range) : builder(builder), range(range) {}
@@ -103,24 +89,14 @@ Value ConstantSlicer::rows(Value value) {
     return {};
   shape[0] = shape[0] / range.total * range.count;
   auto partType = RankedTensorType::get(shape, type.getElementType());
-  if (auto dense = dyn_cast<DenseElementsAttr>(constant.getValue()); dense && dense.isSplat())
-    return ConstantOp::create(builder, constant.getLoc(), dense.resizeSplat(partType));
-  auto bytes = bytesOf(constant.getValue());
-  if (!bytes || bytes->first.size() % size_t(range.total) != 0)
+  size_t numBytes = 0;
+  if (auto bytes = bytesOf(constant.getValue()))
+    numBytes = bytes->first.size();
+  if (numBytes % size_t(range.total) != 0)
     return {};
-  size_t rowBytes = bytes->first.size() / size_t(range.total);
-  ArrayRef<char> part =
-      bytes->first.slice(size_t(range.first) * rowBytes, size_t(range.count) * rowBytes);
-  if (!bytes->second)
-    return makeHeapConstant(builder, constant.getLoc(), partType,
-                            [&](MutableArrayRef<char> to) { llvm::copy(part, to.begin()); });
-  auto resource = cast<DenseResourceElementsAttr>(constant.getValue());
-  std::string name = (resource.getRawHandle().getKey() + ".outputs" + Twine(range.first)).str();
-  // The joined constant's resource lives as long as the context and keeps the file mapped.
-  return ConstantOp::create(
-      builder, constant.getLoc(),
-      DenseResourceElementsAttr::get(partType, name,
-                                     UnmanagedAsmResourceBlob::allocateInferAlign(part)));
+  size_t rowBytes = numBytes / size_t(range.total);
+  return makePart(builder, constant, partType, size_t(range.first) * rowBytes,
+                  size_t(range.count) * rowBytes);
 }
 
 Value ConstantSlicer::columns(Value value) {

@@ -346,3 +346,217 @@ func.func @table(%q: !q, %k: !kv, %v: !kv) -> !q {
   %out = llm.attention %q, %k, %v bias %bias {scale = 0.5 : f64} : (!q, !kv, !kv, tensor<?x?xf32, #llm.dims<"max(0, min(12, p + s) - min(12, p))", "min(12, p + s)">>) -> !q
   return %out : !q
 }
+
+// -----
+
+// Batch times heads before everything, as batched products of three dimensions have it; the
+// mask is added to scores of four.
+// CHECK-LABEL: func.func @three_dimensions(
+// CHECK: %[[QT:.+]] = llm.transpose %{{.*}} [0, 2, 1, 3]
+// CHECK: %[[A:.+]] = llm.attention %[[QT]], %arg1, %arg1 bias %arg2 {scale = 1.000000e+00 : f64}
+// CHECK-NOT: llm.softmax
+// CHECK: llm.transpose %[[A]] [0, 2, 1, 3]
+!q = tensor<?x4x?x8xf32, #llm.dims<"b", "4", "s", "8">>
+!qt = tensor<?x?x4x8xf32, #llm.dims<"b", "s", "4", "8">>
+!kv = tensor<?x4x?x8xf32, #llm.dims<"b", "4", "t", "8">>
+!q3 = tensor<?x?x8xf32, #llm.dims<"4 * b", "s", "8">>
+!kv3 = tensor<?x?x8xf32, #llm.dims<"4 * b", "t", "8">>
+!s3 = tensor<?x?x?xf32, #llm.dims<"4 * b", "s", "t">>
+!s4 = tensor<?x4x?x?xf32, #llm.dims<"b", "4", "s", "t">>
+!m = tensor<?x1x?x?xf32, #llm.dims<"b", "1", "s", "t">>
+func.func @three_dimensions(%x: tensor<?x?x32xf32, #llm.dims<"b", "s", "32">>, %k: !kv, %m: !m) -> !qt {
+  %half = llm.constant dense<0.5> : tensor<f32>
+  %scaled = llm.binary mul %x, %half : tensor<?x?x32xf32, #llm.dims<"b", "s", "32">>, tensor<f32>
+  %qt = llm.reshape %scaled : tensor<?x?x32xf32, #llm.dims<"b", "s", "32">> to !qt
+  %q = llm.transpose %qt [0, 2, 1, 3] : !qt
+  %q3 = llm.reshape %q : !q to !q3
+  %k3 = llm.reshape %k : !kv to !kv3
+  %kt = llm.transpose %k3 [0, 2, 1] : !kv3
+  %qk = llm.matmul %q3, %kt : !q3, tensor<?x8x?xf32, #llm.dims<"4 * b", "8", "t">>
+  %four = llm.reshape %qk : !s3 to !s4
+  %masked = llm.binary add %four, %m : !s4, !m
+  %three = llm.reshape %masked : !s4 to !s3
+  %p = llm.softmax 2 %three : !s3
+  %pv = llm.matmul %p, %k3 : !s3, !kv3
+  %y = llm.reshape %pv : !q3 to !q
+  %yt = llm.transpose %y [0, 2, 1, 3] : !q
+  return %yt : !qt
+}
+
+// -----
+
+// [tokens, batch, heads * 8] becomes [tokens, batch * heads, 8]: the heads are counted by that.
+// CHECK-LABEL: func.func @tokens_first(
+// CHECK: %[[Q:.+]] = llm.reshape %{{.*}} to tensor<?x4x?x8xf32, #llm.dims<"b", "4", "s", "8">>
+// CHECK: %[[K:.+]] = llm.reshape %{{.*}} to tensor<?x4x?x8xf32, #llm.dims<"b", "4", "s", "8">>
+// CHECK: %[[V:.+]] = llm.reshape %{{.*}} to tensor<?x4x?x8xf32, #llm.dims<"b", "4", "s", "8">>
+// CHECK: llm.attention %[[Q]], %[[K]], %[[V]] {scale = 1.000000e+00 : f64}
+!x = tensor<?x?x32xf32, #llm.dims<"s", "b", "32">>
+!split = tensor<?x?x8xf32, #llm.dims<"s", "4 * b", "8">>
+!q3 = tensor<?x?x8xf32, #llm.dims<"4 * b", "s", "8">>
+func.func @tokens_first(%q: !x, %k: !x, %v: !x) -> !q3 {
+  %qs = llm.reshape %q : !x to !split
+  %qt = llm.transpose %qs [1, 0, 2] : !split
+  %ks = llm.reshape %k : !x to !split
+  %kt = llm.transpose %ks [1, 2, 0] : !split
+  %vs = llm.reshape %v : !x to !split
+  %vt = llm.transpose %vs [1, 0, 2] : !split
+  %s = llm.matmul %qt, %kt : !q3, tensor<?x8x?xf32, #llm.dims<"4 * b", "8", "s">>
+  %p = llm.softmax 2 %s : tensor<?x?x?xf32, #llm.dims<"4 * b", "s", "s">>
+  %y = llm.matmul %p, %vt : tensor<?x?x?xf32, #llm.dims<"4 * b", "s", "s">>, !q3
+  return %y : !q3
+}
+
+// -----
+
+// One head, with and without a batch.
+// CHECK-LABEL: func.func @single_head(
+// CHECK: llm.attention {{.*}} : (tensor<2x1x3x8xf32>, tensor<2x1x5x8xf32>, tensor<2x1x5x8xf32>) -> tensor<2x1x3x8xf32>
+// CHECK: llm.attention {{.*}} : (tensor<1x1x3x8xf32>, tensor<1x1x5x8xf32>, tensor<1x1x5x8xf32>) -> tensor<1x1x3x8xf32>
+func.func @single_head(%q: tensor<2x3x8xf32>, %k: tensor<2x5x8xf32>, %one: tensor<3x8xf32>, %other: tensor<5x8xf32>) -> (tensor<2x3x8xf32>, tensor<3x8xf32>) {
+  %kt = llm.transpose %k [0, 2, 1] : tensor<2x5x8xf32>
+  %s = llm.matmul %q, %kt : tensor<2x3x8xf32>, tensor<2x8x5xf32>
+  %p = llm.softmax 2 %s : tensor<2x3x5xf32>
+  %y = llm.matmul %p, %k : tensor<2x3x5xf32>, tensor<2x5x8xf32>
+  %kt1 = llm.transpose %other [1, 0] : tensor<5x8xf32>
+  %s1 = llm.matmul %one, %kt1 : tensor<3x8xf32>, tensor<8x5xf32>
+  %p1 = llm.softmax 1 %s1 : tensor<3x5xf32>
+  %y1 = llm.matmul %p1, %other : tensor<3x5xf32>, tensor<5x8xf32>
+  return %y, %y1 : tensor<2x3x8xf32>, tensor<3x8xf32>
+}
+
+// -----
+
+// Windows: a bias per head, and a mask per window that every sequence shares. Windows and
+// heads become one dimension, so that neither is repeated for the batch.
+// CHECK-LABEL: func.func @windows(
+// CHECK: %[[REL:.+]] = llm.reshape %arg1 : tensor<1x2x3x3xf32> to tensor<1x1x2x3x3xf32>
+// CHECK: %[[SUM:.+]] = llm.binary add %[[REL]], %arg2 : tensor<1x1x2x3x3xf32>, tensor<1x4x1x3x3xf32>
+// CHECK: %[[BIAS:.+]] = llm.reshape %[[SUM]] : tensor<1x4x2x3x3xf32> to tensor<1x8x3x3xf32>
+// CHECK: llm.attention {{.*}} bias %[[BIAS]] {scale = 1.000000e+00 : f64} : (tensor<?x8x3x8xf32, #llm.dims<"b", "8", "3", "8">>
+!q = tensor<?x2x3x8xf32, #llm.dims<"4 * b", "2", "3", "8">>
+!s = tensor<?x2x3x3xf32, #llm.dims<"4 * b", "2", "3", "3">>
+!w = tensor<?x4x2x3x3xf32, #llm.dims<"b", "4", "2", "3", "3">>
+func.func @windows(%q: !q, %relative: tensor<1x2x3x3xf32>, %mask: tensor<1x4x1x3x3xf32>) -> !q {
+  %kt = llm.transpose %q [0, 1, 3, 2] : !q
+  %s = llm.matmul %q, %kt : !q, tensor<?x2x8x3xf32, #llm.dims<"4 * b", "2", "8", "3">>
+  %biased = llm.binary add %s, %relative : !s, tensor<1x2x3x3xf32>
+  %five = llm.reshape %biased : !s to !w
+  %masked = llm.binary add %five, %mask : !w, tensor<1x4x1x3x3xf32>
+  %four = llm.reshape %masked : !w to !s
+  %p = llm.softmax 3 %four : !s
+  %y = llm.matmul %p, %q : !s, !q
+  return %y : !q
+}
+
+// -----
+
+// Five dimensions, of which the keys are repeated along the last before their rows: groups
+// of queries of one head of keys.
+// CHECK-LABEL: func.func @groups(
+// CHECK: llm.attention {{.*}} : (tensor<?x6x3x8xf32, #llm.dims<"b", "6", "3", "8">>, tensor<?x2x5x8xf32, #llm.dims<"b", "2", "5", "8">>, tensor<?x2x5x8xf32, #llm.dims<"b", "2", "5", "8">>)
+!q = tensor<?x2x3x3x8xf32, #llm.dims<"b", "2", "3", "3", "8">>
+!k = tensor<?x2x1x5x8xf32, #llm.dims<"b", "2", "1", "5", "8">>
+!s = tensor<?x2x3x3x5xf32, #llm.dims<"b", "2", "3", "3", "5">>
+func.func @groups(%q: !q, %k: !k) -> !q {
+  %kt = llm.transpose %k [0, 1, 2, 4, 3] : !k
+  %s = llm.matmul %q, %kt : !q, tensor<?x2x1x8x5xf32, #llm.dims<"b", "2", "1", "8", "5">>
+  %p = llm.softmax 4 %s : !s
+  %y = llm.matmul %p, %k : !s, !k
+  return %y : !q
+}
+
+// -----
+
+// Keys that lie as the product wants them; a factor per head; a bias that is subtracted and
+// one that another product computes.
+// CHECK-LABEL: func.func @factors(
+// CHECK: %[[POSITION:.+]] = llm.gather 3
+// CHECK: %[[Q:.+]] = llm.binary mul %arg0, %arg2 : tensor<1x2x3x8xf32>, tensor<2x1x1xf32>
+// CHECK: %[[K:.+]] = llm.transpose %arg1 [0, 1, 3, 2]
+// CHECK: %[[MINUS:.+]] = llm.binary mul %arg3, %{{.*}} : tensor<3x5xf32>, tensor<f32>
+// CHECK: %[[SUM:.+]] = llm.binary add %[[MINUS]], %[[POSITION]]
+// CHECK: llm.attention %[[Q]], %[[K]], %{{.*}} bias %[[SUM]]
+// CHECK-NOT: llm.softmax
+func.func @factors(%q: tensor<1x2x3x8xf32>, %kt: tensor<1x2x8x5xf32>, %f: tensor<2x1x1xf32>, %m: tensor<3x5xf32>, %r: tensor<1x2x8x9xf32>, %i: tensor<5xi64>, %v: tensor<1x2x5x8xf32>) -> tensor<1x2x3x8xf32> {
+  %s = llm.matmul %q, %kt : tensor<1x2x3x8xf32>, tensor<1x2x8x5xf32>
+  %factored = llm.binary mul %f, %s : tensor<2x1x1xf32>, tensor<1x2x3x5xf32>
+  %less = llm.binary sub %factored, %m : tensor<1x2x3x5xf32>, tensor<3x5xf32>
+  %far = llm.matmul %q, %r : tensor<1x2x3x8xf32>, tensor<1x2x8x9xf32>
+  %near = llm.gather 3 %far, %i : tensor<1x2x3x9xf32>, tensor<5xi64>
+  %sum = llm.binary add %near, %less : tensor<1x2x3x5xf32>, tensor<1x2x3x5xf32>
+  %p = llm.softmax 3 %sum : tensor<1x2x3x5xf32>
+  %y = llm.matmul %p, %v : tensor<1x2x3x5xf32>, tensor<1x2x5x8xf32>
+  return %y : tensor<1x2x3x8xf32>
+}
+
+// -----
+
+// Everything transposed: V^T P^T is the transpose of P V.
+// CHECK-LABEL: func.func @transposed_result(
+// CHECK: %[[V:.+]] = llm.transpose %arg2 [0, 1, 3, 2]
+// CHECK: %[[A:.+]] = llm.attention %arg0, %arg1, %[[V]] {scale
+// CHECK: %[[T:.+]] = llm.transpose %[[A]] [0, 1, 3, 2]
+// CHECK: return %[[T]]
+func.func @transposed_result(%q: tensor<1x2x3x8xf32>, %k: tensor<1x2x5x8xf32>, %vt: tensor<1x2x7x5xf32>) -> tensor<1x2x7x3xf32> {
+  %kt = llm.transpose %k [0, 1, 3, 2] : tensor<1x2x5x8xf32>
+  %s = llm.matmul %q, %kt : tensor<1x2x3x8xf32>, tensor<1x2x8x5xf32>
+  %p = llm.softmax 3 %s : tensor<1x2x3x5xf32>
+  %pt = llm.transpose %p [0, 1, 3, 2] : tensor<1x2x3x5xf32>
+  %y = llm.matmul %vt, %pt : tensor<1x2x7x5xf32>, tensor<1x2x5x3xf32>
+  return %y : tensor<1x2x7x3xf32>
+}
+
+// -----
+
+// No attention: the factor behind the mask has a number per row, m - s, scores that the mask
+// repeats, and probabilities that weigh several values.
+// CHECK-LABEL: func.func @near_misses(
+// CHECK-NOT: llm.attention
+!s = tensor<1x2x3x5xf32>
+!y = tensor<1x2x3x8xf32>
+func.func @near_misses(%q: tensor<1x2x3x8xf32>, %one: tensor<1x1x3x8xf32>, %kt: tensor<1x2x8x5xf32>, %kt1: tensor<1x1x8x5xf32>, %m: !s, %f: tensor<3x1xf32>, %v: tensor<1x2x5x8xf32>, %vs: tensor<4x2x5x8xf32>) -> (!y, !y, !y, tensor<4x2x3x8xf32>) {
+  %s = llm.matmul %q, %kt : tensor<1x2x3x8xf32>, tensor<1x2x8x5xf32>
+  %masked = llm.binary add %s, %m : !s, !s
+  %factored = llm.binary mul %masked, %f : !s, tensor<3x1xf32>
+  %p0 = llm.softmax 3 %factored : !s
+  %y0 = llm.matmul %p0, %v : !s, tensor<1x2x5x8xf32>
+  %from = llm.binary sub %m, %s : !s, !s
+  %p1 = llm.softmax 3 %from : !s
+  %y1 = llm.matmul %p1, %v : !s, tensor<1x2x5x8xf32>
+  %single = llm.matmul %one, %kt1 : tensor<1x1x3x8xf32>, tensor<1x1x8x5xf32>
+  %repeated = llm.binary add %single, %m : tensor<1x1x3x5xf32>, !s
+  %p2 = llm.softmax 3 %repeated : !s
+  %y2 = llm.matmul %p2, %v : !s, tensor<1x2x5x8xf32>
+  %p3 = llm.softmax 3 %s : !s
+  %y3 = llm.matmul %p3, %vs : !s, tensor<4x2x5x8xf32>
+  return %y0, %y1, %y2, %y3 : !y, !y, !y, tensor<4x2x3x8xf32>
+}
+
+// -----
+
+!q = tensor<?x4x1x8xf32, #llm.dims<"b", "4", "1", "8">>
+!k = tensor<?x4x?x8xf32, #llm.dims<"b", "4", "t", "8">>
+!kt = tensor<?x4x8x?xf32, #llm.dims<"b", "4", "8", "t">>
+!s = tensor<?x4x1x?xf32, #llm.dims<"b", "4", "1", "t">>
+!tt = tensor<?x?xf32, #llm.dims<"t", "t">>
+
+// What hidden keys get is no window's size: no table of a million tokens is looked at. The last
+// token sees all keys.
+// CHECK-LABEL: func.func @amount(
+// CHECK: llm.attention %arg0, %arg1, %arg2 {causal
+func.func @amount(%q: !q, %k: !k, %v: !k) -> !q {
+  %hidden = llm.constant dense<-1.0e6> : tensor<f32>
+  %zero = llm.constant dense<0.0> : tensor<f32>
+  %key = llm.iota {dim = 0 : i64, start = "0", step = "1"} : tensor<?xi64, #llm.dims<"t">>
+  %query = llm.reshape %key : tensor<?xi64, #llm.dims<"t">> to tensor<?x1xi64, #llm.dims<"t", "1">>
+  %later = llm.compare gt %key, %query : tensor<?xi64, #llm.dims<"t">>, tensor<?x1xi64, #llm.dims<"t", "1">>
+  %table = llm.select %later, %hidden, %zero : tensor<?x?xi1, #llm.dims<"t", "t">>, tensor<f32>, tensor<f32>
+  %row = llm.slice %table ["t - 1", "0"] [1, 1] : !tt to tensor<1x?xf32, #llm.dims<"1", "t">>
+  %kt = llm.transpose %k [0, 1, 3, 2] : !k
+  %s = llm.matmul %q, %kt : !q, !kt
+  %masked = llm.binary add %s, %row : !s, tensor<1x?xf32, #llm.dims<"1", "t">>
+  %p = llm.softmax 3 %masked : !s
+  %y = llm.matmul %p, %v : !s, !k
+  return %y : !q
+}

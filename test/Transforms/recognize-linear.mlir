@@ -99,3 +99,49 @@ func.func @unknown(%x: tensor<3x2xf32>, %w: tensor<2x4xf32>, %r: tensor<3x4xf32>
   %2 = llm.binary add %1, %r : tensor<3x4xf32>, tensor<3x4xf32>
   return %0, %2 : tensor<3x4xf32>, tensor<3x4xf32>
 }
+
+// An einsum's weight [out, heads, dim]: its own bytes are the matrix, transposed.
+// CHECK-LABEL: @einsum_weight
+func.func @einsum_weight(%x: tensor<5x6xf32>) -> tensor<5x4xf32> {
+  // CHECK: %[[W:.+]] = llm.constant dense<{{\[\[}}0.000000e+00, 1.000000e+00, 2.000000e+00, 3.000000e+00, 4.000000e+00, 5.000000e+00], [6.000000e+00,
+  // CHECK: llm.linear %arg0, %[[W]] {transposed} : (tensor<5x6xf32>, tensor<4x6xf32>)
+  %w = llm.constant dense<[[[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]], [[6.0, 7.0, 8.0], [9.0, 10.0, 11.0]], [[12.0, 13.0, 14.0], [15.0, 16.0, 17.0]], [[18.0, 19.0, 20.0], [21.0, 22.0, 23.0]]]> : tensor<4x2x3xf32>
+  %t = llm.transpose %w [1, 2, 0] : tensor<4x2x3xf32>
+  %m = llm.reshape %t : tensor<2x3x4xf32> to tensor<6x4xf32>
+  %y = llm.matmul %x, %m : tensor<5x6xf32>, tensor<6x4xf32>
+  return %y : tensor<5x4xf32>
+}
+
+// Rows of a joined projection.
+// CHECK-LABEL: @sliced_weight
+func.func @sliced_weight(%x: tensor<5x2xf32>) -> tensor<5x2xf32> {
+  // CHECK-NOT: llm.slice
+  // CHECK: llm.linear %arg0, %{{.*}} {transposed} : (tensor<5x2xf32>, tensor<2x2xf32>)
+  %w = llm.constant dense<[[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]> : tensor<3x2xf32>
+  %s = llm.slice %w ["1", "0"] [1, 1] : tensor<3x2xf32> to tensor<2x2xf32>
+  %t = llm.transpose %s [1, 0] : tensor<2x2xf32>
+  %y = llm.matmul %x, %t : tensor<5x2xf32>, tensor<2x2xf32>
+  return %y : tensor<5x2xf32>
+}
+
+// Neither the bytes nor their transpose: the inputs' parts change places. They are copied.
+// CHECK-LABEL: @permuted_weight
+func.func @permuted_weight(%x: tensor<5x4xf32>) -> tensor<5x2xf32> {
+  // CHECK: %[[W:.+]] = llm.constant {{.*}} : tensor<4x2xf32>
+  // CHECK: llm.linear %arg0, %[[W]] :
+  %w = llm.constant dense<[[[0.0, 1.0], [2.0, 3.0]], [[4.0, 5.0], [6.0, 7.0]]]> : tensor<2x2x2xf32>
+  %t = llm.transpose %w [1, 0, 2] : tensor<2x2x2xf32>
+  %m = llm.reshape %t : tensor<2x2x2xf32> to tensor<4x2xf32>
+  %y = llm.matmul %x, %m : tensor<5x4xf32>, tensor<4x2xf32>
+  return %y : tensor<5x2xf32>
+}
+
+// A matrix for each of several batches is no linear layer.
+// CHECK-LABEL: @batched_weight
+func.func @batched_weight(%x: tensor<2x5x2xf32>) -> tensor<2x5x2xf32> {
+  // CHECK: llm.matmul
+  %w = llm.constant dense<[[[0.0, 1.0], [2.0, 3.0]], [[4.0, 5.0], [6.0, 7.0]]]> : tensor<2x2x2xf32>
+  %t = llm.transpose %w [0, 2, 1] : tensor<2x2x2xf32>
+  %y = llm.matmul %x, %t : tensor<2x5x2xf32>, tensor<2x2x2xf32>
+  return %y : tensor<2x5x2xf32>
+}

@@ -164,3 +164,32 @@ func.func @run(%ids: tensor<?x?xi64, #llm.dims<"B", "S">>,
   %y = llm.reshape %t : tensor<?x?x2x4xf32, #llm.dims<"B", "S", "2", "4">> to !x
   return %y, %k, %v : !x, !all, !all
 }
+
+// -----
+
+!kv = tensor<?x2x?x4xf32, #llm.dims<"B", "2", "P", "4">>
+!new = tensor<?x2x1x4xf32, #llm.dims<"B", "2", "1", "4">>
+!all = tensor<?x2x?x4xf32, #llm.dims<"B", "2", "P + 1", "4">>
+!x = tensor<?x1x8xf32, #llm.dims<"B", "1", "8">>
+
+// A model of one token: prefill is the same step, which the runtime repeats for a prompt.
+// CHECK-LABEL: func.func @prefill(
+// CHECK-SAME: %{{[a-z0-9]+}}: tensor<?x1xi64, #llm.dims<"batch", "1">>
+// CHECK-SAME: {max = 1 : i64, min = 1 : i64, name = "seq"}
+// CHECK: llm.attention {{.*}} past_lens
+// CHECK-LABEL: func.func @decode(
+// CHECK-SAME: %{{[a-z0-9]+}}: tensor<?x1xi64, #llm.dims<"batch", "1">>
+// CHECK-SAME: {max = 1 : i64, min = 1 : i64, name = "seq"}
+// CHECK: llm.attention {{.*}} past_lens
+func.func @run(%ids: tensor<?x1xi64, #llm.dims<"B", "1">>, %pk: !kv, %pv: !kv) -> (!x, !all, !all) {
+  %table = llm.constant dense<1.0> : tensor<16x8xf32>
+  %e = llm.embedding %table, %ids : (tensor<16x8xf32>, tensor<?x1xi64, #llm.dims<"B", "1">>) -> !x
+  %x4 = llm.reshape %e : !x to tensor<?x1x2x4xf32, #llm.dims<"B", "1", "2", "4">>
+  %h = llm.transpose %x4 [0, 2, 1, 3] : tensor<?x1x2x4xf32, #llm.dims<"B", "1", "2", "4">>
+  %k = llm.concat 2 (%pk, %h) : !kv, !new
+  %v = llm.concat 2 (%pv, %h) : !kv, !new
+  %a = llm.attention %h, %k, %v {scale = 0.5 : f64} : (!new, !all, !all) -> !new
+  %t = llm.transpose %a [0, 2, 1, 3] : !new
+  %y = llm.reshape %t : tensor<?x1x2x4xf32, #llm.dims<"B", "1", "2", "4">> to !x
+  return %y, %k, %v : !x, !all, !all
+}

@@ -40,6 +40,9 @@ TEST(DimExpr, RefusesOtherText) {
 TEST(DimExpr, DividesExactlyWhereItCan) {
   EXPECT_EQ(DimExpr::floorDiv(parse("4*b*s"), parse("2*b")), parse("2*s"));
   EXPECT_EQ(DimExpr::floorDiv(parse("64*b*p + 64*b*s"), parse("b*p + b*s")), DimExpr(64));
+  // (x - 1)^2 by x - 1: terms of a higher degree come first, whatever their names.
+  EXPECT_EQ(DimExpr::floorDiv(parse("4*b*x - 4*b"), parse("x - 1")), parse("4*b"));
+  EXPECT_EQ(DimExpr::floorDiv(parse("a*a*b - 2*a*b + b"), parse("a - 1")), parse("a*b - b"));
   // What both sides share cancels, also where a rest remains.
   EXPECT_EQ(DimExpr::floorDiv(parse("64*b*s + 64*b*mod(s, 64)"), parse("4096*b")),
             DimExpr::floorDiv(parse("s + mod(s, 64)"), 64));

@@ -93,6 +93,20 @@ func.func @attention(%q: tensor<1x4x7x16xf32>, %k: tensor<1x2x7x16xf32>) -> tens
 
 // -----
 
+// Rows are written one by one: a kernel of its own makes columns of them.
+// CHECK-LABEL: exec.program @attention_columns
+// CHECK: exec.dispatch @attention_0
+// CHECK: exec.dispatch @pointwise_1
+func.func @attention_columns(%q: tensor<1x4x7x16xf32>, %k: tensor<1x2x7x16xf32>) -> tensor<1x4x16x7xf32>
+    attributes {llm.phase = "run", llm.symbols = []} {
+  %0 = llm.attention %q, %k, %k {scale = 0.25 : f64, causal}
+      : (tensor<1x4x7x16xf32>, tensor<1x2x7x16xf32>, tensor<1x2x7x16xf32>) -> tensor<1x4x7x16xf32>
+  %1 = llm.transpose %0 [0, 1, 3, 2] : tensor<1x4x7x16xf32>
+  return %1 : tensor<1x4x16x7xf32>
+}
+
+// -----
+
 // A convolution stores its result, and reads what is in memory.
 // CHECK-LABEL: exec.program @convolution
 // CHECK: exec.dispatch @pointwise
