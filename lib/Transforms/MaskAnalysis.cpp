@@ -124,6 +124,30 @@ void collectWindowCandidates(Operation *op, std::set<int64_t> &candidates) {
   }
 }
 
+/// Whether `value` only adds to the mask, or scales it: no condition among the mask's
+/// operations depends on it, so that it decides no border.
+bool isOnlyAmount(Value value, const SetVector<Operation *> &operations) {
+  DenseSet<Operation *> seen;
+  SmallVector<Value> work{value};
+  while (!work.empty())
+    for (OpOperand &use : work.pop_back_val().getUses()) {
+      Operation *user = use.getOwner();
+      if (!operations.contains(user))
+        continue;
+      auto binary = dyn_cast<llm::BinaryOp>(user);
+      bool isLinear = binary && llvm::is_contained({llm::BinaryKind::add, llm::BinaryKind::sub,
+                                                    llm::BinaryKind::mul, llm::BinaryKind::div},
+                                                   binary.getKind());
+      bool isBranch = isa<llm::SelectOp>(user) && use.getOperandNumber() != 0;
+      if (!isLinear && !isBranch &&
+          !isa<llm::ReshapeOp, llm::BroadcastOp, llm::SliceOp, llm::TransposeOp>(user))
+        return false;
+      if (seen.insert(user).second)
+        work.push_back(user->getResult(0));
+    }
+  return true;
+}
+
 /// "Not visible" for an additive mask of this element type. f16 holds nothing
 /// below -65504; in f32 scores of real models stay far above -1e9.
 double hiddenThreshold(Type element) { return element.isF16() ? -65000.0 : -1e9; }
@@ -162,9 +186,11 @@ std::optional<MaskAnalysis::Slice> MaskAnalysis::collect(Value root) {
       fail("the mask depends on too much");
       return std::nullopt;
     }
-    collectWindowCandidates(op, slice.windowCandidates);
     work.append(op->operand_begin(), op->operand_end());
   }
+  for (Operation *op : slice.operations)
+    if (!isa<llm::ConstantOp>(op) || !isOnlyAmount(op->getResult(0), slice.operations))
+      collectWindowCandidates(op, slice.windowCandidates);
   return slice;
 }
 

@@ -140,6 +140,28 @@ static void pairFixed(func::FuncOp func, SmallVector<BlockArgument> arguments,
     }
 }
 
+/// An attention reads both of its caches in place or neither: one alone becomes a state that
+/// anything reads.
+static void separateUnpaired(func::FuncOp func, MutableArrayRef<StatePair> pairs) {
+  llvm::MapVector<Value, StatePair *> inPlace;
+  for (StatePair &pair : pairs)
+    if (pair.kind == StateKind::attended)
+      inPlace[grownCache(func.front().getTerminator()->getOperand(pair.result))] = &pair;
+  bool isChanged = true;
+  while (isChanged) { // each round takes a cache, so there are as many at most
+    isChanged = false;
+    func.walk([&](llm::AttentionOp attention) {
+      Value key = attention.getKey(), value = attention.getValue();
+      if (inPlace.contains(key) == inPlace.contains(value))
+        return;
+      auto alone = inPlace.find(inPlace.contains(key) ? key : value);
+      alone->second->kind = StateKind::tokens;
+      inPlace.erase(alone);
+      isChanged = true;
+    });
+  }
+}
+
 StatePairs findStatePairs(func::FuncOp func, unsigned tokens) {
   StatePairs found;
   llm::Dims tokenDims = getDims(func.getArgument(tokens));
@@ -172,6 +194,7 @@ StatePairs findStatePairs(func::FuncOp func, unsigned tokens) {
         results.push_back(number);
     pairFixed(func, arguments, results, found);
   }
+  separateUnpaired(func, found.pairs);
   llvm::sort(found.pairs,
              [](const StatePair &a, const StatePair &b) { return a.argument < b.argument; });
   return found;

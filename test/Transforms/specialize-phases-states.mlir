@@ -143,3 +143,36 @@ func.func @run(%ids: tensor<?x?xi64, #llm.dims<"B", "S">>, %pk: !past, %pv: !pas
   %k32 = llm.cast %k : !all16 to !all
   return %logits, %k32, %kept : tensor<?x?x16xf32, #llm.dims<"B", "S", "16">>, !all, !past16
 }
+
+// -----
+
+!x = tensor<?x?x8xf32, #llm.dims<"B", "S", "8">>
+!h = tensor<?x2x?x4xf32, #llm.dims<"B", "2", "S", "4">>
+!past = tensor<?x2x?x4xf32, #llm.dims<"B", "2", "P", "4">>
+!all = tensor<?x2x?x4xf32, #llm.dims<"B", "2", "P + S", "4">>
+!bias = tensor<?x2x1x?xf32, #llm.dims<"B", "2", "1", "P + S">>
+
+// Values are read by more than attention: they are loaded, and so are the keys, because
+// attention reads both in place or neither.
+// CHECK-LABEL: func.func @decode(
+// CHECK-DAG: llm.state_load %{{.*}} to tensor<?x2x?x4xf32, #llm.dims<"batch", "2", "past + 1", "4">>
+// CHECK-DAG: llm.state_load %{{.*}} to tensor<?x2x?x4xf32, #llm.dims<"batch", "2", "past + 1", "4">>
+// CHECK: llm.reduce max
+// CHECK: llm.attention %{{.*}} : ({{.*}}tensor<?x2x?x4xf32, #llm.dims<"batch", "2", "past + 1", "4">>, tensor<?x2x?x4xf32, #llm.dims<"batch", "2", "past + 1", "4">>
+func.func @run(%ids: tensor<?x?xi64, #llm.dims<"B", "S">>, %pk: !past, %pv: !past)
+    -> (tensor<?x?x16xf32, #llm.dims<"B", "S", "16">>, !all, !all) {
+  %table = llm.constant dense<1.0> : tensor<16x8xf32>
+  %head = llm.constant dense<1.0> : tensor<8x16xf32>
+  %e = llm.embedding %table, %ids : (tensor<16x8xf32>, tensor<?x?xi64, #llm.dims<"B", "S">>) -> !x
+  %r = llm.reshape %e : !x to tensor<?x?x2x4xf32, #llm.dims<"B", "S", "2", "4">>
+  %h = llm.transpose %r [0, 2, 1, 3] : tensor<?x?x2x4xf32, #llm.dims<"B", "S", "2", "4">>
+  %k = llm.concat 2 (%pk, %h) : !past, !h
+  %v = llm.concat 2 (%pv, %h) : !past, !h
+  %most = llm.reduce max %v [3] {keepdims = false} : !all
+  %bias = llm.reshape %most : tensor<?x2x?xf32, #llm.dims<"B", "2", "P + S">> to !bias
+  %a = llm.attention %h, %k, %v bias %bias {scale = 0.5 : f64, causal} : (!h, !all, !all, !bias) -> !h
+  %t = llm.transpose %a [0, 2, 1, 3] : !h
+  %y = llm.reshape %t : tensor<?x?x2x4xf32, #llm.dims<"B", "S", "2", "4">> to !x
+  %logits = llm.linear %y, %head : (!x, tensor<8x16xf32>) -> tensor<?x?x16xf32, #llm.dims<"B", "S", "16">>
+  return %logits, %k, %v : tensor<?x?x16xf32, #llm.dims<"B", "S", "16">>, !all, !all
+}

@@ -40,11 +40,11 @@ static Value times(Node &n, Value x, double factor) {
 
 static void matmulOp(Node &n) { n.setOutput(numpyMatmul(n, n.input(0), n.input(1))); }
 
-static void gemmOp(Node &n) {
+Value llmc::importer::gemm(Node &n) {
   Value a = n.input(0), b = n.input(1);
   if (n.rank(a) != 2 || n.rank(b) != 2)
-    return n.fail("needs matrices, found " + llm::formatDims(n.dims(a)) + " and " +
-                  llm::formatDims(n.dims(b)));
+    n.fail("needs matrices, found " + llm::formatDims(n.dims(a)) + " and " +
+           llm::formatDims(n.dims(b)));
   if (n.intAttr("transA", 0))
     a = n.transpose(a, {1, 0});
   if (n.intAttr("transB", 0))
@@ -52,8 +52,10 @@ static void gemmOp(Node &n) {
   Value result = times(n, n.matmul(a, b), n.floatAttr("alpha", 1));
   if (n.input(2))
     result = n.binary(BinaryKind::add, result, times(n, n.input(2), n.floatAttr("beta", 1)));
-  n.setOutput(result);
+  return result;
 }
+
+static void gemmOp(Node &n) { n.setOutput(gemm(n)); }
 
 /// The operand as a stack of matrices. With `acrossBatch` its first dimension is the
 /// matrices' rows and the batch comes after it; `transposed` then exchanges the last two.
@@ -79,6 +81,8 @@ static void fusedMatmulOp(Node &n) {
 void llmc::importer::addContractionOps(OpTable &t) {
   t.add("", "MatMul", 1, {matmulOp, 2, 2, 1});
   t.add("", "Gemm", 7, {gemmOp, 2, 3, 1, "alpha beta transA transB"});
-  t.add(kMicrosoft, "FusedMatMul", 1,
-        {fusedMatmulOp, 2, 2, 1, "alpha transA transB transBatchA transBatchB"});
+  // TransposeMatMul is the older name.
+  for (StringRef name : {"FusedMatMul", "TransposeMatMul"})
+    t.add(kMicrosoft, name, 1,
+          {fusedMatmulOp, 2, 2, 1, "alpha transA transB transBatchA transBatchB"});
 }

@@ -34,7 +34,8 @@ static Value widen(Node &n, Value x, Value zeroPoint, int64_t axisFromEnd) {
   return n.binary(BinaryKind::sub, wide, n.cast(n.reshape(zeroPoint, dims), i32));
 }
 
-static Value integerProduct(Node &n, Value a, Value b, Value aZeroPoint, Value bZeroPoint) {
+Value llmc::importer::integerProduct(Node &n, Value a, Value b, Value aZeroPoint,
+                                     Value bZeroPoint) {
   for (Value operand : {a, b})
     if (Type type = n.elementTypeOf(operand); type && !type.isInteger(8))
       n.fail("an operand is not of 8-bit integers");
@@ -58,14 +59,19 @@ static Value scaled(Node &n, Value product, Value aScale, Value bScale) {
   return n.binary(BinaryKind::mul, n.cast(product, n.builder.getF32Type()), scale);
 }
 
+Value llmc::importer::scaledProduct(Node &n, Value a, Value b, Value aScale, Value bScale,
+                                    Value aZeroPoint, Value bZeroPoint) {
+  return scaled(n, integerProduct(n, a, b, aZeroPoint, bZeroPoint), aScale, bScale);
+}
+
 static void matmulIntegerOp(Node &n) {
   n.setOutput(integerProduct(n, n.input(0), n.input(1), n.input(2), n.input(3)));
 }
 
 /// Inputs: a, its scale and zero point, the same of b, scale and zero point of y.
 static void qlinearMatmulOp(Node &n) {
-  Value product = integerProduct(n, n.input(0), n.input(3), n.input(2), n.input(5));
-  Value y = scaled(n, product, n.input(1), n.input(4));
+  Value y =
+      scaledProduct(n, n.input(0), n.input(3), n.input(1), n.input(4), n.input(2), n.input(5));
   Value scale = n.input(6), zeroPoint = n.input(7);
   if (!llm::product(n.dims(scale)).isConstant(1))
     return n.fail("not supported: a y_scale of shape " + llm::formatDims(n.dims(scale)));
@@ -81,13 +87,14 @@ static void dynamicQuantizeMatmulOp(Node &n) {
   if (!n.elementTypeOf(n.input(0)).isF32())
     return n.fail("the input is not of f32");
   DynamicallyQuantized a = quantizeDynamically(n, n.input(0));
-  Value product = integerProduct(n, a.data, n.input(1), a.zeroPoint, n.input(3));
-  addBias(n, scaled(n, product, a.scale, n.input(2)), n.input(4));
+  Value product =
+      scaledProduct(n, a.data, n.input(1), a.scale, n.input(2), a.zeroPoint, n.input(3));
+  addBias(n, product, n.input(4));
 }
 
 static void matmulIntegerToFloatOp(Node &n) {
-  Value product = integerProduct(n, n.input(0), n.input(1), n.input(4), n.input(5));
-  Value y = scaled(n, product, n.input(2), n.input(3));
+  Value y =
+      scaledProduct(n, n.input(0), n.input(1), n.input(2), n.input(3), n.input(4), n.input(5));
   addBias(n, n.cast(y, n.elementTypeOf(n.input(2))), n.input(6));
 }
 

@@ -10,8 +10,10 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Attend.h"
+#include "Contraction.h"
 #include "Heads.h"
 #include "OpTable.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace llmc;
@@ -101,13 +103,12 @@ static SmallVector<int64_t, 3> projectionWidths(Node &n, const Dims &weights) {
   return {sizes.begin(), sizes.end()};
 }
 
-/// Inputs: input, weights, bias, mask_index, past [2, B, H, P, D], attention_bias.
-static void attentionOp(Node &n) {
+/// Attention over the product of input and weights 0 and 1; `past` is [2, B, H, P, D].
+static void packedAttention(Node &n, Value packed, Value mask, Value past, Value attentionBias) {
   for (StringRef name : {"past_present_share_buffer", "do_rotary"})
     if (n.intAttr(name, 0))
       n.fail("not supported: " + name);
   SmallVector<int64_t, 3> widths = projectionWidths(n, n.dims(n.input(1)));
-  Value packed = n.matmul(n.input(0), n.input(1));
   if (n.input(2))
     packed = n.binary(BinaryKind::add, packed, n.input(2));
   if (n.failed())
@@ -121,17 +122,30 @@ static void attentionOp(Node &n) {
     *operand = splitHeads(n, n.slice(packed, 2, start, width), heads);
     start += width;
   }
-  if (Value past = n.input(4)) {
+  if (past) {
     if (n.rank(past) != 5 || !n.dims(past)[0].isConstant(2))
       return n.fail("past " + llm::formatDims(n.dims(past)) + " is not [2, batch, ..]");
     appendPast(n, a, part(n, past, 0), part(n, past, 1));
   }
-  finishAttention(n, a, n.input(3), n.input(5));
+  finishAttention(n, a, mask, attentionBias);
   if (!n.hasOutput(1) || n.failed())
     return;
   Dims one = n.dims(a.key);
   one.insert(one.begin(), 1);
   n.setOutput(1, n.concat(0, {n.reshape(a.key, one), n.reshape(a.value, one)}));
+}
+
+/// Inputs: input, weights, bias, mask_index, past, attention_bias.
+static void attentionOp(Node &n) {
+  packedAttention(n, n.matmul(n.input(0), n.input(1)), n.input(3), n.input(4), n.input(5));
+}
+
+/// Inputs: input and weights of 8-bit integers, bias, their two scales, mask_index, their two
+/// zero points, past.
+static void quantizedAttentionOp(Node &n) {
+  Value packed =
+      scaledProduct(n, n.input(0), n.input(1), n.input(3), n.input(4), n.input(6), n.input(7));
+  packedAttention(n, n.cast(packed, n.elementTypeOf(n.input(3))), n.input(5), n.input(8), {});
 }
 
 /// [B, S, H, P, D] -> part i of P as [B, S, H * D].
@@ -211,11 +225,74 @@ static void decoderAttentionOp(Node &n) {
   multiHeadAttention(n, n.input(3), n.input(4), 5, n.input(10));
 }
 
+/// The bucket of each distance from a query to a key, [S, T], as T5 has them: near distances
+/// one by one, far ones on a logarithmic scale up to `maxDistance`.
+static Value bucketsOf(Node &n, const DimExpr &queries, const DimExpr &keys, int64_t buckets,
+                       int64_t maxDistance, bool isBidirectional) {
+  Type i64 = n.builder.getI64Type(), f32 = n.builder.getF32Type();
+  auto binary = [&](BinaryKind kind, Value a, Value b) { return n.binary(kind, a, b); };
+  Value key = n.iota(keys, 1, 2), query = n.iota(queries, 0, 2);
+  Value distance = binary(BinaryKind::sub, key, query);
+  Value zero = n.scalar(0, i64), base = zero;
+  if (isBidirectional) {
+    buckets /= 2;
+    Value isAhead = n.compare(llm::ComparePredicate::gt, distance, zero);
+    base = n.select(isAhead, n.scalar(double(buckets), i64), zero);
+    distance = n.unary(UnaryKind::abs, distance);
+  } else {
+    distance = binary(BinaryKind::max, binary(BinaryKind::sub, zero, distance), zero);
+  }
+  int64_t near = buckets / 2;
+  if (near < 1 || maxDistance <= near) {
+    n.fail("max_distance " + Twine(maxDistance) + " with " + Twine(buckets) + " buckets");
+    return {};
+  }
+  // The logarithm of a near distance is not taken, but computed.
+  Value far = n.cast(binary(BinaryKind::max, distance, n.scalar(double(near), i64)), f32);
+  far = n.unary(UnaryKind::log, n.binary(BinaryKind::div, far, double(near)));
+  far = n.binary(BinaryKind::div, far, std::log(double(maxDistance) / double(near)));
+  far = n.cast(n.binary(BinaryKind::mul, far, double(buckets - near)), i64);
+  far = binary(BinaryKind::add, far, n.scalar(double(near), i64));
+  far = binary(BinaryKind::min, far, n.scalar(double(buckets - 1), i64));
+  Value isNear = n.compare(llm::ComparePredicate::lt, distance, double(near));
+  return binary(BinaryKind::add, base, n.select(isNear, distance, far));
+}
+
+/// Inputs: table [buckets, H] whose columns lie one after the other in memory, query length,
+/// key length. Output: [1, H, S, T].
+static void relativePositionBiasOp(Node &n) {
+  Dims table = n.dims(n.input(0)), lengths;
+  std::optional<int64_t> buckets =
+      table.size() == 2 ? table[0].constant() : std::optional<int64_t>();
+  if (!buckets)
+    n.fail("needs a table of constant size, found " + llm::formatDims(table));
+  for (int input : {1, 2}) {
+    Dims length = n.knownInts(input, "a length");
+    if (!n.failed() && length.size() != 1)
+      n.fail("a length is one number");
+    lengths.append(length);
+  }
+  int64_t maxDistance = n.intAttr("max_distance", 0);
+  bool isBidirectional = n.intAttr("is_bidirectional", 0) != 0;
+  if (n.failed())
+    return;
+  Value indices = bucketsOf(n, lengths[0], lengths[1], *buckets, maxDistance, isBidirectional);
+  Value bias = n.gather(n.reshape(n.input(0), {table[1], table[0]}), 1, indices);
+  n.setOutput(n.reshape(bias, {1, table[1], lengths[0], lengths[1]}));
+}
+
 void llmc::importer::addMicrosoftAttentionOps(OpTable &t) {
   t.add(kMicrosoft, "Attention", 1,
         {attentionOp, 2, 7, 2,
          "do_rotary mask_filter_value num_heads past_present_share_buffer qkv_hidden_sizes "
          "rotary_embedding_dim scale unidirectional"});
+  t.add(kMicrosoft, "QAttention", 1,
+        {quantizedAttentionOp, 5, 9, 2,
+         "do_rotary mask_filter_value num_heads past_present_share_buffer rotary_embedding_dim "
+         "scale unidirectional"});
+  t.add(kMicrosoft, "RelativePositionBias", 1,
+        {relativePositionBiasOp, 3, 3, 1, "is_bidirectional max_distance",
+         "lengths that data decides"});
   t.add(kMicrosoft, "MultiHeadAttention", 1,
         {multiHeadAttentionOp, 1, 10, 4, "mask_filter_value num_heads scale unidirectional"});
   t.add(kMicrosoft, "DecoderMaskedMultiHeadAttention", 1,

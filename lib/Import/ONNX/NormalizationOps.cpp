@@ -169,6 +169,44 @@ static void skipRMSNormOp(Node &n) {
   setInverseRMS(n, rows, 2, epsilon.convertToDouble());
 }
 
+/// How many tokens of each row the mask [B, S] lets take part, as i32; 0 without a mask.
+static Value tokensOf(Node &n, Value mask, const DimExpr &batch) {
+  Type i32 = n.builder.getI32Type();
+  if (!mask)
+    return n.broadcast(n.scalar(0, i32), {batch});
+  return n.reduce(llm::ReduceKind::sum, n.cast(mask, i32), {1}, /*keepdims=*/false);
+}
+
+/// Inputs: ids [B, S], segment ids, tables of words, positions and segments, scale, bias,
+/// mask [B, S], position ids. Outputs: the norm of the embeddings' sum, tokens, the sum.
+static void embedLayerNormOp(Node &n) {
+  Value ids = n.input(0), segments = n.input(1), mask = n.input(7), positions = n.input(8);
+  for (int input : {2, 3, 5, 6})
+    if (!n.input(input))
+      return n.fail("needs input " + Twine(input));
+  if (n.rank(ids) != 2)
+    return n.fail("needs ids of rank 2, found " + llm::formatDims(n.dims(ids)));
+  if (bool(segments) != bool(n.input(4)))
+    return n.fail("needs segment_ids and segment_embedding together");
+  if (mask && n.rank(mask) != 2)
+    return n.fail("needs a mask of rank 2, found " + llm::formatDims(n.dims(mask)));
+  auto embed = [&](int table, Value indices) {
+    if (n.rank(n.input(table)) != 2)
+      n.fail("needs a table of rank 2, found " + llm::formatDims(n.dims(n.input(table))));
+    return n.gather(n.input(table), 0, n.asI64(indices));
+  };
+  llvm::APFloat epsilon = epsilonOf(n, kSkipEpsilon);
+  Value sum = embed(2, ids);
+  Value place = embed(3, positions ? positions : n.iota(n.dims(ids)[1]));
+  sum = n.binary(BinaryKind::add, sum, place);
+  if (segments)
+    sum = n.binary(BinaryKind::add, sum, embed(4, segments));
+  n.setOutput(0, layerNorm(n, rowsOf(n, sum), n.input(5), n.input(6), epsilon));
+  if (n.hasOutput(1))
+    n.setOutput(1, tokensOf(n, mask, n.dims(ids)[0]));
+  n.setOutput(2, sum);
+}
+
 void llmc::importer::addNormalizationOps(OpTable &t) {
   t.add("", "LayerNormalization", 17, {layerNormOp, 2, 3, 3, "axis epsilon stash_type"});
   t.add("", "RMSNormalization", 23, {rmsNormOp, 2, 2, 1, "axis epsilon stash_type"});
@@ -178,4 +216,6 @@ void llmc::importer::addNormalizationOps(OpTable &t) {
         {rmsNormOp, 2, 2, 2, "axis epsilon stash_type"});
   t.add(kMicrosoft, "SkipLayerNormalization", 1, {skipLayerNormOp, 3, 5, 4, "epsilon"});
   t.add(kMicrosoft, "SkipSimplifiedLayerNormalization", 1, {skipRMSNormOp, 3, 4, 4, "epsilon"});
+  t.add(kMicrosoft, "EmbedLayerNormalization", 1,
+        {embedLayerNormOp, 1, 9, 3, "epsilon mask_index_type"});
 }

@@ -39,6 +39,10 @@ OpTable::OpTable() {
   addLoopOps(*this);
   addRecurrentOps(*this);
   addExpertOps(*this);
+  addSpectrumOps(*this);
+  addCodebookOps(*this);
+  addFusedOps(*this);
+  addQLinearOps(*this);
 }
 
 static std::string keyOf(StringRef domain, StringRef name) {

@@ -80,6 +80,10 @@ void addControlFlowOps(OpTable &table);
 void addLoopOps(OpTable &table);
 void addRecurrentOps(OpTable &table);
 void addExpertOps(OpTable &table);
+void addSpectrumOps(OpTable &table);
+void addCodebookOps(OpTable &table);
+void addFusedOps(OpTable &table);
+void addQLinearOps(OpTable &table);
 
 } // namespace llmc::importer
 

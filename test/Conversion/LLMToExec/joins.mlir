@@ -73,3 +73,25 @@ func.func @kernels(%x: !x, %y: !x) -> (!all, !all, !all, !all, !x, !x)
   %9 = llm.concat 1 (%8, %x, %x) : !x, !x, !x
   return %2, %4, %7, %9, %6, %8 : !all, !all, !all, !all, !x, !x
 }
+
+// -----
+
+!first = tensor<?x4xf32, #llm.dims<"k0", "4">>
+!rest = tensor<?x4xf32, #llm.dims<"8 - k0", "4">>
+
+// Where data decides the sizes of the parts, nobody knows their places in time.
+// CHECK-LABEL: exec.program @parts
+// CHECK-NOT: exec.join
+// CHECK: exec.return
+func.func @parts(%x: tensor<8x4xf32>, %n: tensor<i64>) -> tensor<8x4xf32> attributes {llm.phase = "run", llm.symbols = [{name = "k0", min = 0 : i64, max = 8 : i64}]} {
+  llm.define_size "k0" <= "8" (%n) : tensor<i64>
+  %0 = llm.slice %x ["0", "0"] [1, 1] : tensor<8x4xf32> to !first
+  %1 = llm.slice %x ["k0", "0"] [1, 1] : tensor<8x4xf32> to !rest
+  %2 = llm.softmax 1 %0 : !first
+  %3 = llm.softmax 1 %1 : !rest
+  %4 = llm.concat 0 (%2, %3) : !first, !rest
+  %5 = llm.reshape %4 : tensor<8x4xf32> to tensor<4x8xf32>
+  %6 = llm.softmax 1 %5 : tensor<4x8xf32>
+  %7 = llm.reshape %6 : tensor<4x8xf32> to tensor<8x4xf32>
+  return %7 : tensor<8x4xf32>
+}

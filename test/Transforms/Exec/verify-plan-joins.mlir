@@ -59,7 +59,7 @@ exec.kernel @exp "pointwise" {
 }
 exec.program @own "run" attributes {symbols = [], input_names = ["x"], output_names = ["y"], arena_bytes = 128 : i64, lower_bound = 128 : i64} {
 ^bb0(%x: tensor<16xf32>):
-  // expected-error@+1 {{part of a joined buffer has a place of its own}}
+  // expected-error@+1 {{part of a larger buffer has a place of its own}}
   %0 = exec.dispatch @exp(%x) {offsets = array<i64: 0>} : (tensor<16xf32>) -> tensor<16xf32>
   %1 = exec.dispatch @exp(%x) {offsets = array<i64: -1>} : (tensor<16xf32>) -> tensor<16xf32>
   %2 = exec.join 0(%0, %1) {offset = -1 : i64} : (tensor<16xf32>, tensor<16xf32>) -> tensor<32xf32>
@@ -98,7 +98,7 @@ exec.program @nowhere "run" attributes {symbols = [], input_names = ["x"], outpu
 ^bb0(%x: tensor<16xf32>):
   %0 = exec.dispatch @exp(%x) {offsets = array<i64: -1>} : (tensor<16xf32>) -> tensor<16xf32>
   %1 = exec.dispatch @exp(%x) {offsets = array<i64: -1>} : (tensor<16xf32>) -> tensor<16xf32>
-  // expected-error@+1 {{joined buffer has no place in the arena}}
+  // expected-error@+1 {{joined or stacked buffer has no place in the arena}}
   %2 = exec.join 0(%0, %1) : (tensor<16xf32>, tensor<16xf32>) -> tensor<32xf32>
   exec.barrier
   %3 = exec.dispatch @half(%2) {offsets = array<i64: -1>} : (tensor<32xf32>) -> tensor<16xf32>

@@ -42,12 +42,10 @@ std::optional<DimExpr> llm::applyBinary(BinaryKind kind, const DimExpr &a, const
     return DimExpr::max(a, b);
   case BinaryKind::min:
     return DimExpr::min(a, b);
-  case BinaryKind::mod:
-  case BinaryKind::fmod: {
-    // Both kinds agree on operands that are not negative.
-    bool simple = a.provablyNonNegative() && b.provablyPositive();
-    return simple ? std::optional(DimExpr::mod(a, b)) : std::nullopt;
-  }
+  case BinaryKind::mod: // has the sign of the divisor, as that of sizes
+    return b.provablyPositive() ? std::optional(DimExpr::mod(a, b)) : std::nullopt;
+  case BinaryKind::fmod:
+    return a.provablyNonNegative() ? applyBinary(BinaryKind::mod, a, b) : std::nullopt;
   case BinaryKind::logical_and:
     if (a.isConstant(0) || b.isConstant(0))
       return DimExpr(0);

@@ -1,0 +1,1 @@
+BchannelsJ<ÒÁ¾J#D¿

@@ -1,0 +1,1 @@
+By8J‰˜Ã›hdQM½«ÊM·WŠhdQgecx
