@@ -6,7 +6,8 @@
 Needs the packages of requirements.txt. Writes FOLDER/<graph>.onnx and
 FOLDER/golden/<graph>/<case>/{input,output}_I.pb; tensors carry the graph's names. Cases of
 a decoder: `prefill` (7 tokens without a past), `decode` (1 after 7), `chunk` (3 after 5,
-batch 2), `padded` (batch 2, 2 padding tokens before the first row). Encoders and
+batch 2), `padded` (batch 2, 2 padding tokens before the first row); where a graph takes no
+padding, `chunk` has batch 1 and `batch` (1 after 5, batch 2) is the last. Encoders and
 encoder-decoders: `batch1`, and `batch2` with padding at the end of its second row. A NaN in
 an output stands for padding and is not compared.
 """
@@ -61,8 +62,9 @@ def export_with_dynamo(name, model, folder):
 
     takes_positions = "position_ids" in model.forward.__code__.co_varnames
     with torch.no_grad():
-        cache = model(torch.randint(3, architectures.VOCABULARY, (2, 4)),
-                      use_cache=True).past_key_values.to_legacy_cache()
+        # A cache made for the configuration would keep no more than a window.
+        cache = model(torch.randint(3, architectures.VOCABULARY, (2, 4)), use_cache=True,
+                      past_key_values=DynamicCache()).past_key_values.to_legacy_cache()
     arguments = (ids, torch.ones(2, 7, dtype=torch.int64),
                  torch.arange(4, 7).repeat(2, 1), tuple(cache))
     auto = torch.export.Dim.DYNAMIC
@@ -75,6 +77,21 @@ def export_with_dynamo(name, model, folder):
         dynamic_shapes=shapes,
         input_names=["input_ids", "attention_mask", "position_ids", *names],
         output_names=["logits", *[past.replace("past_key_values", "present") for past in names]])
+
+
+def export_with_genai(name, model, folder):
+    """The model builder of onnxruntime-genai: weights of 4 bits, activations of f32."""
+    import subprocess
+    from tokenizers import Tokenizer, models
+    from transformers import PreTrainedTokenizerFast
+    source = os.path.join(folder, "source")
+    model.save_pretrained(source)
+    words = Tokenizer(models.WordLevel({"<pad>": 0, "<s>": 1, "</s>": 2}, unk_token="<pad>"))
+    PreTrainedTokenizerFast(tokenizer_object=words, bos_token="<s>",
+                            eos_token="</s>").save_pretrained(source)
+    subprocess.run([sys.executable, "-m", "onnxruntime_genai.models.builder", "-i", source,
+                    "-o", folder, "-c", os.path.join(folder, "cache"), "-p", "int4", "-e", "cpu",
+                    "--extra_options", "accuracy_level=1"], check=True)
 
 
 # --- Recording -----------------------------------------------------------------------
@@ -153,7 +170,9 @@ def random_ids(seed, batch, tokens):
         3, architectures.VOCABULARY, (batch, tokens), dtype=numpy.int64)
 
 
-def record_decoder(folder, graph):
+def record_decoder(folder, graph, takes_padding=True):
+    """Without `takes_padding` mask and positions stand for lengths alone: rows begin with
+    their first token, and onnxruntime takes several tokens after a past for one row only."""
     import numpy
     recorder = Recorder(folder, graph)
     pasts = [name for name in recorder.inputs if name.startswith("past")]
@@ -186,8 +205,13 @@ def record_decoder(folder, graph):
 
     results = recorder.record("prefill", feeds(1, 1, 7, recorder.empty_past(1)))
     recorder.record("decode", feeds(2, 1, 1, after(results)))
-    results = recorder.run(feeds(3, 2, 5, recorder.empty_past(2)))
-    recorder.record("chunk", feeds(4, 2, 3, after(results)))
+    rows = 2 if takes_padding else 1
+    results = recorder.run(feeds(3, rows, 5, recorder.empty_past(rows)))
+    recorder.record("chunk", feeds(4, rows, 3, after(results)))
+    if not takes_padding:
+        results = recorder.run(feeds(3, 2, 5, recorder.empty_past(2)))
+        recorder.record("batch", feeds(5, 2, 1, after(results)))
+        return
     recorder.record("padded", feeds(5, 2, 7, recorder.empty_past(2), padding=2), hide_padding)
 
 
@@ -248,10 +272,11 @@ def export(name, exporter, folder):
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     model = architectures.make_model(name)
-    {"optimum": export_with_optimum, "dynamo": export_with_dynamo}[exporter](name, model, folder)
+    {"optimum": export_with_optimum, "dynamo": export_with_dynamo,
+     "genai": export_with_genai}[exporter](name, model, folder)
     kind = architectures.kind_of(name)
     if kind == "decoder":
-        record_decoder(folder, "model")
+        record_decoder(folder, "model", takes_padding=exporter != "genai")
     elif kind == "encoder":
         record_encoder(folder, "model")
     else:

@@ -157,7 +157,9 @@ def parse_arguments(argv):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("architectures", nargs="*", metavar="ARCHITECTURE",
-                        help="which ones (%s)" % ", ".join(architectures.DEFAULT))
+                        help="which ones (%s; with genai %s)" % tuple(
+                            ", ".join(architectures.DEFAULT[exporter])
+                            for exporter in ("optimum", "genai")))
     parser.add_argument("--all", action="store_true",
                         help="all of them: " + ", ".join(architectures.all_names()))
     parser.add_argument("--exporter", default="optimum", choices=architectures.EXPORTERS,
@@ -177,7 +179,7 @@ def parse_arguments(argv):
     parser.add_argument("--junit", metavar="FILE", help="write the results as JUnit XML")
     options = parser.parse_args(argv)
     options.names = (architectures.all_names() if options.all
-                     else options.architectures or architectures.DEFAULT)
+                     else options.architectures or architectures.DEFAULT[options.exporter])
     for name in options.names:
         if name not in architectures.all_names():
             parser.error("unknown architecture '%s', see --help" % name)

@@ -36,8 +36,8 @@ mkdir -p "$4/golden/model" && echo graph >"$4/model.onnx"
 
 
 class RunTest(unittest.TestCase):
-    def run_with(self, structure=LAYERS, stateless=False, known=None):
-        """Exit code and printed text of a run of one decoder."""
+    def run_with(self, structure=LAYERS, stateless=False, known=None, asked=("stablelm",)):
+        """Exit code and printed text of a run of one decoder, or of what is `asked`."""
         with tempfile.TemporaryDirectory() as folder:
             for name, text in (("llmc", LLMC), ("llmc-run", LLMC_RUN), ("python", PYTHON),
                                ("llmc-stateful-check", STATEFUL),
@@ -52,7 +52,7 @@ class RunTest(unittest.TestCase):
                     contextlib.redirect_stdout(text):
                 code = run_new_architectures.main(
                     ["--bin", folder, "--work", os.path.join(folder, "work"),
-                     "--python", os.path.join(folder, "python"), "stablelm"])
+                     "--python", os.path.join(folder, "python"), *asked])
             return code, text.getvalue()
 
     def test_passes(self):
@@ -82,6 +82,17 @@ class RunTest(unittest.TestCase):
         self.assertEqual(code, 1)
         self.assertIn("remove ('stablelm', 'optimum') from KNOWN", text)
 
+    def test_each_exporter_has_a_default(self):
+        for exporter, names in architectures.DEFAULT.items():
+            code, text = self.run_with(asked=["--exporter", exporter])
+            self.assertEqual(code, 0, text)
+            self.assertIn("%s: model: largest error" % names[0], text)
+
+    def test_graph_that_there_is_not(self):
+        code, text = self.run_with(PIECES, asked=["--exporter", "genai", "stablelm"])
+        self.assertEqual(code, 0, text)
+        self.assertIn("no graph: the model builder does not know it", text)
+
     def test_missing_tools_are_refused(self):
         with contextlib.redirect_stderr(io.StringIO()):
             self.assertEqual(run_new_architectures.main(["--bin", "/nonexistent"]), 2)
@@ -94,8 +105,17 @@ class TablesTest(unittest.TestCase):
             self.assertIn(exporter, architectures.EXPORTERS)
 
     def test_defaults_exist(self):
-        for name in architectures.DEFAULT:
-            self.assertIn(name, architectures.all_names())
+        self.assertEqual(set(architectures.DEFAULT), set(architectures.EXPORTERS))
+        for exporter, names in architectures.DEFAULT.items():
+            for name in names:
+                self.assertIn(name, architectures.all_names())
+                self.assertNotIn((name, exporter), architectures.NOT_EXPORTED)
+
+    def test_some_exporter_writes_each(self):
+        for name in architectures.all_names():
+            exporters = [exporter for exporter in architectures.EXPORTERS
+                         if (name, exporter) not in architectures.NOT_EXPORTED]
+            self.assertTrue(exporters, name)
 
     def test_names_are_in_one_table(self):
         names = architectures.all_names()
