@@ -9,51 +9,14 @@
 // against numbers worked out by hand from the operators' specification.
 //
 //===----------------------------------------------------------------------===//
+#include "EvaluatedModel.h"
 #include "ImportedModel.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
-#include "llmc/Reference/Evaluator.h"
 #include <gtest/gtest.h>
 
 using namespace llmc::importer;
-using llmc::reference::Evaluator;
-using llmc::reference::Tensor;
 
 namespace {
-
-struct Evaluated {
-  std::vector<double> values;
-  std::vector<int64_t> shape;
-};
-
-/// The first output of a model whose float inputs have these shapes and count
-/// 1, 2, 3, .. in row-major order.
-Evaluated evaluate(const std::string &opset, const std::string &graph,
-                   std::vector<std::vector<int64_t>> shapes) {
-  ImportedModel model =
-      ImportedModel::fromText("<ir_version: 8, opset_import: [\"\" : " + opset + "]>\n" + graph);
-  EXPECT_TRUE(model.module) << model.messages;
-  if (!model.module)
-    return {};
-  llvm::SmallVector<Tensor> arguments;
-  for (auto [index, shape] : llvm::enumerate(shapes)) {
-    auto type = mlir::cast<mlir::RankedTensorType>(model.function().getArgument(index).getType());
-    Tensor tensor(type.getElementType(), shape);
-    for (int64_t i = 0; i < tensor.numElements(); ++i)
-      tensor.isFloat() ? tensor.setFloat(i, i + 1) : tensor.setInt(i, i + 1);
-    arguments.push_back(tensor);
-  }
-  Evaluator evaluator;
-  auto results = evaluator.run(model.function(), arguments);
-  EXPECT_TRUE(mlir::succeeded(results)) << evaluator.message();
-  if (mlir::failed(results))
-    return {};
-  Evaluated result;
-  const Tensor &first = results->front();
-  result.shape.assign(first.shape().begin(), first.shape().end());
-  for (int64_t i = 0; i < first.numElements(); ++i)
-    result.values.push_back(first.getFloat(i));
-  return result;
-}
 
 std::string dimsOf(ImportedModel &model, unsigned result) {
   auto type = mlir::cast<mlir::RankedTensorType>(model.function().getResultTypes()[result]);
@@ -64,57 +27,59 @@ using Values = std::vector<double>;
 using Sizes = std::vector<int64_t>;
 
 TEST(Semantics, SliceBackwards) {
-  auto y = evaluate("13",
-                    "g (float[N] x) => (float[M] y) <int64[1] s = {-1}, int64[1] e = "
-                    "{-9223372036854775807}, int64[1] a = {0}, int64[1] t = {-2}> "
-                    "{ y = Slice(x, s, e, a, t) }",
-                    {{5}});
+  auto y = evaluateModel("13",
+                         "g (float[N] x) => (float[M] y) <int64[1] s = {-1}, int64[1] e = "
+                         "{-9223372036854775807}, int64[1] a = {0}, int64[1] t = {-2}> "
+                         "{ y = Slice(x, s, e, a, t) }",
+                         {{5}});
   EXPECT_EQ(y.values, (Values{5, 3, 1}));
 }
 
 TEST(Semantics, SliceClampsBothEnds) {
-  auto y = evaluate("13",
-                    "g (float[4] x) => (float[M] y) <int64[1] s = {-100}, int64[1] e = {100}, "
-                    "int64[1] a = {0}, int64[1] t = {3}> { y = Slice(x, s, e, a, t) }",
-                    {{4}});
+  auto y = evaluateModel("13",
+                         "g (float[4] x) => (float[M] y) <int64[1] s = {-100}, int64[1] e = {100}, "
+                         "int64[1] a = {0}, int64[1] t = {3}> { y = Slice(x, s, e, a, t) }",
+                         {{4}});
   EXPECT_EQ(y.values, (Values{1, 4}));
 }
 
 TEST(Semantics, SliceEmpty) {
-  auto y = evaluate("13",
-                    "g (float[4] x) => (float[M] y) <int64[1] s = {3}, int64[1] e = {1}> "
-                    "{ y = Slice(x, s, e) }",
-                    {{4}});
+  auto y = evaluateModel("13",
+                         "g (float[4] x) => (float[M] y) <int64[1] s = {3}, int64[1] e = {1}> "
+                         "{ y = Slice(x, s, e) }",
+                         {{4}});
   EXPECT_EQ(y.shape, (Sizes{0}));
 }
 
 TEST(Semantics, ReshapeCopiesAndInfers) {
-  auto y = evaluate("14",
-                    "g (float[N, 4] x) => (float[N, 2, 2] y) <int64[3] s = {0, -1, 2}> "
-                    "{ y = Reshape(x, s) }",
-                    {{3, 4}});
+  auto y = evaluateModel("14",
+                         "g (float[N, 4] x) => (float[N, 2, 2] y) <int64[3] s = {0, -1, 2}> "
+                         "{ y = Reshape(x, s) }",
+                         {{3, 4}});
   EXPECT_EQ(y.shape, (Sizes{3, 2, 2}));
 }
 
 TEST(Semantics, SoftmaxBefore13IsOverAMatrix) {
-  auto y =
-      evaluate("11", "g (float[1, 2, 2] x) => (float[1, 2, 2] y) { y = Softmax(x) }", {{1, 2, 2}});
+  auto y = evaluateModel("11", "g (float[1, 2, 2] x) => (float[1, 2, 2] y) { y = Softmax(x) }",
+                         {{1, 2, 2}});
   double sum = 0;
   for (double value : y.values)
     sum += value;
   EXPECT_NEAR(sum, 1, 1e-6);
-  auto rows =
-      evaluate("13", "g (float[1, 2, 2] x) => (float[1, 2, 2] y) { y = Softmax(x) }", {{1, 2, 2}});
+  auto rows = evaluateModel("13", "g (float[1, 2, 2] x) => (float[1, 2, 2] y) { y = Softmax(x) }",
+                            {{1, 2, 2}});
   EXPECT_NEAR(rows.values[0] + rows.values[1], 1, 1e-6);
 }
 
 TEST(Semantics, GemmWithEverything) {
-  auto y = evaluate("13",
+  auto y =
+      evaluateModel("13",
                     "g (float[2, 1] a, float[2, 1] b, float[2] c) => (float[1, 1] y) { y = Gemm "
                     "<alpha = 2.0, beta = 3.0, transA = 1> (a, b) }",
                     {{2, 1}, {2, 1}, {2}});
   EXPECT_EQ(y.values, (Values{10}));
-  auto z = evaluate("13",
+  auto z =
+      evaluateModel("13",
                     "g (float[1, 2] a, float[2, 2] b, float[2] c) => (float[1, 2] y) { y = Gemm "
                     "<beta = 3.0, transB = 1> (a, b, c) }",
                     {{1, 2}, {2, 2}, {2}});
@@ -122,84 +87,85 @@ TEST(Semantics, GemmWithEverything) {
 }
 
 TEST(Semantics, MatmulOfVectors) {
-  auto y =
-      evaluate("13", "g (float[3] a, float[3] b) => (float y) { y = MatMul(a, b) }", {{3}, {3}});
+  auto y = evaluateModel("13", "g (float[3] a, float[3] b) => (float y) { y = MatMul(a, b) }",
+                         {{3}, {3}});
   EXPECT_EQ(y.shape, Sizes{});
   EXPECT_EQ(y.values, (Values{14}));
-  auto z = evaluate("13", "g (float[2] a, float[2, 3] b) => (float[3] y) { y = MatMul(a, b) }",
-                    {{2}, {2, 3}});
+  auto z = evaluateModel("13", "g (float[2] a, float[2, 3] b) => (float[3] y) { y = MatMul(a, b) }",
+                         {{2}, {2, 3}});
   EXPECT_EQ(z.values, (Values{9, 12, 15}));
 }
 
 TEST(Semantics, TileAndPad) {
-  auto y = evaluate("13",
-                    "g (float[1, 2] x) => (float[2, 4] y) <int64[2] r = {2, 2}> "
-                    "{ y = Tile(x, r) }",
-                    {{1, 2}});
+  auto y = evaluateModel("13",
+                         "g (float[1, 2] x) => (float[2, 4] y) <int64[2] r = {2, 2}> "
+                         "{ y = Tile(x, r) }",
+                         {{1, 2}});
   EXPECT_EQ(y.values, (Values{1, 2, 1, 2, 1, 2, 1, 2}));
-  auto z = evaluate("13",
-                    "g (float[2] x) => (float[5] y) <int64[2] p = {1, 2}, float v = {9}> "
-                    "{ y = Pad(x, p, v) }",
-                    {{2}});
+  auto z = evaluateModel("13",
+                         "g (float[2] x) => (float[5] y) <int64[2] p = {1, 2}, float v = {9}> "
+                         "{ y = Pad(x, p, v) }",
+                         {{2}});
   EXPECT_EQ(z.values, (Values{9, 1, 2, 9, 9}));
 }
 
 TEST(Semantics, TriluOfNonSquare) {
-  auto y = evaluate("14", "g (float[2, 3] x) => (float[2, 3] y) { y = Trilu <upper = 0> (x) }",
-                    {{2, 3}});
+  auto y = evaluateModel("14", "g (float[2, 3] x) => (float[2, 3] y) { y = Trilu <upper = 0> (x) }",
+                         {{2, 3}});
   EXPECT_EQ(y.values, (Values{1, 0, 0, 4, 5, 0}));
 }
 
 TEST(Semantics, GatherElements) {
-  auto y = evaluate("13",
-                    "g (float[2, 2] x) => (float[2, 1] y) <int64[2, 1] i = {1, 0}> "
-                    "{ y = GatherElements <axis = 1> (x, i) }",
-                    {{2, 2}});
+  auto y = evaluateModel("13",
+                         "g (float[2, 2] x) => (float[2, 1] y) <int64[2, 1] i = {1, 0}> "
+                         "{ y = GatherElements <axis = 1> (x, i) }",
+                         {{2, 2}});
   EXPECT_EQ(y.values, (Values{2, 3}));
 }
 
 TEST(Semantics, SplitIntoUnequalParts) {
-  auto y = evaluate("18",
-                    "g (float[5] x) => (float[1] b, float[2] a) { a, c, b = Split "
-                    "<num_outputs = 3> (x) }",
-                    {{5}});
+  auto y = evaluateModel("18",
+                         "g (float[5] x) => (float[1] b, float[2] a) { a, c, b = Split "
+                         "<num_outputs = 3> (x) }",
+                         {{5}});
   EXPECT_EQ(y.values, (Values{5}));
 }
 
 TEST(Semantics, CausalAttentionWithoutPastStartsAtKeyZero) {
   // Zero queries: every visible key has the same weight.
-  auto y = evaluate("23",
-                    "g (float[1, 1, 2, 1] x, float[1, 1, 3, 1] k, float[1, 1, 3, 1] v) => "
-                    "(float[1, 1, 2, 1] y) { z = Sub(x, x) y = Attention <is_causal = 1> "
-                    "(z, k, v) }",
-                    {{1, 1, 2, 1}, {1, 1, 3, 1}, {1, 1, 3, 1}});
+  auto y = evaluateModel("23",
+                         "g (float[1, 1, 2, 1] x, float[1, 1, 3, 1] k, float[1, 1, 3, 1] v) => "
+                         "(float[1, 1, 2, 1] y) { z = Sub(x, x) y = Attention <is_causal = 1> "
+                         "(z, k, v) }",
+                         {{1, 1, 2, 1}, {1, 1, 3, 1}, {1, 1, 3, 1}});
   ASSERT_EQ(y.values.size(), 2u);
   EXPECT_NEAR(y.values[0], 1, 1e-6);
   EXPECT_NEAR(y.values[1], 1.5, 1e-6);
 }
 
 TEST(Semantics, CausalAttentionWithPastIsShifted) {
-  auto y = evaluate("23",
-                    "g (float[1, 1, 2, 1] x, float[1, 1, 2, 1] k, float[1, 1, 2, 1] v, "
-                    "float[1, 1, P, 1] pk, float[1, 1, P, 1] pv) => (float[1, 1, 2, 1] y) "
-                    "{ z = Sub(x, x) y = Attention <is_causal = 1> (z, k, v, , pk, pv) }",
-                    {{1, 1, 2, 1}, {1, 1, 2, 1}, {1, 1, 2, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}});
+  auto y = evaluateModel("23",
+                         "g (float[1, 1, 2, 1] x, float[1, 1, 2, 1] k, float[1, 1, 2, 1] v, "
+                         "float[1, 1, P, 1] pk, float[1, 1, P, 1] pv) => (float[1, 1, 2, 1] y) "
+                         "{ z = Sub(x, x) y = Attention <is_causal = 1> (z, k, v, , pk, pv) }",
+                         {{1, 1, 2, 1}, {1, 1, 2, 1}, {1, 1, 2, 1}, {1, 1, 1, 1}, {1, 1, 1, 1}});
   ASSERT_EQ(y.values.size(), 2u);
   EXPECT_NEAR(y.values[0], 1, 1e-6); // (1 + 1) / 2
   EXPECT_NEAR(y.values[1], (1 + 1 + 2) / 3.0, 1e-6);
 }
 
 TEST(Semantics, BooleanMaskShorterThanTheKeys) {
-  auto y = evaluate("24",
-                    "g (float[1, 1, 1, 1] x, float[1, 1, 3, 1] k, float[1, 1, 3, 1] v) => "
-                    "(float[1, 1, 1, 1] y) <bool[1, 2] m = {1, 1}> { z = Sub(x, x) "
-                    "y = Attention (z, k, v, m) }",
-                    {{1, 1, 1, 1}, {1, 1, 3, 1}, {1, 1, 3, 1}});
+  auto y = evaluateModel("24",
+                         "g (float[1, 1, 1, 1] x, float[1, 1, 3, 1] k, float[1, 1, 3, 1] v) => "
+                         "(float[1, 1, 1, 1] y) <bool[1, 2] m = {1, 1}> { z = Sub(x, x) "
+                         "y = Attention (z, k, v, m) }",
+                         {{1, 1, 1, 1}, {1, 1, 3, 1}, {1, 1, 3, 1}});
   EXPECT_NEAR(y.values.at(0), 1.5, 1e-6);
 }
 
 TEST(Semantics, ConstantConditionTakesItsBranch) {
-  auto y = evaluate("18",
+  auto y =
+      evaluateModel("18",
                     "g (float[1] x) => (float[1] y) <bool[1] c = {0}> { y = If (c) <then_branch = "
                     "a () => (float[1] p) { p = Abs(x) }, else_branch = b () => (float[1] q) "
                     "{ q = Neg(x) }> }",
@@ -227,7 +193,8 @@ Total <which> (p) => (q) {
 
 TEST(Semantics, RecurrenceBackwards) {
   // With Relu the numbers stay whole: 2, and then 1 + 2 * 2.
-  auto y = evaluate("14",
+  auto y =
+      evaluateModel("14",
                     "g (float[2, 1, 1] x) => (float[2, 1, 1, 1] y) <float[1, 1, 1] w = {1}, "
                     "float[1, 1, 1] r = {2}> { y = RNN<hidden_size = 1, direction = \"reverse\", "
                     "activations = [\"Relu\"]>(x, w, r) }",
@@ -238,14 +205,14 @@ TEST(Semantics, RecurrenceBackwards) {
 
 TEST(Semantics, RecurrenceResetsAfterTheProduct) {
   auto gru = [](const std::string &attribute) {
-    return evaluate("14",
-                    "g (float[1, 1, 1] x) => (float[1, 1, 1, 1] y) <float[1, 3, 1] w = {0, 2, 1}, "
-                    "float[1, 3, 1] r = {0, 0, 3}, float[1, 6] b = {0, 0, 0, 0, 0, 1}, "
-                    "int32[1] lengths = {1}, float[1, 1, 1] h = {2}> { y = GRU<hidden_size = 1, "
-                    "linear_before_reset = " +
-                        attribute +
-                        ", activations = [\"Relu\", \"Relu\"]>(x, w, r, b, lengths, h) }",
-                    {{1, 1, 1}})
+    return evaluateModel(
+               "14",
+               "g (float[1, 1, 1] x) => (float[1, 1, 1, 1] y) <float[1, 3, 1] w = {0, 2, 1}, "
+               "float[1, 3, 1] r = {0, 0, 3}, float[1, 6] b = {0, 0, 0, 0, 0, 1}, "
+               "int32[1] lengths = {1}, float[1, 1, 1] h = {2}> { y = GRU<hidden_size = 1, "
+               "linear_before_reset = " +
+                   attribute + ", activations = [\"Relu\", \"Relu\"]>(x, w, r, b, lengths, h) }",
+               {{1, 1, 1}})
         .values;
   };
   EXPECT_EQ(gru("1"), (Values{1 + 2 * (2 * 3 + 1)}));
@@ -254,7 +221,7 @@ TEST(Semantics, RecurrenceResetsAfterTheProduct) {
 
 TEST(Semantics, RecurrenceCouplesGates) {
   auto lstm = [](const std::string &attribute) {
-    return evaluate(
+    return evaluateModel(
                "14",
                "g (float[1, 1, 1] x) => (float[1, 1, 1, 1] y) <float[1, 4, 1] w = {0.5, 1, 0, "
                "2}, float[1, 4, 1] r = {0, 0, 0, 0}, float[1, 8] b = {0, 0, 0, 0, 0, 0, 0, 0}, "

@@ -4,6 +4,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
+#include "Contraction.h"
 #include "OpTable.h"
 #include "Quantization.h"
 
@@ -121,14 +122,18 @@ static Value conv(Node &n, Value x, Value weight, Value bias, const Window &wind
                               uint64_t(groups));
 }
 
-static void convOp(Node &n) {
+Value llmc::importer::convolution(Node &n) {
   Dims dims = n.dims(n.input(0));
   SmallVector<int64_t> sizes = kernelShape(n, n.input(1));
-  if (n.failed() || dims.size() < 3)
-    return n.fail("needs an input of rank 3 or more, found " + llm::formatDims(dims));
+  if (!n.failed() && dims.size() < 3)
+    n.fail("needs an input of rank 3 or more, found " + llm::formatDims(dims));
+  if (n.failed())
+    return {};
   Window window = readWindow(n, sizes, ArrayRef(dims).drop_front(2));
-  n.setOutput(conv(n, n.input(0), n.input(1), n.input(2), window, n.intAttr("group", 1)));
+  return conv(n, n.input(0), n.input(1), n.input(2), window, n.intAttr("group", 1));
 }
+
+static void convOp(Node &n) { n.setOutput(convolution(n)); }
 
 /// A parameter of the whole kernel, or one per output channel.
 static Value perChannel(Node &n, Value parameter, int64_t rank) {
@@ -269,6 +274,61 @@ static void convTransposeOp(Node &n) {
   n.setOutput(conv(n, x, flippedKernel(n, n.input(1), groups), n.input(2), window, groups));
 }
 
+/// The columns of a convolution added up where they overlap, padding cut off.
+static void col2ImOp(Node &n) {
+  Dims image = n.knownInts(1, "the shape of the image"), block = n.knownInts(2, "the block shape");
+  Dims columns = n.dims(n.input(0));
+  size_t rank = image.size();
+  if (!n.failed() && (columns.size() != 3 || rank == 0 || block.size() != rank))
+    n.fail("columns " + llm::formatDims(columns) + " of blocks " + llm::formatDims(block) +
+           " for an image " + llm::formatDims(image));
+  SmallVector<int64_t> strides = perDimension(n, "strides", rank, 1);
+  SmallVector<int64_t> dilations = perDimension(n, "dilations", rank, 1);
+  SmallVector<int64_t> pads = perDimension(n, "pads", 2 * rank, 0);
+  auto isAtLeast = [&](int64_t least) { return [=](int64_t value) { return value >= least; }; };
+  if (!n.failed() && !(llvm::all_of(strides, isAtLeast(1)) && llvm::all_of(pads, isAtLeast(0)) &&
+                       llvm::all_of(dilations, isAtLeast(1))))
+    n.fail("strides and dilations are positive, pads not negative");
+  if (n.failed())
+    return;
+  // Where each element of [blocks' elements.., positions..] goes in the padded image.
+  Dims padded;
+  DimExpr perBlock = 1, positions = 1;
+  Value target;
+  for (size_t i = 0; i < rank; ++i) {
+    padded.push_back(image[i] + pads[i] + pads[rank + i]);
+    DimExpr reach = (block[i] - 1) * dilations[i];
+    DimExpr count = DimExpr::floorDiv(padded[i] - reach - 1, strides[i]) + 1;
+    auto steps = [&](const DimExpr &size, size_t dimension, int64_t step) {
+      Value at = n.iota(size, int64_t(dimension), int64_t(2 * rank));
+      return n.binary(BinaryKind::mul, at, n.size(step));
+    };
+    Value at = n.binary(BinaryKind::add, steps(block[i], i, dilations[i]),
+                        steps(count, rank + i, strides[i]));
+    target =
+        target ? n.binary(BinaryKind::add, n.binary(BinaryKind::mul, target, n.size(padded[i])), at)
+               : at;
+    perBlock = perBlock * block[i];
+    positions = positions * count;
+  }
+  n.requireEqual(columns[2], positions, "positions of the blocks in the image");
+  if (n.failed())
+    return;
+  DimExpr channels = DimExpr::floorDiv(columns[1], perBlock), moved = perBlock * positions;
+  n.requireEqual(columns[1], channels * perBlock, "channels times elements of a block");
+  Value updates = n.reshape(n.input(0), {columns[0], channels, moved});
+  Value zeros = n.broadcast(n.scalar(0, n.elementTypeOf(n.input(0))),
+                            {llm::product(padded), columns[0], channels});
+  Value sum = n.infer<llm::ScatterNDOp>(llm::ScatterKind::add, zeros, n.reshape(target, {moved, 1}),
+                                        n.transpose(updates, {2, 0, 1}));
+  Dims shape{columns[0], channels};
+  shape.append(padded);
+  Value result = n.reshape(n.transpose(sum, {1, 2, 0}), shape);
+  for (size_t i = 0; i < rank; ++i)
+    result = n.slice(result, int64_t(i) + 2, pads[i], image[i]);
+  n.setOutput(result);
+}
+
 static Value windowReduce(Node &n, ReduceKind kind, Value x, const Window &window) {
   return n.infer<llm::WindowReduceOp>(kind, x, window.sizes, window.strides, window.dilations,
                                       window.pads);
@@ -333,7 +393,7 @@ static Value maxPositions(Node &n, Value x, Value max, const Window &window) {
   int64_t rank = int64_t(window.sizes.size()), total = 1;
   for (int64_t size : window.sizes)
     total *= size;
-  constexpr int64_t kMaxElements = 1024;
+  constexpr int64_t kMaxElements = 128;
   if (total > kMaxElements)
     n.fail("not supported: the indices of a pool over more than " + Twine(kMaxElements) +
            " elements");
@@ -428,6 +488,8 @@ void llmc::importer::addConvolutionOps(OpTable &t) {
   t.add("", "ConvTranspose", 1,
         {convTransposeOp, 2, 3, 1,
          "auto_pad dilations group kernel_shape output_padding output_shape pads strides"});
+  t.add("", "Col2Im", 18,
+        {col2ImOp, 3, 3, 1, "dilations pads strides", "shapes that data decides"});
   t.add("", "AveragePool", 1,
         {averagePoolOp, 1, 1, 1,
          "auto_pad ceil_mode count_include_pad dilations kernel_shape pads strides",

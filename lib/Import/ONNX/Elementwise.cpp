@@ -137,6 +137,11 @@ static void castLikeOp(Node &n) { n.setOutput(castTo(n, n.elementTypeOf(n.input(
 static void bitcastOp(Node &n) {
   int64_t to = n.intAttr("to", 0);
   Type type = elementType(n.builder.getContext(), int(to)), from = n.elementTypeOf(n.input(0));
+  if (n.failed())
+    return;
+  // Memory holds a bool as a byte of 0 or 1.
+  if (type && type.isInteger(8) && from.isInteger(1))
+    return n.setOutput(n.cast(n.input(0), type));
   if (!type || type.getIntOrFloatBitWidth() != from.getIntOrFloatBitWidth())
     return n.fail("not supported: data type " + dataTypeName(int(to)) + " for elements of " +
                   Twine(from.getIntOrFloatBitWidth()) + " bits");
