@@ -75,6 +75,13 @@ const Malformed kCases[] = {
     {"ContractedSizes", R"("" : 18)",
      "g (float[N, 4] x, float[5, 6] w) => (float[N, 6] y) { y = MatMul(x, w) }",
      "node 'MatMul_0' (MatMul, opset 18): contracts [N, 4] with [5, 6]: 4 is not 5"},
+    {"UndeclaredWidthOfBlockMatrix", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[rows, k] x, uint8[3, 2, 8] w, float[6] s) => (y) { y = "
+     "com.microsoft.MatMulNBits<K = 32, N = 3, block_size = 16, accuracy_level = 4>(x, w, s) }",
+     "an input of shape [rows, k]; its last dimension has to be declared as 32"},
+    {"ConcatenationOfNothing", R"("" : 18, "com.microsoft" : 1)",
+     "g (float s, uint8 z) => (y) { y = com.microsoft.QLinearConcat(s, z) }",
+     "has 2 inputs, which are not triples after two"},
     {"FloatZeroPointsOfPackedTable", R"("" : 18, "com.microsoft" : 1)",
      "g (uint8[16, 4] t, int64[3] i, float[8, 2] s, float[16] z) => (y) { y = "
      "com.microsoft.GatherBlockQuantized<block_size = 16, gather_axis = 1>(t, i, s, z) }",

@@ -103,7 +103,7 @@ static void qlinearGlobalAveragePoolOp(Node &n) {
 
 /// Inputs: scale and zero point of the result, then each part with its own.
 static void qlinearConcatOp(Node &n) {
-  if (n.numInputs() % 3 != 2)
+  if (n.numInputs() < 5 || n.numInputs() % 3 != 2)
     return n.fail("has " + Twine(n.numInputs()) + " inputs, which are not triples after two");
   SmallVector<Value> parts;
   for (int i = 2; i < n.numInputs(); i += 3)

@@ -128,6 +128,11 @@ static void matmulNBitsOp(Node &n) {
   }
   auto activations =
       n.intAttr("accuracy_level", 0) == 4 ? llm::Activations::int8 : llm::Activations::f32;
+  // The symbols of a model's first input are never replaced.
+  if (!n.failed() && activations == llm::Activations::int8 && !n.dims(m.x).empty() &&
+      !n.dims(m.x).back().constant())
+    return n.fail("not supported: an input of shape " + llm::formatDims(n.dims(m.x)) +
+                  "; its last dimension has to be declared as " + Twine(m.columns));
   Value packed = n.reshape(m.weight, {m.rows, m.groups, blob});
   Value scaleMatrix = n.reshape(m.scales, {m.rows, m.groups});
   mlir::OpBuilder &b = n.builder;
