@@ -21,7 +21,7 @@
 extern "C" {
 #endif
 
-#define LLMC_MODULE_ABI_VERSION 3u
+#define LLMC_MODULE_ABI_VERSION 4u
 
 /* Element types; the numbers are those of ONNX TensorProto.DataType. Elements of less
  * than 8 bits take a byte each, integers extended to it by sign or zeros. */
@@ -142,7 +142,12 @@ typedef struct llmc_phase_desc {
   /* The last ones of `symbols` whose value the data decides. A step starts with
    * their max_value there and ends with what generated code has stored. */
   uint32_t num_defined_symbols;
-  uint32_t reserved; /* 0 */
+  uint32_t num_requirements;
+  /* Equalities of sizes that this phase relies on, as text: "rows * 2 = k". */
+  const char *const *requirements;
+  /* The index of the first requirement that these symbols do not meet, or
+   * num_requirements. Reads no defined symbol. Null where there are no requirements. */
+  int64_t (*unmet)(const int64_t *symbols);
   /* Writes every dimension of every input, then of every output, in order. A
    * defined symbol beyond what the other symbols allow counts as that bound: with
    * max_value there, outputs have the largest shapes of this step. */
@@ -246,7 +251,7 @@ LLMC_ABI_ASSERT(sizeof(void *) == 8);
 LLMC_ABI_ASSERT(sizeof(llmc_tensor_desc_t) == 24);
 LLMC_ABI_ASSERT(sizeof(llmc_symbol_desc_t) == 24);
 LLMC_ABI_ASSERT(sizeof(llmc_step_t) == 80);
-LLMC_ABI_ASSERT(sizeof(llmc_phase_desc_t) == 96);
+LLMC_ABI_ASSERT(sizeof(llmc_phase_desc_t) == 112);
 LLMC_ABI_ASSERT(sizeof(llmc_state_desc_t) == 32);
 LLMC_ABI_ASSERT(sizeof(llmc_module_desc_t) == 128);
 LLMC_ABI_ASSERT(sizeof(llmc_artifact_trailer_t) == 64);

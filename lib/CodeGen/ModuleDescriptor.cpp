@@ -130,6 +130,24 @@ llvm::Constant *DescriptorBuilder::tensors(mlir::ValueRange values, mlir::ArrayA
   return array(descriptors);
 }
 
+/// "k + l = 12"; "n <= 128" for n = min(n, 128) and 128 = max(n, 128).
+static std::string requirementText(const DimExpr &a, const DimExpr &b) {
+  for (const auto &[size, limited] : {std::pair(a, b), std::pair(b, a)}) {
+    const auto &terms = limited.terms();
+    if (terms.size() != 1 || terms[0].coefficient != 1 || terms[0].factors.size() != 1)
+      continue;
+    const DimExpr::Atom &atom = *terms[0].factors[0];
+    for (size_t i = 0; i < atom.args.size(); ++i) {
+      const DimExpr &other = atom.args[1 - i];
+      if (atom.args[i] == size && atom.kind == DimExpr::AtomKind::Min)
+        return size.str() + " <= " + other.str();
+      if (atom.args[i] == size && atom.kind == DimExpr::AtomKind::Max)
+        return other.str() + " <= " + size.str();
+    }
+  }
+  return a.str() + " = " + b.str();
+}
+
 llvm::Constant *DescriptorBuilder::phase(exec::ProgramOp program) {
   llvm::SmallVector<exec::ProgramSymbol> symbols = exec::getSymbols(program);
   std::vector<llvm::Constant *> symbolDescriptors;
@@ -152,11 +170,16 @@ llvm::Constant *DescriptorBuilder::phase(exec::ProgramOp program) {
   uint64_t numDispatches = exec::countDispatches(program);
   auto definitions = block.getOps<exec::DefineSizeOp>();
   uint64_t numDefined = std::distance(definitions.begin(), definitions.end());
+  std::vector<llvm::Constant *> requirements;
+  for (const auto &[a, b] : exec::getRequirements(program))
+    requirements.push_back(string(requirementText(a, b)));
+  llvm::Constant *unmet = code.getFunction(cpu::unmetName(program));
+  llvm::Constant *null = llvm::ConstantPointerNull::get(llvm::PointerType::get(context, 0));
   return structure({string(program.getSymName()), u32(kind), u32(uint32_t(guardInput)),
                     u64(guardValue), u64(*program.getArenaBytes()), u32(numDispatches),
                     u32(symbols.size()), array(symbolDescriptors), u32(numInputs), u32(numOutputs),
-                    inputs, outputs, u32(numDefined), u32(0),
-                    code.getFunction(cpu::shapesName(program)),
+                    inputs, outputs, u32(numDefined), u32(requirements.size()), array(requirements),
+                    unmet ? unmet : null, code.getFunction(cpu::shapesName(program)),
                     code.getFunction(cpu::entryName(program))});
 }
 

@@ -85,6 +85,7 @@ void llmc::addPartitionPasses(OpPassManager &passes) {
   passes.addNestedPass<func::FuncOp>(createWidenContractions());
   passes.addNestedPass<func::FuncOp>(createCSEPass());
   passes.addPass(createConvertLLMToExec());
+  passes.addPass(createRequireSizes());
   passes.addPass(createVerifyPartition());
 }
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cctype>
 #include <iterator>
+#include <limits>
 #include <map>
 #include <numeric>
 
@@ -120,6 +121,9 @@ private:
     if (position >= text.size())
       return std::nullopt;
     if (eat("-")) {
+      skipSpace();
+      if (isDigit())
+        return number(/*isNegative=*/true);
       if (++depth > 64)
         return std::nullopt;
       std::optional<DimExpr> value = primary();
@@ -130,19 +134,23 @@ private:
       std::optional<DimExpr> inner = sum();
       return inner && eat(")") ? inner : std::nullopt;
     }
-    if (std::isdigit((unsigned char)text[position]))
-      return number();
+    if (isDigit())
+      return number(/*isNegative=*/false);
     return nameOrCall();
   }
 
-  std::optional<DimExpr> number() {
+  bool isDigit() const {
+    return position < text.size() && std::isdigit((unsigned char)text[position]);
+  }
+
+  std::optional<DimExpr> number(bool isNegative) {
     Wide value = 0;
-    while (position < text.size() && std::isdigit((unsigned char)text[position])) {
+    while (isDigit()) {
       value = value * 10 + (text[position++] - '0');
-      if (value > DimExpr::kInfinity - 1)
+      if (value > Wide(DimExpr::kInfinity) + isNegative)
         return std::nullopt;
     }
-    return DimExpr(int64_t(value));
+    return DimExpr(int64_t(isNegative ? -value : value));
   }
 
   std::optional<DimExpr> nameOrCall() {
@@ -202,8 +210,10 @@ std::string DimExpr::str() const {
   for (const Term &term : termList) {
     int64_t magnitude = term.coefficient;
     if (!text.empty()) {
-      text += magnitude < 0 ? " - " : " + ";
-      magnitude = magnitude < 0 ? -magnitude : magnitude;
+      // The lowest number has no magnitude of its type.
+      bool isSubtracted = magnitude < 0 && magnitude != std::numeric_limits<int64_t>::min();
+      text += isSubtracted ? " - " : " + ";
+      magnitude = isSubtracted ? -magnitude : magnitude;
     }
     if (term.factors.empty()) {
       text += std::to_string(magnitude);
@@ -439,10 +449,19 @@ DimExpr DimExpr::min(const DimExpr &a, const DimExpr &b) {
   return a.str() < b.str() ? atom(AtomKind::Min, a, b) : atom(AtomKind::Min, b, a);
 }
 
+/// Whether `expr` is the minimum of `size` and something else.
+static bool isMinimumOf(const DimExpr &expr, const DimExpr &size) {
+  const std::vector<DimExpr::Term> &terms = expr.terms();
+  if (terms.size() != 1 || terms[0].coefficient != 1 || terms[0].factors.size() != 1)
+    return false;
+  const DimExpr::Atom &atom = *terms[0].factors[0];
+  return atom.kind == DimExpr::AtomKind::Min && (atom.args[0] == size || atom.args[1] == size);
+}
+
 DimExpr DimExpr::max(const DimExpr &a, const DimExpr &b) {
-  if (a == b || (a - b).provablyNonNegative())
+  if (a == b || isMinimumOf(b, a) || (a - b).provablyNonNegative())
     return a;
-  if ((b - a).provablyNonNegative())
+  if (isMinimumOf(a, b) || (b - a).provablyNonNegative())
     return b;
   return a.str() < b.str() ? atom(AtomKind::Max, a, b) : atom(AtomKind::Max, b, a);
 }

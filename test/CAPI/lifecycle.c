@@ -129,7 +129,7 @@ static void wrong_abi_version(void) {
   check(llmc_module_load_static(query_later, NULL, NULL, &module, &error) ==
             LLMC_STATUS_VERSION_MISMATCH,
         "later version", &error);
-  check(strstr(error.message, "version 4") != NULL, "later version's message",
+  check(strstr(error.message, "version 5") != NULL, "later version's message",
         &error);
   check(llmc_module_load_static(query_none, NULL, NULL, &module, &error) ==
             LLMC_STATUS_VERSION_MISMATCH,

@@ -76,9 +76,10 @@ const Malformed kCases[] = {
      "g (float[N, 4] x, float[5, 6] w) => (float[N, 6] y) { y = MatMul(x, w) }",
      "node 'MatMul_0' (MatMul, opset 18): contracts [N, 4] with [5, 6]: 4 is not 5"},
     {"UndeclaredWidthOfBlockMatrix", R"("" : 18, "com.microsoft" : 1)",
-     "g (float[rows, k] x, uint8[3, 2, 8] w, float[6] s) => (y) { y = "
-     "com.microsoft.MatMulNBits<K = 32, N = 3, block_size = 16, accuracy_level = 4>(x, w, s) }",
-     "an input of shape [rows, k]; its last dimension has to be declared as 32"},
+     "g (float[rows, k] a, float[rows, l] b, uint8[3, 2, 8] w, float[6] s) => (y) "
+     "{ x = Concat<axis = 1>(a, b) y = com.microsoft.MatMulNBits<K = 32, N = 3, block_size = 16, "
+     "accuracy_level = 4>(x, w, s) }",
+     "an input of shape [rows, k + l]; its last dimension has to be declared as 32"},
     {"ConcatenationOfNothing", R"("" : 18, "com.microsoft" : 1)",
      "g (float s, uint8 z) => (y) { y = com.microsoft.QLinearConcat(s, z) }",
      "has 2 inputs, which are not triples after two"},
@@ -277,6 +278,12 @@ const Malformed kCases[] = {
      "(float a, float e) => (float o, float p) { o = Add(a, e) p = Identity(e) }> }",
      "its input 1 is missing"},
     // Nothing of the body but its iterations, 32 x 32 x 32 x 32.
+    {"BrokenConstantOfLoopThatIsTriedTwice", R"("" : 18)",
+     "g (float[40] x) => (sums) <int64 n = {40}, int64[1, 0] ahead = {1}, int64[1] zero = {0}, "
+     "int64[1] unit = {1}> { sums = Loop (n) <body = part (int64 i, bool c) => (bool d, float s) "
+     "{ d = Identity(c) flat = Reshape(i, unit) end = Add(flat, ahead) some = Slice(x, zero, end) "
+     "s = ReduceSum<keepdims = 0>(some) }> }",
+     "initializer 'ahead' holds 8 bytes of data where int64 of this shape needs 0"},
     {"NestedEmptyLoops", R"("" : 18)",
      "g (int64 m, float[2] x) => (float[2] y) <int64 n = {32}, bool t = {1}> { y = Loop (n, t, "
      "x) "

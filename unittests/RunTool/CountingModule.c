@@ -117,11 +117,11 @@ static const llmc_tensor_desc_t step_outputs[] = {
 
 static const llmc_phase_desc_t phases[] = {
     {"run", LLMC_PHASE_RUN, -1, 0, 0, 1, NUM_SYMBOLS, run_symbols, 4, 2,
-     run_inputs, run_outputs, 0, 0, run_shapes, run_entry},
+     run_inputs, run_outputs, 0, 0, 0, 0, run_shapes, run_entry},
     {"prefill", LLMC_PHASE_PREFILL, -1, 0, 0, 1, NUM_SYMBOLS, prefill_symbols,
-     2, 1, step_inputs, step_outputs, 0, 0, step_shapes, step_entry},
+     2, 1, step_inputs, step_outputs, 0, 0, 0, 0, step_shapes, step_entry},
     {"decode", LLMC_PHASE_DECODE, -1, 0, 0, 1, NUM_SYMBOLS, decode_symbols, 2,
-     1, step_inputs, step_outputs, 0, 0, step_shapes, step_entry}};
+     1, step_inputs, step_outputs, 0, 0, 0, 0, step_shapes, step_entry}};
 
 static llmc_module_desc_t module = {.abi_version = LLMC_MODULE_ABI_VERSION,
                                     .struct_size = sizeof(llmc_module_desc_t),

@@ -181,6 +181,45 @@ TEST(StaticModule, BrokenDescriptors) {
   expectBroken("element type 99");
   withTensor([] { brokenPhases[0].guard_input = 4; });
   expectBroken("guarded by input 4");
+  static const char *noText[] = {nullptr};
+  auto unmet = [](const int64_t *) -> int64_t { return 0; };
+  with(functionalQuery, [&] {
+    brokenPhases[0].num_requirements = 1;
+    brokenPhases[0].unmet = unmet;
+  });
+  expectBroken("counts 1 requirements but has none");
+  with(functionalQuery, [&] {
+    brokenPhases[0].num_requirements = 1;
+    brokenPhases[0].requirements = noText;
+    brokenPhases[0].unmet = unmet;
+  });
+  expectBroken("no text for requirement 0");
+}
+
+TEST(StaticModule, RequirementsAreChecked) {
+  static const char *requirements[] = {"batch = 2", "seq = 2*past"};
+  broken = *functionalQuery(1);
+  std::copy(broken.phases, broken.phases + 2, brokenPhases);
+  broken.phases = brokenPhases;
+  brokenPhases[0].num_requirements = 2;
+  brokenPhases[0].requirements = requirements;
+  brokenPhases[0].unmet = [](const int64_t *symbols) -> int64_t {
+    return symbols[0] != 2 ? 0 : symbols[1] != 2 * symbols[2] ? 1 : 2;
+  };
+  Module module;
+  Error error;
+  ASSERT_EQ(module.loadStatic(brokenQuery, {}, &error), LLMC_STATUS_OK) << error.message;
+  auto resolve = [&](int64_t batch, int64_t seq) {
+    int64_t symbols[] = {batch, seq, 4, 4}, dims[7];
+    return llmc_module_resolve_dims(module.get(), 0, symbols, 4, dims, 7, &error);
+  };
+  EXPECT_EQ(resolve(2, 8), LLMC_STATUS_OK);
+  EXPECT_EQ(resolve(3, 8), LLMC_STATUS_SHAPE_MISMATCH);
+  EXPECT_STREQ(error.message,
+               "phase 'plain' needs batch = 2, but batch = 3, seq = 8, past = 4, four = 4");
+  EXPECT_EQ(resolve(2, 7), LLMC_STATUS_SHAPE_MISMATCH);
+  EXPECT_NE(std::string_view(error.message).find("needs seq = 2*past"), std::string_view::npos);
+  EXPECT_EQ(resolve(9, 8), LLMC_STATUS_OUT_OF_RANGE); // bounds come first
 }
 
 TEST(StaticModule, Weights) {

@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Support/DimExpr.h"
 #include <gtest/gtest.h>
+#include <limits>
 
 using llmc::DimExpr;
 
@@ -29,6 +30,15 @@ TEST(DimExpr, ParsesWhatItPrints) {
     DimExpr expr = parse(text);
     EXPECT_EQ(parse(expr.str().c_str()), expr) << text;
   }
+}
+
+TEST(DimExpr, ParsesTheLargestNumbers) {
+  DimExpr least = std::numeric_limits<int64_t>::min(), most = std::numeric_limits<int64_t>::max();
+  DimExpr a = DimExpr::symbol("a");
+  for (const DimExpr &expr : {least, most, a + least, a + most, least * a, -most})
+    EXPECT_EQ(DimExpr::parse(expr.str()), expr) << expr.str();
+  EXPECT_FALSE(DimExpr::parse("9223372036854775808").has_value());
+  EXPECT_FALSE(DimExpr::parse("-9223372036854775809").has_value());
 }
 
 TEST(DimExpr, RefusesOtherText) {
@@ -85,6 +95,12 @@ TEST(DimExpr, ProvesOrder) {
   EXPECT_EQ(DimExpr::equal(parse("a + 1"), DimExpr(0)), false);
   EXPECT_EQ(DimExpr::equal(parse("a"), parse("b")), std::nullopt);
   EXPECT_EQ(DimExpr::min(parse("a"), parse("a + b")), parse("a"));
+}
+
+TEST(DimExpr, MaximaOfMinima) {
+  EXPECT_EQ(DimExpr::max(parse("min(4, a + b)"), parse("a + b")), parse("a + b"));
+  EXPECT_EQ(DimExpr::max(parse("a"), parse("min(a, b)")), parse("a"));
+  EXPECT_FALSE(DimExpr::max(parse("2*min(4, a)"), parse("a")).asSymbol().has_value());
 }
 
 TEST(DimExpr, PadsToMultiples) {

@@ -45,6 +45,7 @@ public:
   /// Operands are not negative, the divisor not zero.
   mlir::Value divide(mlir::Value a, mlir::Value b);
   mlir::Value remainder(mlir::Value a, mlir::Value b);
+  mlir::Value floorDivide(mlir::Value a, mlir::Value b);
   mlir::Value size(const DimExpr &expr);
   static std::optional<int64_t> known(mlir::Value value);
 

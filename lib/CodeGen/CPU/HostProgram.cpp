@@ -24,6 +24,10 @@ std::string cpu::shapesName(exec::ProgramOp program) {
   return ("llmc_shapes_" + program.getSymName()).str();
 }
 
+std::string cpu::unmetName(exec::ProgramOp program) {
+  return ("llmc_unmet_" + program.getSymName()).str();
+}
+
 namespace {
 
 class EntryBuilder {
@@ -36,13 +40,14 @@ public:
 
   LogicalResult buildEntry();
   LogicalResult buildShapes();
+  void buildUnmet();
 
 private:
   Type pointerType() { return LLVM::LLVMPointerType::get(builder.getContext()); }
   Value loadField(Value base, size_t byteOffset, Type type);
   Value loadAt(Value array, int64_t position, Type type);
   Value byteOffset(Value base, int64_t bytes);
-  func::FuncOp startFunction(StringRef name, unsigned numPointers);
+  func::FuncOp startFunction(StringRef name, unsigned numPointers, TypeRange results = {});
   void bindSymbols(Value values);
   void bindArguments();
   void bindBlock(Block &block);
@@ -82,9 +87,9 @@ Value EntryBuilder::loadAt(Value array, int64_t position, Type type) {
   return loadField(array, size_t(position) * 8, type);
 }
 
-func::FuncOp EntryBuilder::startFunction(StringRef name, unsigned numPointers) {
+func::FuncOp EntryBuilder::startFunction(StringRef name, unsigned numPointers, TypeRange results) {
   SmallVector<Type> types(numPointers, pointerType());
-  auto function = func::FuncOp::create(builder, loc, name, builder.getFunctionType(types, {}));
+  auto function = func::FuncOp::create(builder, loc, name, builder.getFunctionType(types, results));
   builder.setInsertionPointToStart(function.addEntryBlock());
   return function;
 }
@@ -314,6 +319,23 @@ LogicalResult EntryBuilder::buildShapes() {
   return success();
 }
 
+void EntryBuilder::buildUnmet() {
+  SmallVector<std::pair<DimExpr, DimExpr>> requirements = exec::getRequirements(program);
+  if (requirements.empty())
+    return;
+  builder.setInsertionPointToEnd(module.getBody());
+  symbols.clear();
+  func::FuncOp function = startFunction(unmetName(program), 1, builder.getI64Type());
+  bindSymbols(function.getArgument(0));
+  Value unmet = index.constant(int64_t(requirements.size()));
+  for (int64_t i = int64_t(requirements.size()) - 1; i >= 0; --i) {
+    Value a = index.size(requirements[i].first), b = index.size(requirements[i].second);
+    Value differ = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::ne, a, b);
+    unmet = arith::SelectOp::create(builder, loc, differ, index.constant(i), unmet);
+  }
+  func::ReturnOp::create(builder, loc, unmet);
+}
+
 } // namespace
 
 /// Says which size no symbol in `known` gives: one that no input of the phase determines has
@@ -377,5 +399,8 @@ LogicalResult cpu::lowerProgram(exec::ProgramOp program, ModuleOp module,
   if (failed(checkSizes(block, known, kernels)))
     return failure();
   EntryBuilder builder(program, module, kernels);
-  return failure(failed(builder.buildEntry()) || failed(builder.buildShapes()));
+  if (failed(builder.buildEntry()) || failed(builder.buildShapes()))
+    return failure();
+  builder.buildUnmet();
+  return success();
 }

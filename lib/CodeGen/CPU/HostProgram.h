@@ -15,6 +15,8 @@ namespace llmc::cpu {
 /// Names of the functions that a program becomes.
 std::string entryName(exec::ProgramOp program);
 std::string shapesName(exec::ProgramOp program);
+/// Of a function that only a program with requirements has.
+std::string unmetName(exec::ProgramOp program);
 
 /// Adds to `module` the phase's entry function `void (step, worker)`, which takes
 /// tiles of each dispatch from the team, and its shapes function

@@ -87,6 +87,14 @@ Value IndexEmitter::remainder(Value a, Value b) {
   return arith::RemUIOp::create(builder, loc, a, b);
 }
 
+Value IndexEmitter::floorDivide(Value a, Value b) {
+  if (!known(b)) { // a size of 0 must not trap
+    Value isZero = arith::CmpIOp::create(builder, loc, arith::CmpIPredicate::eq, b, constant(0));
+    b = arith::SelectOp::create(builder, loc, isZero, constant(1), b);
+  }
+  return arith::FloorDivSIOp::create(builder, loc, a, b);
+}
+
 Value IndexEmitter::size(const DimExpr &expr) {
   Value sum = constant(0);
   for (const DimExpr::Term &term : expr.terms()) {
@@ -100,10 +108,10 @@ Value IndexEmitter::size(const DimExpr &expr) {
         Value a = size(atom->args[0]), b = size(atom->args[1]);
         switch (atom->kind) {
         case DimExpr::AtomKind::FloorDiv:
-          value = arith::FloorDivSIOp::create(builder, loc, a, b);
+          value = floorDivide(a, b);
           break;
         case DimExpr::AtomKind::Mod:
-          value = sub(a, mul(arith::FloorDivSIOp::create(builder, loc, a, b), b));
+          value = sub(a, mul(floorDivide(a, b), b));
           break;
         case DimExpr::AtomKind::Min:
           value = min(a, b);

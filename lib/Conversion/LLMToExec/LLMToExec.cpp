@@ -545,7 +545,7 @@ LogicalResult convertFunction(func::FuncOp func, ModuleTables &tables) {
       builder, func.getLoc(), func.getSymName(), phase, symbols,
       names(func.getNumArguments(), [&](unsigned i) { return func.getArgAttr(i, "llm.name"); }),
       names(func.getNumResults(), [&](unsigned i) { return func.getResultAttr(i, "llm.name"); }),
-      func->getAttrOfType<DictionaryAttr>("llm.guard"), nullptr, nullptr);
+      func->getAttrOfType<DictionaryAttr>("llm.guard"), nullptr, nullptr, nullptr);
   Block &block = program.getBody().emplaceBlock();
   BlockBuilder body(func.front(), block, tables);
   for (BlockArgument argument : func.getArguments())

@@ -7,6 +7,7 @@
 #include "Symbols.h"
 #include "llmc/Dialect/LLM/IR/LLMOps.h"
 #include "llvm/ADT/StringExtras.h"
+#include <limits>
 
 using namespace mlir;
 using namespace llmc;
@@ -131,13 +132,12 @@ DimExpr Symbols::defineSymbol(StringRef kind) {
        name.empty() || taken.contains(name) || defined.contains(name); ++number)
     name = kind.str() + "." + std::to_string(number);
   defined.insert(name);
-  kept.insert(name);
   return DimExpr::symbol(name);
 }
 
 bool Symbols::replaceable(const DimExpr &symbol, const DimExpr &by) const {
   std::optional<std::string> name = symbol.asSymbol();
-  if (!name || kept.contains(*name))
+  if (!name || defined.contains(*name) || (kept.contains(*name) && !by.constant()))
     return false;
   // A size that is known before the data stands for one that is not.
   bool refused = false;
@@ -146,13 +146,38 @@ bool Symbols::replaceable(const DimExpr &symbol, const DimExpr &by) const {
   return !refused;
 }
 
+/// The two sides of the one equality that `difference` = 0 means: of two symbols, or of a
+/// symbol and a number. The difference and 0 where it means another.
+static std::pair<DimExpr, DimExpr> solve(const DimExpr &difference) {
+  const std::vector<DimExpr::Term> &terms = difference.terms();
+  auto symbol = [](const DimExpr::Term &term) {
+    bool isSymbol = term.factors.size() == 1 && term.factors[0]->kind == DimExpr::AtomKind::Symbol;
+    return isSymbol ? std::optional(DimExpr::symbol(term.factors[0]->key)) : std::nullopt;
+  };
+  auto isHuge = [](const DimExpr::Term &term) {
+    return term.coefficient == std::numeric_limits<int64_t>::min();
+  };
+  if (terms.size() == 2 && llvm::none_of(terms, isHuge))
+    for (size_t i : {0, 1}) {
+      std::optional<DimExpr> x = symbol(terms[i]), y = symbol(terms[1 - i]);
+      int64_t factor = terms[i].coefficient, other = terms[1 - i].coefficient;
+      if (x && y && factor == -other)
+        return {*x, *y};
+      if (x && terms[1 - i].factors.empty() && other % factor == 0 && other / factor < 0)
+        return {*x, DimExpr(-(other / factor))};
+    }
+  return {difference, 0};
+}
+
 bool Symbols::unify(const DimExpr &a, const DimExpr &b) {
   std::optional<bool> equal = DimExpr::equal(a, b);
   if (equal)
     return *equal;
   const DimExpr *symbol = replaceable(b, a) ? &b : replaceable(a, b) ? &a : nullptr;
-  if (!symbol)
-    return true;
+  if (!symbol) {
+    auto [x, y] = solve(a - b);
+    return x == a || x == b || unify(x, y);
+  }
   const DimExpr &by = symbol == &a ? b : a;
   if (branchFacts)
     branchFacts->insert({*symbol->asSymbol(), by});

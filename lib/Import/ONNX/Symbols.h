@@ -33,7 +33,8 @@ public:
   using Declared = llvm::SmallVector<std::optional<DimExpr>>;
   std::optional<Declared> declaredDims(const ValueInfoProto &value) const;
 
-  /// Symbols of this input are kept when they are found equal to others.
+  /// Symbols of this input stand for the others that they are found equal to; only a
+  /// number takes their place.
   void protect(llvm::ArrayRef<DimExpr> dims);
 
   /// Symbols of ids, images and sounds, of which a call has one at least.

@@ -54,7 +54,7 @@ const llmc_phase_desc_t *findPhase(const llmc_module_desc_t &desc, uint32_t kind
 /// The number of dimensions that phase.shapes writes.
 size_t totalRank(const llmc_phase_desc_t &phase);
 
-/// Refuses a symbol value outside its bounds.
+/// Refuses a symbol value outside its bounds, and values that do not fit each other.
 llmc_status_t checkSymbols(const llmc_phase_desc_t &phase, const int64_t *symbols,
                            llmc_error_t *error);
 

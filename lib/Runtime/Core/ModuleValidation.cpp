@@ -35,7 +35,14 @@ llmc_status_t llmc::runtime::checkSymbols(const llmc_phase_desc_t &phase, const 
              << "phase '" << phase.name << "': symbol '" << symbol.name << "' is " << symbols[i]
              << ", compiled for " << symbol.min_value << " to " << symbol.max_value;
   }
-  return LLMC_STATUS_OK;
+  int64_t unmet = phase.num_requirements ? phase.unmet(symbols) : 0;
+  if (unmet >= phase.num_requirements)
+    return LLMC_STATUS_OK;
+  ErrorWriter writer(error, LLMC_STATUS_SHAPE_MISMATCH);
+  writer << "phase '" << phase.name << "' needs " << phase.requirements[unmet < 0 ? 0 : unmet];
+  for (uint32_t i = 0; i < phase.num_symbols - phase.num_defined_symbols; ++i)
+    writer << (i ? ", " : ", but ") << phase.symbols[i].name << " = " << symbols[i];
+  return writer;
 }
 
 void llmc::runtime::presetDefinedSymbols(const llmc_phase_desc_t &phase, int64_t *symbols) {
@@ -85,6 +92,11 @@ private:
     for (uint32_t i = 0; i < phase.num_symbols; ++i)
       if (!phase.symbols[i].name || phase.symbols[i].min_value > phase.symbols[i].max_value)
         return bad(phase) << "has no name or values for symbol " << i;
+    if (phase.num_requirements && (!phase.requirements || !phase.unmet))
+      return bad(phase) << "counts " << phase.num_requirements << " requirements but has none";
+    for (uint32_t i = 0; i < phase.num_requirements; ++i)
+      if (!phase.requirements[i])
+        return bad(phase) << "has no text for requirement " << i;
     if (phase.num_defined_symbols > phase.num_symbols)
       return bad(phase) << "defines " << phase.num_defined_symbols << " of " << phase.num_symbols
                         << " symbols";

@@ -261,3 +261,11 @@ exec.program @p "run" attributes {symbols = [], input_names = ["x"], output_name
   %1 = exec.join 0 (%0) {offset = -2 : i64} : (tensor<2x4xf32>) -> tensor<2x4xf32>
   exec.return %1 : tensor<2x4xf32>
 }
+
+// -----
+
+// expected-error@+1 {{C7: expected a pair of expressions of given symbols, found ["n", "k"]}}
+exec.program @p "run" attributes {symbols = [{name = "n", min = 0 : i64, max = 8 : i64}], requirements = [["n", "4"], ["n", "k"]], input_names = ["x"], output_names = []} {
+^bb0(%x: tensor<?xf32, #llm.dims<"n">>):
+  exec.return
+}

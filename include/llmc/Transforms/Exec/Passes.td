@@ -13,6 +13,18 @@ class LLMC_ExecPass<string flag, string op> : Pass<flag, op> {
   let dependentDialects = ["::llmc::exec::ExecDialect"];
 }
 
+def RequireSizes : LLMC_ExecPass<"llmc-require-sizes", "::mlir::ModuleOp"> {
+  let summary = "the equalities of sizes that a program takes for granted";
+  let description = [{
+    The rules of operations accept sizes of which nothing says that they differ: `float[k]`
+    plus a constant of 192 elements is right where k is 192. Kernels rely on it, so that
+    another k would make them read beyond a buffer. What the operations of a program's
+    kernels, its views and its joins take for granted about symbols that inputs bind becomes
+    its `requirements`, which a runtime checks before each step. Sizes that the data defines
+    cannot be checked there; their bounds hold the buffers.
+  }];
+}
+
 def InsertBarriers : LLMC_ExecPass<"llmc-insert-barriers", "::llmc::exec::ProgramOp"> {
   let summary = "a barrier before each dispatch that needs an earlier one's result";
   let description = [{

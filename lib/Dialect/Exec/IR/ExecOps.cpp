@@ -12,6 +12,7 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Dialect/Exec/IR/ExecOps.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
+#include "llvm/ADT/StringSet.h"
 
 using namespace mlir;
 using namespace llmc;
@@ -162,6 +163,22 @@ LogicalResult ProgramOp::verify() {
   return success();
 }
 
+/// A pair of expressions of symbols in `given`.
+static bool isRequirement(Attribute entry, const llvm::StringSet<> &given) {
+  auto pair = dyn_cast<ArrayAttr>(entry);
+  if (!pair || pair.size() != 2 || !llvm::all_of(pair, llvm::IsaPred<StringAttr>))
+    return false;
+  for (auto side : pair.getAsRange<StringAttr>()) {
+    std::optional<DimExpr> expr = DimExpr::parse(side.getValue());
+    bool isKnown = expr.has_value();
+    if (expr)
+      expr->forEachSymbol([&](const std::string &name) { isKnown &= given.contains(name); });
+    if (!isKnown)
+      return false;
+  }
+  return true;
+}
+
 LogicalResult ProgramOp::verifyRegions() {
   Block &block = getBody().front();
   auto isNamed = [](ArrayAttr names, size_t count) {
@@ -185,6 +202,13 @@ LogicalResult ProgramOp::verifyRegions() {
       return defined[i].emitOpError("C6: '")
              << defined[i].getSymbol() << "' is not in its place among the program's symbols";
   }
+  llvm::StringSet<> given;
+  for (Attribute entry : getSymbols().getValue().drop_back(defined.size()))
+    given.insert(cast<DictionaryAttr>(entry).getAs<StringAttr>("name").getValue());
+  if (ArrayAttr entries = getRequirementsAttr())
+    for (Attribute entry : entries) // C7
+      if (!isRequirement(entry, given))
+        return emitOpError("C7: expected a pair of expressions of given symbols, found ") << entry;
   return success();
 }
 
@@ -336,7 +360,7 @@ LogicalResult ViewOp::verify() {
   if (input.getElementType() != result.getElementType()) // C1
     return emitOpError("C1: element types of ") << input << " and " << result << " differ";
   DimExpr before = llm::product(llm::getDims(input)), after = llm::product(llm::getDims(result));
-  if (DimExpr::equal(before, after) == false) // C2
+  if (!llm::mayBeEqual(before, after)) // C2
     return emitOpError("C2: ") << before.str() << " elements seen as " << after.str();
   return success();
 }

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "llmc/Dialect/Exec/IR/ProgramSymbols.h"
+#include "llmc/Dialect/LLM/IR/Dims.h"
 #include "mlir/IR/BuiltinTypes.h"
 
 using namespace mlir;
@@ -17,6 +18,16 @@ SmallVector<exec::ProgramSymbol> exec::getSymbols(ProgramOp program) {
                        entry.getAs<IntegerAttr>("min").getInt(),
                        entry.getAs<IntegerAttr>("max").getInt()});
   return symbols;
+}
+
+SmallVector<std::pair<DimExpr, DimExpr>> exec::getRequirements(ProgramOp program) {
+  SmallVector<std::pair<DimExpr, DimExpr>> requirements;
+  if (ArrayAttr entries = program.getRequirementsAttr())
+    for (auto entry : entries.getAsRange<ArrayAttr>()) {
+      llm::Dims sides = llm::parseExprs(entry);
+      requirements.push_back({sides[0], sides[1]});
+    }
+  return requirements;
 }
 
 int64_t exec::upperBound(ProgramOp program, const DimExpr &expr) {

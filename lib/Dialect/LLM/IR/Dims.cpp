@@ -54,6 +54,22 @@ RankedTensorType substituteDims(RankedTensorType type, const DimExpr::Substituti
   return makeTensorType(dims, type.getElementType());
 }
 
+static thread_local AssumedEqualities *collector = nullptr;
+
+AssumedEqualities::AssumedEqualities() : around(collector) { collector = this; }
+AssumedEqualities::~AssumedEqualities() { collector = around; }
+
+bool mayBeEqual(const DimExpr &a, const DimExpr &b) {
+  std::optional<bool> equal = DimExpr::equal(a, b);
+  if (!equal && collector)
+    collector->pairs.push_back({a, b});
+  return equal.value_or(true);
+}
+
+bool mayFit(const DimExpr &part, const DimExpr &whole) {
+  return mayBeEqual(DimExpr::max(part, whole), whole);
+}
+
 std::optional<Dims> broadcastDims(ArrayRef<DimExpr> a, ArrayRef<DimExpr> b) {
   if (a.size() < b.size())
     std::swap(a, b);
@@ -66,7 +82,7 @@ std::optional<Dims> broadcastDims(ArrayRef<DimExpr> a, ArrayRef<DimExpr> b) {
       dim = b[i];
       continue;
     }
-    if (DimExpr::equal(dim, b[i]) == false)
+    if (!mayBeEqual(dim, b[i]))
       return std::nullopt;
     // A static size is the more precise of two that must agree.
     if (b[i].constant())

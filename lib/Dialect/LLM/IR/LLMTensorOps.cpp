@@ -136,7 +136,7 @@ LogicalResult ReshapeOp::verify() {
   if (tensorType(getInput()).getElementType() != tensorType(getResult()).getElementType()) // C1
     return emitOpError("C1: changes the element type");
   DimExpr from = product(getDims(getInput())), to = product(getDims(getResult()));
-  if (from.constant() && to.constant() && from != to) // C2
+  if (!mayBeEqual(from, to)) // C2
     return emitOpError("C2: ") << from.str() << " elements become " << to.str();
   return success();
 }
@@ -147,7 +147,7 @@ LogicalResult BroadcastOp::verify() {
     return emitOpError("C1: rank ") << from.size() << " does not fit in " << to.size();
   for (size_t i = 0; i < from.size(); ++i) {
     const DimExpr &dim = from[i], &target = to[to.size() - from.size() + i];
-    if (!dim.isConstant(1) && DimExpr::equal(dim, target) == false) // C2
+    if (!dim.isConstant(1) && !mayBeEqual(dim, target)) // C2
       return emitOpError("C2: ") << formatDims(from) << " does not broadcast to " << formatDims(to);
   }
   return success();
@@ -192,7 +192,7 @@ LogicalResult ConcatOp::inferReturnTypes(MLIRContext *, std::optional<Location> 
     for (size_t i = 0; agrees && i < dims.size(); ++i) {
       if (i == axis)
         continue;
-      agrees = DimExpr::equal(dims[i], other[i]) != false;
+      agrees = mayBeEqual(dims[i], other[i]);
       if (other[i].constant())
         dims[i] = other[i];
     }
@@ -226,7 +226,10 @@ LogicalResult GatherNDOp::inferReturnTypes(MLIRContext *, std::optional<Location
   Dims input = getDims(adaptor.getInput()), indices = getDims(adaptor.getIndices());
   uint64_t batch = adaptor.getBatchDims();
   std::optional<int64_t> tuple = indices.empty() ? std::nullopt : indices.back().constant();
-  if (!tuple || batch >= indices.size() || *tuple < 1 || batch + *tuple > input.size()) // C1
+  bool fits = tuple && batch < indices.size() && *tuple >= 1 && batch + *tuple <= input.size();
+  for (size_t i = 0; fits && i < batch; ++i)
+    fits = mayFit(indices[i], input[i]);
+  if (!fits) // C1
     return emitOptionalError(loc, "llm.gather_nd: C1: indices ", formatDims(indices), " into ",
                              formatDims(input), " after ", batch, " batch dimensions");
   Dims dims(indices.begin(), indices.end() - 1);
@@ -246,7 +249,10 @@ LogicalResult GatherElementsOp::inferReturnTypes(MLIRContext *, std::optional<Lo
   if (adaptor.getAxis() >= input.size()) // C1
     return emitOptionalError(loc, "llm.gather_elements: C1: axis ", adaptor.getAxis(), " of rank ",
                              input.size());
-  if (!isIndexTensor(adaptor.getIndices()) || indices.size() != input.size()) // C2
+  bool fits = isIndexTensor(adaptor.getIndices()) && indices.size() == input.size();
+  for (size_t i = 0; fits && i < input.size(); ++i)
+    fits = i == adaptor.getAxis() || mayFit(indices[i], input[i]);
+  if (!fits) // C2
     return emitOptionalError(loc, "llm.gather_elements: C2: indices ",
                              tensorType(adaptor.getIndices()), " into ", formatDims(input));
   results.push_back(makeTensorType(indices, tensorType(adaptor.getInput()).getElementType()));
@@ -263,7 +269,8 @@ LogicalResult ScatterElementsOp::inferReturnTypes(MLIRContext *, std::optional<L
   bool agrees = isIndexTensor(adaptor.getIndices()) && indices.size() == input.size() &&
                 updates.size() == input.size();
   for (size_t i = 0; agrees && i < indices.size(); ++i)
-    agrees = DimExpr::equal(indices[i], updates[i]) != false;
+    agrees = mayBeEqual(indices[i], updates[i]) &&
+             (i == adaptor.getAxis() || mayFit(indices[i], input[i]));
   if (!agrees) // C2
     return emitOptionalError(loc, "llm.scatter_elements: C2: indices ",
                              tensorType(adaptor.getIndices()), " and updates ", formatDims(updates),
@@ -288,7 +295,7 @@ LogicalResult ScatterNDOp::inferReturnTypes(MLIRContext *, std::optional<Locatio
   expected.append(input.begin() + *tuple, input.end());
   bool agrees = expected.size() == updates.size();
   for (size_t i = 0; agrees && i < expected.size(); ++i)
-    agrees = DimExpr::equal(expected[i], updates[i]) != false;
+    agrees = mayBeEqual(expected[i], updates[i]);
   if (!agrees) // C2
     return emitOptionalError(loc, "llm.scatter_nd: C2: updates ", formatDims(updates), " where ",
                              formatDims(expected), " are due");
@@ -358,7 +365,7 @@ LogicalResult MatmulOp::inferReturnTypes(MLIRContext *, std::optional<Location> 
       element != tensorType(adaptor.getRhs()).getElementType()) // C1
     return emitOptionalError(loc, "llm.matmul: C1: ", tensorType(adaptor.getLhs()), " times ",
                              tensorType(adaptor.getRhs()));
-  if (DimExpr::equal(lhs.back(), rhs[rhs.size() - 2]) == false) // C2
+  if (!mayBeEqual(lhs.back(), rhs[rhs.size() - 2])) // C2
     return emitOptionalError(loc, "llm.matmul: C2: contracts ", formatDims(lhs), " with ",
                              formatDims(rhs));
   std::optional<Dims> dims = broadcastDims(ArrayRef(lhs).drop_back(2), ArrayRef(rhs).drop_back(2));
@@ -388,7 +395,7 @@ LogicalResult TopKIndicesOp::inferReturnTypes(MLIRContext *context, std::optiona
                              formatDims(dims));
   std::optional<DimExpr> count = DimExpr::parse(adaptor.getCount());
   DimExpr &size = dims[adaptor.getAxis()];
-  if (!count || DimExpr::less(size, *count) == true) // C2
+  if (!count || !mayFit(*count, size)) // C2
     return emitOptionalError(loc, "llm.top_k_indices: C2: the first ", adaptor.getCount(), " of ",
                              size.str());
   size = *count;
@@ -435,13 +442,13 @@ LogicalResult ConvOp::inferReturnTypes(MLIRContext *, std::optional<Location> lo
     return emitOptionalError(loc, "llm.conv: C2: strides, dilations or pads do not fit ",
                              formatDims(input));
   DimExpr groups = int64_t(adaptor.getGroups());
-  if (int64_t(adaptor.getGroups()) < 1 || DimExpr::equal(weight[1] * groups, input[1]) == false ||
+  if (int64_t(adaptor.getGroups()) < 1 || !mayBeEqual(weight[1] * groups, input[1]) ||
       (weight[0].constant() && *weight[0].constant() % *groups.constant() != 0)) // C3
     return emitOptionalError(loc, "llm.conv: C3: ", formatDims(input), " with ", formatDims(weight),
                              " in ", groups.str(), " groups");
   if (adaptor.getBias()) {
     Dims bias = getDims(adaptor.getBias());
-    if (bias.size() != 1 || DimExpr::equal(bias[0], weight[0]) == false) // C4
+    if (bias.size() != 1 || !mayBeEqual(bias[0], weight[0])) // C4
       return emitOptionalError(loc, "llm.conv: C4: bias ", formatDims(bias), " for ",
                                weight[0].str(), " channels");
   }

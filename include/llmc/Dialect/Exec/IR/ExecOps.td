@@ -103,14 +103,16 @@ def Exec_ProgramOp : Exec_Op<"program", [Symbol, IsolatedFromAbove, SingleBlock]
   let description = [{
     Block arguments are the phase's inputs and states in order, `exec.return` names
     its outputs. `symbols` are `{name, min, max}` in the order of the module ABI, those
-    that `exec.define_size` defines last and in order; `guard` is `{input, value}`. The plan phase sets `arena_bytes` and `lower_bound`
-    (largest sum of bytes that live at once).
+    that `exec.define_size` defines last and in order; `guard` is `{input, value}`. `requirements`
+    are pairs of expressions that must be equal when the program runs. The plan phase sets
+    `arena_bytes` and `lower_bound` (largest sum of bytes that live at once).
 
     C1. The body ends with `exec.return`. C2. `input_names` has a string per block
     argument, C3. `output_names` one per returned value. C4. Each entry of `symbols`
     is a `{name, min, max}` with `min <= max`. C5. `arena_bytes` and `lower_bound`
     come together, and the bound is not above the bytes. C6. The last symbols are those
-    of the `exec.define_size` operations in their order.
+    of the `exec.define_size` operations in their order. C7. Each of `requirements` is a pair
+    of expressions of the other symbols.
 
     ```mlir
     exec.weight @w panels {columns = 4 : i64, outputs = 4 : i64, offset = 0 : i64, bytes = 512 : i64} dense<1.0> : tensor<4x4xf32>
@@ -138,6 +140,7 @@ def Exec_ProgramOp : Exec_Op<"program", [Symbol, IsolatedFromAbove, SingleBlock]
   let arguments = (ins SymbolNameAttr:$sym_name, StrAttr:$phase, ArrayAttr:$symbols,
                        ArrayAttr:$input_names, ArrayAttr:$output_names,
                        OptionalAttr<DictionaryAttr>:$guard,
+                       OptionalAttr<ArrayAttr>:$requirements,
                        OptionalAttr<I64Attr>:$arena_bytes,
                        OptionalAttr<I64Attr>:$lower_bound);
   let regions = (region SizedRegion<1>:$body);

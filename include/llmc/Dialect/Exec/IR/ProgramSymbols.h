@@ -21,6 +21,9 @@ struct ProgramSymbol {
 /// The program's `symbols` attribute, in the order of the module ABI.
 llvm::SmallVector<ProgramSymbol> getSymbols(ProgramOp program);
 
+/// Pairs of sizes that must be equal when the program runs.
+llvm::SmallVector<std::pair<DimExpr, DimExpr>> getRequirements(ProgramOp program);
+
 /// The largest value that `expr` can take in the program; infinity if unbounded.
 int64_t upperBound(ProgramOp program, const DimExpr &expr);
 

@@ -36,6 +36,29 @@ mlir::RankedTensorType makeTensorType(llvm::ArrayRef<DimExpr> dims, mlir::Type e
 mlir::RankedTensorType substituteDims(mlir::RankedTensorType type,
                                       const DimExpr::Substitution &replacement);
 
+/// False where the sizes are provably different. The rules of operations ask it of sizes
+/// that must be equal and take for granted what nothing disproves.
+bool mayBeEqual(const DimExpr &a, const DimExpr &b);
+
+/// The same for `part` <= `whole`.
+bool mayFit(const DimExpr &part, const DimExpr &whole);
+
+/// While it lives, it collects what mayBeEqual takes for granted on its thread: equalities
+/// that hold or not when a module runs, and must be checked there. `mayFit` makes one of
+/// the larger of two sizes and `whole`.
+class AssumedEqualities {
+public:
+  AssumedEqualities();
+  ~AssumedEqualities();
+  AssumedEqualities(const AssumedEqualities &) = delete;
+  AssumedEqualities &operator=(const AssumedEqualities &) = delete;
+
+  llvm::SmallVector<std::pair<DimExpr, DimExpr>> pairs;
+
+private:
+  AssumedEqualities *around;
+};
+
 /// The numpy broadcast of two shapes; nullopt where they provably conflict.
 /// Two different symbolic sizes are taken to be equal (ONNX has no other use
 /// for them); the one without a 1 wins.

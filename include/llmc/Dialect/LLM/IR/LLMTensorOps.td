@@ -336,7 +336,8 @@ def LLM_GatherNDOp : LLM_InferredOp<"gather_nd"> {
     ONNX GatherND: the last dimension of `indices` (static) is a tuple into the
     input's dimensions after the first `batch_dims`, which both share.
 
-    C1. The tuple is static and not longer than the remaining dimensions.
+    C1. The tuple is static and not longer than the remaining dimensions; the batch
+    dimensions of the indices fit in the input's.
 
     ```mlir
     %2 = llm.gather_nd 0 %0, %1 : tensor<4x8xi1>, tensor<3x2xi64>
@@ -354,7 +355,8 @@ def LLM_GatherElementsOp : LLM_InferredOp<"gather_elements"> {
     `axis`; the other coordinates stay. Negative indices count from the end; an index
     outside reads as the nearest one inside.
 
-    C1. `axis` is a dimension. C2. Indices are i32 or i64 of the input's rank.
+    C1. `axis` is a dimension. C2. Indices are i32 or i64 of the input's rank, and their
+    other dimensions fit in the input's.
 
     ```mlir
     %2 = llm.gather_elements 1 %0, %1 : tensor<4x8xf32>, tensor<4x2xi64>
@@ -374,7 +376,7 @@ def LLM_ScatterElementsOp : LLM_InferredOp<"scatter_elements"> {
     index outside writes nothing.
 
     C1. `axis` is a dimension. C2. Indices are i32 or i64 with the updates' shape and
-    the input's rank. C3. Input and updates have the same element type.
+    the input's rank, and their other dimensions fit in the input's. C3. Input and updates have the same element type.
 
     ```mlir
     %3 = llm.scatter_elements replace 1 %0, %1, %2 : tensor<4x8xf32>, tensor<4x2xi64>, tensor<4x2xf32>
