@@ -265,10 +265,16 @@ std::optional<MaskMeaning> MaskAnalysis::analyzeUncached(Value bias, const Atten
 
   // Samples: every size with every padding, and one long row per window candidate.
   SmallVector<Sample> samples;
-  for (auto [batch, past, queries] : sampleSizes(sizes))
+  for (auto [batch, past, queries] : sampleSizes(sizes)) {
+    constexpr int64_t kMaxKeys = int64_t(1) << 20;
+    if (past + queries > kMaxKeys / batch) {
+      fail("a mask of " + llvm::Twine(past + queries) + " keys");
+      return std::nullopt;
+    }
     for (Padding padding : {Padding::None, Padding::Left, Padding::Right, Padding::Scattered})
       if (slice->keyMask || padding == Padding::None)
         samples.push_back({batch, past, queries, makeKeys(batch, past + queries, padding)});
+  }
   const size_t numBaseSamples = samples.size();
   for (int64_t window : slice->windowCandidates) {
     std::optional<int64_t> fixedPast = sizes.past().constant(),

@@ -160,6 +160,20 @@ bool importer::tryEmit(Node &n, llvm::function_ref<void(Node &)> emit,
   return false;
 }
 
+void importer::emitInstead(Node &n, llvm::function_ref<void()> emit,
+                           ArrayRef<Diagnostic> problems) {
+  bool isSilent = true;
+  {
+    ScopedDiagnosticHandler handler(n.builder.getContext(), [&](Diagnostic &) {
+      isSilent = false;
+      return failure(); // whoever listens gets it
+    });
+    emit();
+  }
+  if (n.failed() && isSilent)
+    report(problems, n);
+}
+
 void importer::report(ArrayRef<Diagnostic> problems, Node &n) {
   DiagnosticEngine &engine = n.builder.getContext()->getDiagEngine();
   for (const Diagnostic &problem : problems) {

@@ -57,6 +57,11 @@ private:
 bool tryEmit(Node &n, llvm::function_ref<void(Node &)> emit,
              llvm::SmallVectorImpl<mlir::Diagnostic> &problems);
 
+/// Runs `emit` after `tryEmit` failed. Where it fails, too, and says nothing, since the
+/// first attempt did, that attempt's messages are shown.
+void emitInstead(Node &n, llvm::function_ref<void()> emit,
+                 llvm::ArrayRef<mlir::Diagnostic> problems);
+
 /// Shows what tryEmit kept back.
 void report(llvm::ArrayRef<mlir::Diagnostic> problems, Node &n);
 

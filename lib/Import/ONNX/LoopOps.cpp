@@ -310,8 +310,9 @@ static void loopOp(Node &n) {
   if (tryEmit(n, [&](Node &copy) { RepeatedLoop(copy, *body).run(); }, problems))
     return;
   if (bound->constant().value_or(kMaxIterations + 1) <= kMaxIterations)
-    return unrolled.run();
-  report(problems, n);
+    emitInstead(n, [&] { unrolled.run(); }, problems);
+  else
+    report(problems, n);
 }
 
 namespace {
@@ -424,7 +425,7 @@ static SmallVector<Value> scan(Node &n, Scanned scanned) {
     unrollScan(n, scanned, count);
   else if (!tryEmit(n, [&](Node &copy) { repeatScan(copy, scanned, length); }, problems)) {
     if (count > 0 && count <= kMaxIterations)
-      unrollScan(n, scanned, count);
+      emitInstead(n, [&] { unrollScan(n, scanned, count); }, problems);
     else
       report(problems, n);
   }
