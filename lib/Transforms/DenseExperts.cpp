@@ -391,10 +391,12 @@ Value DenseExperts::chooseOperands(Operation *op, const Place &place) {
 
 /// matmul(x, W[E, ..]) in batches of experts -> expert_linear(x, ids, W).
 Value DenseExperts::chooseProduct(MatmulOp op, const Place &place) {
-  std::optional<ExpertMatrices> weight = matchMatrixStack(op.getRhs());
   bool isBatchOfExperts = place.expertsFirst && !place.isMerged && place.split == 1 &&
                           place.lead == 2 && getDims(op.getResult()).size() == 3;
-  if (!weight || !isBatchOfExperts || !getDims(weight->weight)[0].isConstant(numExperts))
+  if (!isBatchOfExperts || !getDims(op.getRhs())[0].isConstant(numExperts))
+    return {};
+  std::optional<ExpertMatrices> weight = matchMatrixStack(builder, op.getRhs());
+  if (!weight)
     return {};
   Value input = choose(op.getLhs(), operandPlace(op.getResult(), op.getLhs(), place));
   Dims dims = input ? getDims(input) : Dims();

@@ -5,10 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 #include "ExpertMatrices.h"
+#include "DequantizedMatrix.h"
 #include "Matchers.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
 #include "llmc/Reference/Tensor.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
+#include "mlir/IR/IRMapping.h"
 
 using namespace mlir;
 using namespace llmc;
@@ -103,12 +105,63 @@ Value llmc::stackConstants(OpBuilder &builder, ArrayRef<Value> constants) {
   return stacked ? stacked.getResult() : Value();
 }
 
-std::optional<ExpertMatrices> llmc::matchMatrixStack(Value value) {
+std::optional<ExpertMatrices> llmc::matchMatrixStack(OpBuilder &builder, Value value,
+                                                     bool transposed) {
   ExpertMatrices matrices;
+  matrices.transposed = transposed;
   matrices.weight = stripTranspose(skipWidening(value), matrices.transposed);
-  if (!isConstant(matrices.weight) || getDims(matrices.weight).size() != 3)
+  if (isConstant(matrices.weight) && getDims(matrices.weight).size() == 3)
+    return matrices;
+  std::optional<DequantizedMatrix> stack = matchDequantized(matrices.weight);
+  std::optional<GroupedWeight> grouped =
+      stack && stack->count ? layOut(builder, *stack, matrices.transposed) : std::nullopt;
+  if (!grouped)
     return std::nullopt;
-  return matrices;
+  ExpertMatrices few;
+  few.weight = grouped->weight;
+  few.scales = grouped->scales;
+  few.zeroPoints = grouped->zeroPoints;
+  few.bits = builder.getI64IntegerAttr(grouped->bits);
+  few.groupSize = builder.getI64IntegerAttr(grouped->groupSize);
+  few.columns = builder.getI64IntegerAttr(grouped->columns);
+  return few;
+}
+
+Value llmc::beforeGather(OpBuilder &builder, Value value, Value &ids) {
+  Operation *op = value.getDefiningOp();
+  if (auto gather = dyn_cast_or_null<GatherOp>(op)) {
+    if (gather.getAxis() != 0 || (ids && gather.getIndices() != ids))
+      return {};
+    ids = gather.getIndices();
+    return gather.getInput();
+  }
+  if (!isa_and_nonnull<CastOp, ReshapeOp, BinaryOp>(op))
+    return {};
+  SmallVector<Value> operands;
+  for (Value operand : op->getOperands()) {
+    // Numbers are the same for all experts.
+    bool isNumber = getDims(operand).empty() && isConstant(operand);
+    operands.push_back(isNumber ? operand : beforeGather(builder, operand, ids));
+    if (!operands.back())
+      return {};
+  }
+  // Experts are in front, where the ids' dimensions were.
+  Dims chosen = ids ? getDims(ids) : Dims(), dims = getDims(value);
+  if (chosen.empty() || dims.size() < chosen.size() ||
+      ArrayRef(dims).take_front(chosen.size()) != ArrayRef(chosen))
+    return {};
+  Dims all{getDims(operands.front()).empty() ? getDims(operands.back())[0]
+                                             : getDims(operands.front())[0]};
+  all.append(dims.begin() + chosen.size(), dims.end());
+  if (isa<ReshapeOp>(op) && llmc::llm::product(all) != llmc::llm::product(getDims(operands[0])))
+    return {};
+  if (isa<BinaryOp>(op) && broadcastDims(getDims(operands[0]), getDims(operands[1])) != all)
+    return {};
+  IRMapping mapping;
+  mapping.map(op->getOperands(), operands);
+  Operation *copy = builder.clone(*op, mapping);
+  copy->getResult(0).setType(makeTensorType(all, elementTypeOf(value)));
+  return copy->getResult(0);
 }
 
 static ExpertMatrices dense(Value weight, bool transposed) {

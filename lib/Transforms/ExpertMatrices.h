@@ -41,8 +41,15 @@ mlir::Value reshapeConstant(mlir::OpBuilder &builder, mlir::Value value,
 /// Constants of one type behind one another, as `[count, ..]`; null where they are not that.
 mlir::Value stackConstants(mlir::OpBuilder &builder, llvm::ArrayRef<mlir::Value> constants);
 
-/// The constant that `value`, `[E, K, N]`, is, also behind a swap of K and N.
-std::optional<ExpertMatrices> matchMatrixStack(mlir::Value value);
+/// The constant that `value`, `[E, K, N]` or where `transposed` `[E, N, K]`, is, also behind a
+/// swap of K and N or dequantised.
+std::optional<ExpertMatrices> matchMatrixStack(mlir::OpBuilder &builder, mlir::Value value,
+                                               bool transposed = false);
+
+/// What `value` is that was computed of the gathered matrices `W[ids]`, and scales and zero
+/// points gathered alike, computed of all experts' instead: `value` is its gather by `ids`.
+/// Null where it is no such value; `builder` may have made something nevertheless.
+mlir::Value beforeGather(mlir::OpBuilder &builder, mlir::Value value, mlir::Value &ids);
 
 /// The input of a product with a constant: of an `llm.matmul`, or of an `llm.linear` with
 /// n-bit weights. Null for others.

@@ -314,22 +314,22 @@ bool replaceGatheredProduct(MatmulOp product) {
     Value x = isLeft ? product.getRhs() : product.getLhs();
     bool transposed = isLeft; // a matrix on the left is [N, K]
     matrices = stripTranspose(skipWidening(matrices), transposed);
-    auto gather = matrices.getDefiningOp<GatherOp>();
-    std::optional<ExpertMatrices> weight =
-        gather && gather.getAxis() == 0 ? matchMatrixStack(gather.getInput()) : std::nullopt;
-    if (!weight)
+    OpBuilder builder(product);
+    Value chosen, all = beforeGather(builder, matrices, chosen);
+    if (!all)
       continue;
-    weight->transposed ^= transposed;
-    Dims ids = getDims(gather.getIndices()), dims = getDims(x);
+    Dims ids = getDims(chosen), dims = getDims(x);
     // [ids.., 1, K], on the right [ids.., K, 1]
     bool isRow = dims.size() == ids.size() + 2 && dims[ids.size() + (isLeft ? 1 : 0)].isConstant(1);
     if (!isRow || ids.empty() || ArrayRef(dims).take_front(ids.size()) != ArrayRef(ids))
       continue;
-    OpBuilder builder(product);
+    std::optional<ExpertMatrices> weight = matchMatrixStack(builder, all, transposed);
+    if (!weight)
+      continue;
     Dims input(ids);
     input.push_back(dims[ids.size() + (isLeft ? 0 : 1)]);
     x = makeReshape(builder, product.getLoc(), x, input);
-    Value y = makeExpertLinear(builder, product.getLoc(), x, gather.getIndices(), *weight);
+    Value y = makeExpertLinear(builder, product.getLoc(), x, chosen, *weight);
     product.replaceAllUsesWith(makeReshape(builder, product.getLoc(), y, result));
     product.erase();
     return true;

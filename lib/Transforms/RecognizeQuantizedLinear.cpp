@@ -14,6 +14,7 @@
 // model file are not needed again.
 //
 //===----------------------------------------------------------------------===//
+#include "DequantizedMatrix.h"
 #include "Matchers.h"
 #include "QuantizedConstant.h"
 #include "llmc/Transforms/Passes.h"
@@ -28,182 +29,6 @@ namespace llmc {
 #include "llmc/Transforms/Passes.h.inc"
 } // namespace llmc
 
-//===----------------------------------------------------------------------===//
-// Dequantised matrices
-//===----------------------------------------------------------------------===//
-
-namespace {
-/// `(q - zero point) * scale` before a reshape to a matrix; the parameters broadcast to
-/// the shape of q.
-struct DequantizedMatrix {
-  ConstantOp data;
-  SmallVector<int64_t> shape; ///< of q where the parameters meet it
-  reference::Tensor scale;
-  std::optional<reference::Tensor> zeroPoint;
-  int64_t rows, columns;
-};
-} // namespace
-
-/// The integer constant behind a cast to float and a reshape.
-static ConstantOp integerConstant(Value value) {
-  auto cast = value.getDefiningOp<CastOp>();
-  if (!cast)
-    return {};
-  Value source = cast.getInput();
-  if (auto reshape = source.getDefiningOp<ReshapeOp>())
-    source = reshape.getInput();
-  auto constant = source.getDefiningOp<ConstantOp>();
-  auto type = constant ? dyn_cast<IntegerType>(elementTypeOf(constant)) : IntegerType();
-  return type && (type.getWidth() == 8 || type.getWidth() == 4) ? constant : ConstantOp();
-}
-
-static std::optional<DequantizedMatrix> matchDequantized(Value value) {
-  auto type = cast<RankedTensorType>(value.getType());
-  if (type.getRank() != 2 || !type.hasStaticShape() || !type.getElementType().isF32())
-    return std::nullopt;
-  DequantizedMatrix matrix;
-  matrix.rows = type.getDimSize(0);
-  matrix.columns = type.getDimSize(1);
-  if (auto reshape = value.getDefiningOp<ReshapeOp>())
-    value = reshape.getInput();
-  Value scale, zeroPoint;
-  bool matches = matchEitherOrder(value, BinaryKind::mul, [&](Value numbers, Value factor) {
-    scale = factor;
-    zeroPoint = {};
-    if (auto difference = matchBinary(numbers, BinaryKind::sub)) {
-      zeroPoint = difference.getRhs();
-      numbers = difference.getLhs();
-    }
-    matrix.data = integerConstant(numbers);
-    // The product must not be wider than the numbers.
-    return matrix.data && numbers.getType() == value.getType();
-  });
-  auto inner = dyn_cast<RankedTensorType>(value.getType());
-  if (!matches || !inner.hasStaticShape())
-    return std::nullopt;
-  matrix.shape.assign(inner.getShape().begin(), inner.getShape().end());
-  std::optional<reference::Tensor> scales = evaluateConstant(scale);
-  if (!scales)
-    return std::nullopt;
-  matrix.scale = *scales;
-  if (zeroPoint && !(matrix.zeroPoint = evaluateConstant(zeroPoint)))
-    return std::nullopt;
-  return matrix;
-}
-
-/// Inputs per group such that parameters are constant in each; `kAxis` of the matrix has
-/// the inputs. 0 where they are not constant over any size that kernels take.
-static int64_t groupSizeOf(const DequantizedMatrix &matrix, int64_t kAxis) {
-  int64_t inputs = kAxis == 0 ? matrix.rows : matrix.columns;
-  bool isSplit = matrix.shape.size() == 3;
-  if (matrix.shape.size() != 2 && !isSplit)
-    return 0;
-  // In a split matrix [.., groups, block, ..] the block's dimension comes after k's.
-  int64_t constantAxis = isSplit ? kAxis + 1 : kAxis;
-  if (isSplit && (matrix.shape[kAxis] * matrix.shape[kAxis + 1] != inputs ||
-                  matrix.shape[kAxis == 0 ? 2 : 0] != (kAxis == 0 ? matrix.columns : matrix.rows)))
-    return 0;
-  auto varies = [&](const reference::Tensor &tensor) {
-    int64_t axis = constantAxis - (int64_t(matrix.shape.size()) - tensor.rank());
-    return axis >= 0 && tensor.dim(axis) != 1;
-  };
-  if (varies(matrix.scale) || (matrix.zeroPoint && varies(*matrix.zeroPoint)))
-    return 0;
-  int64_t block = isSplit ? matrix.shape[kAxis + 1] : inputs;
-  for (int64_t size : {256, 128, 64, 32, 16})
-    if (block % size == 0)
-      return size;
-  // A last group that is not full.
-  return isSplit ? 0 : 32;
-}
-
-/// Element of a parameter that broadcasts to `shape`, at a position of the data.
-static int64_t parameterIndex(ArrayRef<int64_t> shape, const reference::Tensor &parameter,
-                              int64_t position) {
-  int64_t result = 0, stride = 1;
-  for (int64_t d = int64_t(shape.size()) - 1; d >= 0; --d) {
-    int64_t coordinate = position % shape[d];
-    position /= shape[d];
-    int64_t axis = d - (int64_t(shape.size()) - parameter.rank());
-    if (axis < 0)
-      break;
-    if (parameter.dim(axis) != 1)
-      result += coordinate * stride;
-    stride *= parameter.dim(axis);
-  }
-  return result;
-}
-
-namespace {
-/// The operands of a grouped n-bit llm.linear.
-struct GroupedWeight {
-  Value weight, scales, zeroPoints;
-  int64_t bits, groupSize, columns;
-};
-} // namespace
-
-/// Lays the numbers out as [N, groups, blob] with scales and zero points beside.
-static std::optional<GroupedWeight> layOut(OpBuilder &builder, DequantizedMatrix &matrix,
-                                           int64_t kAxis) {
-  int64_t groupSize = groupSizeOf(matrix, kAxis);
-  std::optional<IntegerData> data = IntegerData::get(matrix.data.getValue());
-  if (!groupSize || !data)
-    return std::nullopt;
-  int64_t inputs = kAxis == 0 ? matrix.rows : matrix.columns;
-  int64_t outputs = kAxis == 0 ? matrix.columns : matrix.rows;
-  int64_t bits = data->bits(), groups = (inputs + groupSize - 1) / groupSize;
-  int64_t blob = groupSize * bits / 8, rowBytes = groups * blob;
-  // Signed numbers and their zero points move up by half the range.
-  int64_t shift = data->isSigned() ? int64_t(1) << (bits - 1) : 0;
-  int64_t middle = int64_t(1) << (bits - 1);
-  auto position = [&](int64_t n, int64_t k) {
-    return kAxis == 0 ? k * matrix.columns + n : n * matrix.columns + k;
-  };
-
-  int64_t zeroRowBytes = (groups * bits + 7) / 8;
-  std::vector<float> scales(outputs * groups);
-  std::vector<uint8_t> zeros(outputs * zeroRowBytes);
-  bool hasZeroPoints = false;
-  for (int64_t n = 0; n < outputs; ++n)
-    for (int64_t g = 0; g < groups; ++g) {
-      int64_t first = position(n, g * groupSize);
-      scales[n * groups + g] =
-          float(matrix.scale.getFloat(parameterIndex(matrix.shape, matrix.scale, first)));
-      double zero = 0;
-      if (matrix.zeroPoint)
-        zero = matrix.zeroPoint->getFloat(parameterIndex(matrix.shape, *matrix.zeroPoint, first));
-      int64_t moved = int64_t(zero) + shift;
-      if (double(moved) != zero + double(shift) || moved < 0 || moved >= 2 * middle)
-        return std::nullopt;
-      hasZeroPoints |= moved != middle;
-      zeros[n * zeroRowBytes + g * bits / 8] |= uint8_t(moved << (g * bits % 8));
-    }
-
-  Location loc = matrix.data.getLoc();
-  Type ui8 = builder.getIntegerType(8, /*isSigned=*/false);
-  auto fill = [&](MutableArrayRef<char> bytes) {
-    // Some outputs at a time: both sides stay in cache whichever is contiguous.
-    constexpr int64_t tile = 64;
-    for (int64_t n0 = 0; n0 < outputs; n0 += tile)
-      for (int64_t k = 0; k < inputs; ++k)
-        for (int64_t n = n0; n < std::min(n0 + tile, outputs); ++n) {
-          uint8_t number = uint8_t(data->at(position(n, k)) + shift);
-          bytes[n * rowBytes + k * bits / 8] |= char(number << (k * bits % 8));
-        }
-  };
-  GroupedWeight result{{}, {}, {}, bits, groupSize, inputs};
-  result.weight =
-      makeHeapConstant(builder, loc, RankedTensorType::get({outputs, groups, blob}, ui8), fill);
-  result.scales = makeHeapConstant(
-      builder, loc, RankedTensorType::get({outputs, groups}, builder.getF32Type()),
-      [&](MutableArrayRef<char> bytes) { memcpy(bytes.data(), scales.data(), bytes.size()); });
-  if (hasZeroPoints)
-    result.zeroPoints = makeHeapConstant(
-        builder, loc, RankedTensorType::get({outputs, zeroRowBytes}, ui8),
-        [&](MutableArrayRef<char> bytes) { memcpy(bytes.data(), zeros.data(), bytes.size()); });
-  return result;
-}
-
 namespace {
 
 /// matmul(x, (q - z) * s) -> linear(x, q) scales s zero_points z.
@@ -217,9 +42,10 @@ struct DequantizedMatmul : OpRewritePattern<MatmulOp> {
     else
       transpose = {};
     std::optional<DequantizedMatrix> matrix = matchDequantized(source);
-    if (!matrix)
+    if (!matrix || matrix->count)
       return rewriter.notifyMatchFailure(op, "the right operand is no dequantised constant");
-    std::optional<GroupedWeight> weight = layOut(rewriter, *matrix, transpose ? 1 : 0);
+    std::optional<GroupedWeight> weight =
+        layOut(rewriter, *matrix, /*transposed=*/transpose != nullptr);
     if (!weight)
       return rewriter.notifyMatchFailure(op, "the constant's scales are not of groups of inputs");
     Location loc = fuseLocations(op, op.getLhs());

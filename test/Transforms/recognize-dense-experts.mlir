@@ -35,6 +35,32 @@ func.func @weight_behind(%x: !x, %scores: !scores) -> !y {
   return %y : !y
 }
 
+// Matrices of few bits, dequantised with a scale and a zero point for each output of each expert.
+// CHECK-LABEL: func @few_bits
+// CHECK: llm.expert_linear {{.*}} zero_points {{.*}} {bits = 8 : i64, columns = 4 : i64, group_size = 32 : i64} : (tensor<?x4xf32, {{.*}}>, tensor<?x2xi64, {{.*}}>, tensor<3x5x1x32xui8>, tensor<3x5x1xf32>, tensor<3x5x1xui8>) -> tensor<?x2x5xf32
+// CHECK-NOT: llm.matmul
+// CHECK: return
+func.func @few_bits(%x: !x, %scores: !scores) -> !y {
+  %q = llm.constant dense<7> : tensor<3x4x5xi8>
+  %scale = llm.constant dense<0.5> : tensor<3x1x5xf32>
+  %zero = llm.constant dense<-3.0> : tensor<3x1x5xf32>
+  %numbers = llm.cast %q : tensor<3x4x5xi8> to tensor<3x4x5xf32>
+  %centred = llm.binary sub %numbers, %zero : tensor<3x4x5xf32>, tensor<3x1x5xf32>
+  %w = llm.binary mul %centred, %scale : tensor<3x4x5xf32>, tensor<3x1x5xf32>
+  %fill = llm.constant dense<0.0> : tensor<f32>
+  %ids = llm.top_k_indices 1 %scores "2" {largest} : !scores
+  %best = llm.gather_elements 1 %scores, %ids : !scores, !ids
+  %filled = llm.broadcast %fill : tensor<f32> to !scores
+  %dense = llm.scatter_elements replace 1 %filled, %ids, %best : !scores, !ids, !best
+  %turned = llm.transpose %dense [1, 0] : !scores
+  %column = llm.reshape %turned : tensor<3x?xf32, #llm.dims<"3", "t">> to !column
+  %x1 = llm.reshape %x : !x to !x1
+  %h = llm.matmul %x1, %w : !x1, tensor<3x4x5xf32>
+  %z = llm.binary mul %h, %column : !h, !column
+  %y = llm.reduce sum %z [0] {keepdims = false} : !h
+  return %y : !y
+}
+
 // Experts come after tokens in the sum.
 // CHECK-LABEL: func @tokens_first
 // CHECK: llm.expert_linear {{.*}}tensor<?x2xi64, {{.*}}>, tensor<3x4x5xf32>) -> tensor<?x2x5xf32
