@@ -152,20 +152,22 @@ LogicalResult Compilation::runPasses(Phase phase, llvm::function_ref<void(OpPass
   return passes.run(*module);
 }
 
-/// How many new tokens of a sequence the prefill phase takes; `otherwise` where there is none.
-static int64_t prefillTokens(ModuleOp module, int64_t otherwise) {
+/// How large `symbol` may be in the prefill phase: the new tokens of a sequence, or the
+/// sequences; `otherwise` where there is no such phase.
+static int64_t prefillBound(ModuleOp module, const char *symbol, int64_t otherwise) {
   for (auto program : module.getOps<exec::ProgramOp>())
     if (program.getPhase() == "prefill")
-      return exec::upperBound(program, DimExpr::symbol("seq"));
+      return exec::upperBound(program, DimExpr::symbol(symbol));
   return otherwise;
 }
 
 LogicalResult Compilation::codeGen() {
   begin(Phase::CodeGen);
   properties.name = llvm::sys::path::stem(options.input).str();
-  properties.maxBatch = options.maxBatch;
+  properties.maxBatch = prefillBound(*module, "batch", options.maxBatch);
   properties.maxSeq = options.maxSeq;
-  properties.prefillChunk = prefillTokens(*module, std::min(options.prefillChunk, options.maxSeq));
+  properties.prefillChunk =
+      prefillBound(*module, "seq", std::min(options.prefillChunk, options.maxSeq));
   properties.blockTokens = options.blockTokens;
   properties.weightsBytes = weightsBytes(*module);
   weightsHeader = makeWeightsHeader(*module, makeManifest(*module, properties, level));

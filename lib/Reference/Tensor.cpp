@@ -96,6 +96,23 @@ FailureOr<Tensor> Tensor::fromAttr(ElementsAttr attr) {
   return tensor;
 }
 
+/// An f16 or bf16 number. APFloat would take most of the time that an evaluation takes.
+static double decodeHalf(uint16_t bits, bool isBF16) {
+  if (isBF16) {
+    uint32_t wide = uint32_t(bits) << 16;
+    float value;
+    std::memcpy(&value, &wide, sizeof(value));
+    return value;
+  }
+  constexpr double kSmallest = 0x1p-24; // subnormal
+  int exponent = bits >> 10 & 31, fraction = bits & 1023;
+  double value = exponent == 0    ? fraction * kSmallest
+                 : exponent != 31 ? (1024 + fraction) * (kSmallest * double(1u << (exponent - 1)))
+                 : fraction       ? std::numeric_limits<double>::quiet_NaN()
+                                  : std::numeric_limits<double>::infinity();
+  return bits >> 15 ? -value : value;
+}
+
 double Tensor::getFloat(int64_t index) const {
   assert(index >= 0 && index < count && "element outside the tensor");
   if (!isFloat())
@@ -113,6 +130,8 @@ double Tensor::getFloat(int64_t index) const {
   }
   uint64_t bits = 0;
   std::memcpy(&bits, source, elementBytes);
+  if (element.isF16() || element.isBF16())
+    return decodeHalf(uint16_t(bits), element.isBF16());
   auto type = cast<FloatType>(element);
   APFloat value(type.getFloatSemantics(), APInt(type.getWidth(), bits));
   bool losesInfo = false;

@@ -594,7 +594,7 @@ private:
 
   void addGrowing(func::FuncOp func) {
     std::optional<unsigned> tokens = findTokens(func);
-    if (!tokens)
+    if (!tokens || llm::getDims(func.getArgument(*tokens)).size() != 2)
       return;
     OwningOpRef<func::FuncOp> copy(cast<func::FuncOp>(func->clone()));
     Grower grower(*copy, *tokens);

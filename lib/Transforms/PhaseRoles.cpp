@@ -61,11 +61,11 @@ static int64_t largestTable(Value ids) {
   return largest;
 }
 
-std::optional<unsigned> findTokens(func::FuncOp func) {
+static std::optional<unsigned> findTokens(func::FuncOp func, int64_t rank) {
   std::optional<unsigned> best;
   std::pair<bool, int64_t> bestScore;
   for (BlockArgument argument : func.getArguments()) {
-    if (!isIntOfRank(argument, 2))
+    if (!isIntOfRank(argument, rank))
       continue;
     unsigned index = argument.getArgNumber();
     // Learned positions are a table, too, and may be the larger one.
@@ -78,24 +78,55 @@ std::optional<unsigned> findTokens(func::FuncOp func) {
   return best;
 }
 
-/// The floating-point result [batch, seq or 1, vocabulary] that is no state.
+std::optional<unsigned> findTokens(func::FuncOp func) {
+  std::optional<unsigned> tokens = findTokens(func, /*rank=*/2);
+  return tokens ? tokens : findTokens(func, /*rank=*/1);
+}
+
+TokenSizes tokenSizes(func::FuncOp func, unsigned tokens) {
+  Dims dims = getDims(func.getArgument(tokens));
+  // A recurrent state has the number of sequences, and no number of tokens.
+  auto isInStates = [&](const DimExpr &size) {
+    return llvm::any_of(func.getArguments(), [&](BlockArgument argument) {
+      auto type = dyn_cast<RankedTensorType>(argument.getType());
+      return type && isa<FloatType>(type.getElementType()) &&
+             llvm::is_contained(getDims(type), size);
+    });
+  };
+  if (dims.size() == 1) // a token of each sequence, or the tokens of one
+    return dims[0].asSymbol() && !isInStates(dims[0]) ? TokenSizes{DimExpr(1), dims[0]}
+                                                      : TokenSizes{dims[0], DimExpr(1)};
+  bool isTimeMajor = dims[1].asSymbol() && isInStates(dims[1]) &&
+                     (dims[0].isConstant(1) || (dims[0].asSymbol() && !isInStates(dims[0])));
+  return isTimeMajor ? TokenSizes{dims[1], dims[0], true} : TokenSizes{dims[0], dims[1]};
+}
+
+/// Whether a result of these sizes may hold logits: of each token, or of the last one.
+static bool areLogits(const Dims &dims, const TokenSizes &sizes) {
+  if (dims.empty() || !dims.back().constant())
+    return false;
+  if (dims.size() == 1)
+    return (sizes.batch * sizes.seq).isConstant(1);
+  if (dims.size() == 2)
+    return dims[0] == sizes.batch || dims[0] == sizes.batch * sizes.seq;
+  const DimExpr &batch = dims[sizes.isTimeMajor], &seq = dims[!sizes.isTimeMajor];
+  return dims.size() == 3 && batch == sizes.batch && (seq == sizes.seq || seq.isConstant(1));
+}
+
+/// The floating-point result [batch, seq or 1, vocabulary] that is no state. In one of rank 2
+/// both are one dimension, and one token of one sequence needs none.
 static std::optional<unsigned> findLogits(func::FuncOp func, const PhaseRoles &roles) {
   std::optional<unsigned> best;
-  std::pair<bool, int64_t> bestScore;
+  std::tuple<bool, int64_t, int64_t> bestScore;
   for (auto [index, value] : llvm::enumerate(func.front().getTerminator()->getOperands())) {
     unsigned number = index;
     auto type = dyn_cast<RankedTensorType>(value.getType());
-    if (!type || type.getRank() != 3 || !isa<FloatType>(type.getElementType()) ||
-        type.isDynamicDim(2) ||
+    if (!type || !isa<FloatType>(type.getElementType()) || !areLogits(getDims(type), roles.sizes) ||
         llvm::any_of(roles.states, [&](const StatePair &pair) { return pair.result == number; }))
       continue;
-    Dims dims = getDims(type);
-    if (dims[0] != DimExpr::symbol(roles.batch) ||
-        ((roles.takesOneToken() || dims[1] != DimExpr::symbol(roles.seq)) &&
-         !dims[1].isConstant(1)))
-      continue;
     auto name = func.getResultAttrOfType<StringAttr>(number, "llm.name");
-    std::pair score(name && name.getValue().contains("logits"), type.getDimSize(2));
+    std::tuple score(name && name.getValue().contains("logits"), type.getRank(),
+                     type.getShape().back());
     if (!best || score > bestScore) {
       best = number;
       bestScore = score;
@@ -115,32 +146,32 @@ std::optional<PhaseRoles> findPhaseRoles(func::FuncOp func, std::string &reason)
   if (!tokens)
     return fail("no 2-D integer input selects rows of an embedding table");
   roles.tokens = *tokens;
-  Dims tokenDims = getDims(func.getArgument(*tokens));
-  std::optional<std::string> batch = tokenDims[0].asSymbol(), seq = tokenDims[1].asSymbol();
-  if (!batch || (!seq && !tokenDims[1].isConstant(1)))
-    return fail("the token input " + describeArgument(func, *tokens) + " has fixed sizes");
-  roles.batch = *batch;
-  roles.seq = seq.value_or("");
+  roles.sizes = tokenSizes(func, *tokens);
+  const auto &[batch, seq, isTimeMajor] = roles.sizes;
+  for (const DimExpr &size : {batch, seq})
+    if (!size.asSymbol() && !size.isConstant(1))
+      return fail("the token input " + describeArgument(func, *tokens) + " has fixed sizes");
 
-  StatePairs found = findStatePairs(func, *tokens);
+  StatePairs found = findStatePairs(func, batch);
   if (found.offender)
     return fail("the input " + describeArgument(func, *found.offender) + found.reason);
   roles.states = found.pairs;
   if (roles.states.empty())
-    return fail("no input is a past of keys or values that grows to an output");
+    return fail("no input is a past that grows to an output or is replaced by one");
   for (const StatePair &pair : roles.states) {
     if (pair.kind == StateKind::fixed)
       continue;
     // Exporters may give every layer's past a symbol of its own.
     Dims dims = getDims(func.getArgument(pair.argument));
     std::optional<std::string> past = dims[pair.axis].asSymbol();
-    bool isPerSequence = pair.axis > 0 && past && past != batch && past != seq;
+    bool isPerSequence =
+        pair.axis > 0 && past && dims[pair.axis] != batch && dims[pair.axis] != seq;
     for (auto [axis, dim] : llvm::enumerate(dims))
       if (int64_t(axis) != pair.axis)
-        isPerSequence &= axis == 0 ? dim == tokenDims[0] : dim.constant().has_value();
+        isPerSequence &= axis == 0 ? dim == batch : dim.constant().has_value();
     if (!isPerSequence)
       return fail("the past " + describeArgument(func, pair.argument) + " has the sizes " +
-                  llm::formatDims(dims) + ", expected [" + roles.batch +
+                  llm::formatDims(dims) + ", expected [" + batch.str() +
                   ", heads, past, head_dim] with a past of any length");
     if (!llvm::is_contained(roles.pasts, *past))
       roles.pasts.push_back(*past);
@@ -155,7 +186,9 @@ std::optional<PhaseRoles> findPhaseRoles(func::FuncOp func, std::string &reason)
     if (index == roles.tokens || isState(index))
       continue;
     bool isInt2D = isIntOfRank(argument, 2);
-    if (isInt2D && getDims(argument) == tokenDims && !argumentName(func, index).contains("mask"))
+    bool isPerToken = tensorType(argument).getElementType().isInteger() &&
+                      getDims(argument) == getDims(func.getArgument(*tokens));
+    if (isPerToken && !argumentName(func, index).contains("mask"))
       roles.positions.push_back(index);
     else if (isInt2D)
       roles.masks.push_back(index);
@@ -167,8 +200,8 @@ std::optional<PhaseRoles> findPhaseRoles(func::FuncOp func, std::string &reason)
 
   std::optional<unsigned> logits = findLogits(func, roles);
   if (!logits)
-    return fail("no output has the sizes [" + roles.batch + ", " + tokenDims[1].str() +
-                ", vocabulary]");
+    return fail("no output has the sizes " + llm::formatDims(getDims(func.getArgument(*tokens))) +
+                " and a vocabulary");
   roles.logits = *logits;
   return roles;
 }

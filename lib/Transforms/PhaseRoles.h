@@ -20,23 +20,33 @@
 
 namespace llmc {
 
+/// How many sequences and tokens a call has: symbols, or 1.
+struct TokenSizes {
+  DimExpr batch, seq;
+  bool isTimeMajor = false; ///< ids, and logits, are [seq, batch]
+};
+
 struct PhaseRoles {
   unsigned tokens;
-  unsigned logits;                       ///< result
+  unsigned logits;                       ///< result [batch, seq or 1, vocabulary], or of less rank
   llvm::SmallVector<unsigned> masks;     ///< [batch, past + seq], 1 where a token is
   llvm::SmallVector<unsigned> positions; ///< [batch, seq]
   llvm::SmallVector<StatePair> states;   ///< in argument order
-  std::string batch, seq;                ///< symbols; no seq where a step is one token
   llvm::SmallVector<std::string> pasts;  ///< symbols, all the same length
+  TokenSizes sizes;
 
-  bool takesOneToken() const { return seq.empty(); }
+  bool takesOneToken() const { return sizes.seq.isConstant(1); }
+  bool takesOneSequence() const { return sizes.batch.isConstant(1); }
 };
 
 /// "'attention_mask'", or the argument's number where it has no name.
 std::string describeArgument(mlir::func::FuncOp func, unsigned argument);
 
-/// The argument that holds token ids, as [batch, seq] or [batch, 1].
+/// The argument that holds token ids, as [batch, seq], [seq, batch], [batch] or [seq].
 std::optional<unsigned> findTokens(mlir::func::FuncOp func);
+
+/// What the dimensions of the argument `tokens` count, whatever they are.
+TokenSizes tokenSizes(mlir::func::FuncOp func, unsigned tokens);
 
 /// nullopt where something is missing, with the reason.
 std::optional<PhaseRoles> findPhaseRoles(mlir::func::FuncOp func, std::string &reason);

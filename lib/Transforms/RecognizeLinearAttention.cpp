@@ -59,7 +59,7 @@ static SmallVector<DimExpr> tokenSizes(func::FuncOp func) {
 /// `[B, H, Dk, Dv]` or `[B, Dk, Dv]` with only B unknown.
 static bool isMatrixPerSequence(Value value) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
-  if (!type || !type.getElementType().isF32() || (type.getRank() != 3 && type.getRank() != 4))
+  if (!type || !isRowElement(type.getElementType()) || (type.getRank() != 3 && type.getRank() != 4))
     return false;
   Dims dims = getDims(type);
   return llvm::all_of(ArrayRef(dims).drop_front(),
@@ -79,7 +79,7 @@ static SmallVector<Value> findPasts(func::FuncOp func) {
   };
   for (BlockArgument argument : func.getArguments())
     if (auto type = dyn_cast<RankedTensorType>(argument.getType());
-        type && type.getElementType().isF32() && type.getRank() >= 3)
+        type && isRowElement(type.getElementType()) && type.getRank() >= 3)
       visit(argument, /*depth=*/3);
   return pasts;
 }
@@ -88,7 +88,8 @@ static SmallVector<Value> findPasts(func::FuncOp func) {
 /// one tensor with a row per token is then between them and what computed it.
 static void narrowSlicedRows(func::FuncOp func, const DimExpr &batch, const DimExpr &tokens) {
   SmallVector<Value> values;
-  func.walk([&](Operation *op) { llvm::append_range(values, op->getResults()); });
+  for (Operation &op : func.front())
+    llvm::append_range(values, op.getResults());
   for (Value value : values) {
     std::optional<TokenRows> rows =
         findTokenRows(value, batch, tokens, std::numeric_limits<int32_t>::max());
@@ -257,10 +258,9 @@ struct RecognizeLinearAttention : impl::RecognizeLinearAttentionBase<RecognizeLi
   static bool recognizeFromZeros(func::FuncOp func, const DimExpr &tokens,
                                  ArrayRef<int64_t> counts) {
     SmallVector<Value> sources;
-    func.walk([&](UnaryOp op) {
-      if (op.getKind() == UnaryKind::exp && elementTypeOf(op.getResult()).isF32())
+    for (auto op : func.front().getOps<UnaryOp>())
+      if (op.getKind() == UnaryKind::exp && isRowElement(elementTypeOf(op.getResult())))
         sources.push_back(op.getResult());
-    });
     bool changed = false;
     DenseSet<Value> tried; // also those that something has replaced
     for (const DimExpr &batch : batchSizes(func, tokens))

@@ -421,6 +421,7 @@ Value RecurrenceMatcher::buildDecay(OpBuilder &builder, const RecurrentMatrix &m
   int64_t channels = roles.form == DecayForm::rates ? matrix.valueDim : matrix.keyDim;
   // Without a channel for every head these are the channels of one.
   bool isPerHead = rows.channels <= matrix.heads && matrix.heads % rows.channels == 0;
+  value = castTo(builder, value, builder.getF32Type());
   Value decay = makeHeadRows(builder, value, rows, matrix.heads, isPerHead ? 1 : channels);
   if (!decay)
     return {};
@@ -439,8 +440,10 @@ RecurrenceMatch RecurrenceMatcher::build(OpBuilder &builder, const RecurrentMatr
   if (border.state)
     locations.push_back(border.state.getLoc());
   Location loc = builder.getFusedLoc(locations);
+  Type element = builder.getF32Type();
   auto rows = [&](const Leaf *leaf, int64_t width) {
-    return makeHeadRows(builder, leaf->value, leaf->rows, matrix.heads, width);
+    return makeHeadRows(builder, castTo(builder, leaf->value, element), leaf->rows, matrix.heads,
+                        width);
   };
   Value query = rows(roles.query, matrix.keyDim), key = rows(roles.key, matrix.keyDim);
   Value value = rows(roles.value, matrix.valueDim);
@@ -465,8 +468,8 @@ RecurrenceMatch RecurrenceMatcher::build(OpBuilder &builder, const RecurrentMatr
   if (roles.form == DecayForm::rates)
     rates =
         makeConstant(builder, loc, {matrix.heads, matrix.keyDim, matrix.valueDim}, roles.constant);
-  Value past = border.past ? toMatrices(builder, border.past, matrix) : Value();
-  Type element = builder.getF32Type();
+  Value past =
+      border.past ? toMatrices(builder, castTo(builder, border.past, element), matrix) : Value();
   Type outputType =
       makeTensorType({border.batch, matrix.heads, border.tokens, matrix.valueDim}, element);
   Type stateType =
@@ -478,9 +481,11 @@ RecurrenceMatch RecurrenceMatcher::build(OpBuilder &builder, const RecurrentMatr
   Value output = op.getOutput();
   if (skipped)
     output = BinaryOp::create(builder, loc, BinaryKind::add, output, skipped);
+  output = castTo(builder, output, elementTypeOf(border.output));
   result.output = fromHeadRows(builder, output, *outputRows, border.output.getType());
   if (border.state)
-    result.state = fromMatrices(builder, op.getState(), matrix);
+    result.state =
+        fromMatrices(builder, castTo(builder, op.getState(), elementTypeOf(border.state)), matrix);
   return result;
 }
 

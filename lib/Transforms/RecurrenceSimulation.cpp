@@ -45,7 +45,12 @@ double llmc::toleranceOf(const Tensor &tensor) {
   double largest = 1e-3;
   for (int64_t i = 0; i < tensor.numElements(); ++i)
     largest = std::max(largest, std::abs(tensor.getFloat(i)));
-  return 1e-4 * largest;
+  // The graph rounds to its elements' type after every operation, a recurrence does not: about
+  // ten roundings, of which those of past tokens decay.
+  constexpr double kRoundings = 10;
+  auto type = cast<FloatType>(tensor.elementType());
+  double epsilon = std::ldexp(1, -int(type.getFPMantissaWidth()));
+  return std::max(1e-4, kRoundings * epsilon) * largest;
 }
 
 bool llmc::isClose(const Tensor &tensor, const Tensor &expected) {

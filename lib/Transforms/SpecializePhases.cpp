@@ -79,9 +79,9 @@ private:
     std::optional<unsigned> tokens = findTokens(func);
     std::optional<std::string> batch, seq;
     if (tokens) {
-      llm::Dims dims = llm::getDims(func.getArgument(*tokens));
-      batch = dims[0].asSymbol();
-      seq = dims[1].asSymbol();
+      TokenSizes sizes = tokenSizes(func, *tokens);
+      batch = sizes.batch.asSymbol();
+      seq = sizes.seq.asSymbol();
     }
     // What a loop goes over is a sequence, also in front of a batch.
     llvm::StringSet<> looped;
@@ -116,12 +116,12 @@ private:
   }
 
   /// In the order that the module ABI fixes.
-  SymbolTable statefulSymbols(int64_t maxTokens) {
+  SymbolTable statefulSymbols(const PhaseRoles &roles, int64_t maxTokens) {
     SymbolTable symbols;
     auto add = [&](StringRef name, SymbolBounds bounds) {
       symbols.insert({StringAttr::get(&getContext(), name), bounds});
     };
-    add("batch", {1, maxBatch});
+    add("batch", {1, roles.takesOneSequence() ? 1 : maxBatch});
     add("seq", {1, maxTokens});
     add("past", {0, maxSeq});
     return symbols;
@@ -146,14 +146,14 @@ private:
   LogicalResult addPhases(func::FuncOp func, const PhaseRoles &roles, std::string &why) {
     // A model of one token reads a prompt token by token.
     bool isStep = roles.takesOneToken();
+    int64_t maxTokens = isStep ? 1 : std::min<int64_t>(prefillChunk, maxSeq);
     OwningOpRef<func::FuncOp> prefill = buildStatefulFunction(func, roles, "prefill", isStep, why);
     OwningOpRef<func::FuncOp> decode =
         prefill ? buildStatefulFunction(func, roles, "decode", true, why) : nullptr;
     if (!decode)
       return failure();
-    describe(*prefill, "prefill",
-             statefulSymbols(isStep ? 1 : std::min<int64_t>(prefillChunk, maxSeq)));
-    describe(*decode, "decode", statefulSymbols(1));
+    describe(*prefill, "prefill", statefulSymbols(roles, maxTokens));
+    describe(*decode, "decode", statefulSymbols(roles, 1));
     getOperation().push_back(prefill.release());
     getOperation().push_back(decode.release());
     return success();

@@ -11,10 +11,18 @@
 // and on those of layers before it: the last layer's past reaches one present only,
 // and with that pair taken so does the layer's before it.
 //
+// The states of one cell depend on each other. What is only scaled and added to on its way
+// (an LSTM's cell), or handed from iteration to iteration of a loop, is the past of the first
+// present on that way. A state may be no past of its own present: the last token's value,
+// which the next one is mixed with, is replaced by that one's. Where there are such states,
+// inputs and outputs are taken to be in the same order.
+//
 //===----------------------------------------------------------------------===//
 #include "StatePairs.h"
+#include "Rounding.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
 #include "llmc/Dialect/LLM/IR/LLMOps.h"
+#include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/MapVector.h"
 
@@ -30,9 +38,12 @@ static bool isSameCache(Operation *op) { return isa<llm::KVEvictOp, llm::CastOp>
 
 Value grownCache(Value present) {
   while (Operation *op = present.getDefiningOp()) {
-    if (!isSameCache(op))
+    if (std::optional<Rounding> rounding = matchRounding(present))
+      present = rounding->input; // again and again by the same steps: it changes nothing
+    else if (isSameCache(op))
+      present = op->getOperand(0);
+    else
       break;
-    present = op->getOperand(0);
   }
   return present;
 }
@@ -53,15 +64,26 @@ static OpOperand *findReturn(Value cache) {
   return nullptr;
 }
 
-/// Whether `append` only feeds attention, as key or value, and the return.
-static bool feedsAttentionOnly(Operation *append) {
-  Value result = append->getResult(0);
-  return llvm::all_of(result.getUses(), [&](OpOperand &use) {
-    auto attention = dyn_cast<llm::AttentionOp>(use.getOwner());
-    return isReturnedOnly(use.getOwner()) ||
-           (attention && (attention.getKey() == result || attention.getValue() == result) &&
-            attention.getQuery() != result);
-  });
+Value attendedCache(Value cache) {
+  auto isAttended = [](Value value, Operation *user) {
+    auto attention = dyn_cast<llm::AttentionOp>(user);
+    return attention && (attention.getKey() == value || attention.getValue() == value) &&
+           attention.getQuery() != value;
+  };
+  for (Value value = cache;;) {
+    SmallVector<Operation *> readers;
+    for (Operation *user : value.getUsers())
+      if (!isReturnedOnly(user) && !isAttended(value, user))
+        readers.push_back(user);
+    if (readers.empty())
+      return getElementTypeOrSelf(value) == getElementTypeOrSelf(cache) ? value : Value();
+    bool isStep =
+        readers.size() == 1 && elementwiseInput(readers[0]) == value &&
+        llvm::none_of(value.getUsers(), [&](Operation *user) { return isAttended(value, user); });
+    if (!isStep)
+      return {};
+    value = readers[0]->getResult(0);
+  }
 }
 
 static std::optional<StatePair> findGrowingPair(BlockArgument argument, std::string &reason) {
@@ -84,60 +106,177 @@ static std::optional<StatePair> findGrowingPair(BlockArgument argument, std::str
     return std::nullopt;
   }
   int64_t axis = concat ? int64_t(concat.getAxis()) : 2;
-  bool isAttended = axis == 2 && getDims(argument).size() == 4 && feedsAttentionOnly(append);
-  if (OpOperand *present = findReturn(append->getResult(0)))
+  bool isAttended =
+      axis == 2 && getDims(argument).size() == 4 && attendedCache(append->getResult(0));
+  OpOperand *present = findReturn(append->getResult(0));
+  // A present that is rounded as attention reads it.
+  Value attended = isAttended ? attendedCache(append->getResult(0)) : Value();
+  if (!present && attended && grownCache(attended) == append->getResult(0))
+    present = findReturn(attended);
+  if (present)
     return StatePair{argument.getArgNumber(), present->getOperandNumber(),
                      isAttended ? StateKind::attended : StateKind::tokens, axis};
   reason = " grows to no output";
   return std::nullopt;
 }
 
-/// The results that are computed from `argument`, by number.
-static llvm::SmallDenseSet<unsigned> reachedResults(BlockArgument argument) {
-  llvm::SmallDenseSet<unsigned> results;
-  DenseSet<Operation *> seen;
-  SmallVector<Value> pending{argument};
-  while (!pending.empty())
-    for (OpOperand &use : pending.pop_back_val().getUses()) {
-      Operation *user = use.getOwner();
-      if (isa<func::ReturnOp>(user))
-        results.insert(use.getOperandNumber());
-      else if (seen.insert(user).second)
-        llvm::append_range(pending, user->getResults());
-    }
-  return results;
+static bool isMovement(Operation *op) {
+  return isa<llm::CastOp, llm::ReshapeOp, llm::TransposeOp, llm::SliceOp, llm::ConcatOp>(op);
 }
 
-/// Pairs arguments and results of one type, each argument with the only result left
-/// that it reaches. Arguments that reach none are no states.
-static void pairFixed(func::FuncOp func, SmallVector<BlockArgument> arguments,
-                      SmallVector<unsigned> results, StatePairs &found) {
-  llvm::MapVector<BlockArgument, llvm::SmallDenseSet<unsigned>> reached;
-  for (BlockArgument argument : arguments)
-    reached[argument] = reachedResults(argument);
-  bool isChanged = true;
-  while (isChanged) { // each round takes an argument, so there are as many at most
-    isChanged = false;
-    for (BlockArgument &argument : arguments) {
-      if (!argument)
-        continue;
-      SmallVector<unsigned> left = llvm::to_vector(llvm::make_filter_range(
-          results, [&](unsigned result) { return reached[argument].contains(result); }));
-      if (left.size() != 1)
-        continue;
-      found.pairs.push_back({argument.getArgNumber(), left.front(), StateKind::fixed});
-      llvm::erase(results, left.front());
-      argument = {};
-      isChanged = true;
-    }
+/// Whether each element of `op`'s results depends on few elements of its operands.
+static bool isElementwise(Operation *op) {
+  return isMovement(op) || isa<llm::UnaryOp, llm::BinaryOp, llm::SelectOp>(op);
+}
+
+/// Where `use` leads: with `isDirect` elementwise only, and in a loop to what is carried.
+static ValueRange followUse(OpOperand &use, bool isDirect) {
+  Operation *user = use.getOwner();
+  if (!isDirect || isElementwise(user))
+    return user->getResults();
+  auto loop = dyn_cast<llm::LoopOp>(user);
+  if (loop && use.getOperandNumber() < loop.getInitial().size())
+    return loop->getResults().slice(use.getOperandNumber(), 1);
+  return {};
+}
+
+/// The values that are computed from those of `from`, which are among them.
+static DenseSet<Value> reachedValues(ArrayRef<Value> from, bool isDirect) {
+  DenseSet<Value> seen(llvm::from_range, from);
+  SmallVector<Value> pending(from);
+  while (!pending.empty())
+    for (OpOperand &use : pending.pop_back_val().getUses())
+      for (Value next : followUse(use, isDirect))
+        if (seen.insert(next).second)
+          pending.push_back(next);
+  return seen;
+}
+
+/// What `present` is put together from: the layers' own states.
+static SmallVector<Value> partsOf(Value present) {
+  SmallVector<Value> parts, pending{present};
+  while (!pending.empty()) {
+    Value value = pending.pop_back_val();
+    Operation *op = value.getDefiningOp();
+    if (op && isMovement(op))
+      llvm::append_range(pending, op->getOperands());
+    else
+      parts.push_back(value);
   }
-  for (BlockArgument argument : arguments)
-    if (argument && !found.offender && llvm::any_of(results, [&](unsigned result) {
-          return reached[argument].contains(result);
-        })) {
-      found.offender = argument.getArgNumber();
-      found.reason = " may be the past of several outputs of its type";
+  return parts;
+}
+
+namespace {
+
+/// Pairs arguments and results of one type.
+class FixedPairing {
+public:
+  FixedPairing(func::FuncOp func, ArrayRef<BlockArgument> arguments, ArrayRef<unsigned> results,
+               int64_t axis, StatePairs &found)
+      : terminator(func.front().getTerminator()), axis(axis), found(found) {
+    for (unsigned result : results)
+      left.push_back(result);
+    for (BlockArgument argument : arguments)
+      candidates.push_back({argument, reached(argument, /*isDirect=*/false), {}});
+    for (Candidate &candidate : candidates)
+      candidate.carried = firstOf(reached(candidate.argument, /*isDirect=*/true));
+  }
+
+  void run() {
+    if (isShifted())
+      return pairInOrder();
+    // Each round takes an argument, so there are as many at most.
+    while (takeOnly(&Candidate::reached) || takeOnly(&Candidate::carried))
+      ;
+    bool isAmbiguous = llvm::any_of(candidates, [&](const Candidate &candidate) {
+      return llvm::any_of(
+          left, [&](unsigned result) { return llvm::is_contained(candidate.reached, result); });
+    });
+    if (!isAmbiguous)
+      return; // arguments that reach none are no states
+    found.offender = candidates.front().argument.getArgNumber();
+    found.reason = " may be the past of several outputs of its type";
+  }
+
+private:
+  using Results = SmallVector<unsigned>;
+  struct Candidate {
+    BlockArgument argument;
+    Results reached; ///< by anything
+    Results carried; ///< elementwise, and computed from no other such
+  };
+
+  Results reached(Value from, bool isDirect) const {
+    DenseSet<Value> values = reachedValues(from, isDirect);
+    Results results;
+    for (unsigned result : left)
+      if (values.contains(terminator->getOperand(result)))
+        results.push_back(result);
+    return results;
+  }
+
+  /// Those that none of the others lead to.
+  Results firstOf(ArrayRef<unsigned> results) const {
+    auto leadsTo = [&](unsigned from, unsigned to) {
+      SmallVector<Value> begin = partsOf(terminator->getOperand(from));
+      DenseSet<Value> behind = reachedValues(begin, /*isDirect=*/true);
+      return llvm::any_of(partsOf(terminator->getOperand(to)), [&](Value part) {
+        return behind.contains(part) && !llvm::is_contained(begin, part);
+      });
+    };
+    return llvm::filter_to_vector(results, [&](unsigned result) {
+      return llvm::none_of(results, [&](unsigned other) { return leadsTo(other, result); });
+    });
+  }
+
+  /// Whether there is a present for each past, but one of them is computed from none: of what
+  /// is replaced by the last token's value the next layers depend on, not the present.
+  bool isShifted() const {
+    return candidates.size() == left.size() &&
+           llvm::any_of(candidates, [](const Candidate &c) { return c.reached.empty(); });
+  }
+
+  void pairInOrder() {
+    for (auto [candidate, result] : llvm::zip(candidates, left))
+      found.pairs.push_back({candidate.argument.getArgNumber(), result, StateKind::fixed, axis});
+  }
+
+  /// Takes an argument for which only one result is left.
+  bool takeOnly(Results Candidate::*results) {
+    for (Candidate &candidate : candidates) {
+      Results open = llvm::filter_to_vector(
+          candidate.*results, [&](unsigned result) { return llvm::is_contained(left, result); });
+      if (open.size() != 1)
+        continue;
+      found.pairs.push_back(
+          {candidate.argument.getArgNumber(), open.front(), StateKind::fixed, axis});
+      llvm::erase(left, open.front());
+      candidates.erase(&candidate);
+      return true;
     }
+    return false;
+  }
+
+  Operation *terminator;
+  int64_t axis;
+  StatePairs &found;
+  SmallVector<Candidate> candidates; ///< without a pair, in order
+  Results left;                      ///< without a pair, in order
+};
+
+} // namespace
+
+/// Which dimension of a fixed state counts sequences, -1 for none where a call has one
+/// sequence; nullopt of what has other sizes that are no numbers.
+static std::optional<int64_t> sequenceAxis(const llm::Dims &dims, const DimExpr &batch) {
+  auto at = llvm::find(dims, batch);
+  bool hasAxis = at != dims.end();
+  if (!hasAxis && !batch.isConstant(1))
+    return std::nullopt;
+  for (auto it = dims.begin(); it != dims.end(); ++it)
+    if (it != at && !it->constant())
+      return std::nullopt;
+  return hasAxis ? at - dims.begin() : -1;
 }
 
 /// An attention reads both of its caches in place or neither: one alone becomes a state that
@@ -146,7 +285,8 @@ static void separateUnpaired(func::FuncOp func, MutableArrayRef<StatePair> pairs
   llvm::MapVector<Value, StatePair *> inPlace;
   for (StatePair &pair : pairs)
     if (pair.kind == StateKind::attended)
-      inPlace[grownCache(func.front().getTerminator()->getOperand(pair.result))] = &pair;
+      inPlace[attendedCache(grownCache(func.front().getTerminator()->getOperand(pair.result)))] =
+          &pair;
   bool isChanged = true;
   while (isChanged) { // each round takes a cache, so there are as many at most
     isChanged = false;
@@ -162,20 +302,15 @@ static void separateUnpaired(func::FuncOp func, MutableArrayRef<StatePair> pairs
   }
 }
 
-StatePairs findStatePairs(func::FuncOp func, unsigned tokens) {
+StatePairs findStatePairs(func::FuncOp func, const DimExpr &batch) {
   StatePairs found;
-  llm::Dims tokenDims = getDims(func.getArgument(tokens));
   llvm::MapVector<Type, SmallVector<BlockArgument>> fixed;
   for (BlockArgument argument : func.getArguments()) {
     auto type = dyn_cast<RankedTensorType>(argument.getType());
     if (!type || type.getRank() < 2 || !isa<FloatType>(type.getElementType()) ||
         argument.use_empty())
       continue;
-    llm::Dims dims = getDims(type);
-    bool isFixed = dims[0] == tokenDims[0] &&
-                   llvm::all_of(ArrayRef(dims).drop_front(),
-                                [](const DimExpr &dim) { return dim.constant().has_value(); });
-    if (isFixed) {
+    if (sequenceAxis(getDims(type), batch)) {
       fixed[type].push_back(argument);
       continue;
     }
@@ -192,7 +327,8 @@ StatePairs findStatePairs(func::FuncOp func, unsigned tokens) {
     for (auto [number, value] : llvm::enumerate(func.front().getTerminator()->getOperands()))
       if (value.getType() == type)
         results.push_back(number);
-    pairFixed(func, arguments, results, found);
+    FixedPairing(func, arguments, results, *sequenceAxis(getDims(arguments[0]), batch), found)
+        .run();
   }
   separateUnpaired(func, found.pairs);
   llvm::sort(found.pairs,

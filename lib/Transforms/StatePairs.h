@@ -7,6 +7,7 @@
 #ifndef LLMC_TRANSFORMS_STATEPAIRS_H
 #define LLMC_TRANSFORMS_STATEPAIRS_H
 
+#include "llmc/Dialect/LLM/IR/Dims.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/SmallVector.h"
 #include <optional>
@@ -25,22 +26,28 @@ struct StatePair {
   unsigned argument;
   unsigned result;
   StateKind kind;
-  int64_t axis = -1; ///< the dimension that grows
+  /// The dimension that grows; of a fixed state the one that counts sequences, or -1 where
+  /// none does, because a call has one sequence.
+  int64_t axis = -1;
 };
 
 /// Pairs of a function's arguments and results, in argument order. An input whose
 /// sizes all but the batch are numbers is a fixed state where a result of its type is
-/// computed from it. Where an input grows but cannot be a state, fails with the reason
-/// and the argument it is about.
+/// computed from it; the batch may be any of its dimensions. Where an input grows but cannot
+/// be a state, fails with the reason and the argument it is about.
 struct StatePairs {
   llvm::SmallVector<StatePair> pairs;
   std::optional<unsigned> offender;
   std::string reason;
 };
-StatePairs findStatePairs(mlir::func::FuncOp func, unsigned tokens);
+StatePairs findStatePairs(mlir::func::FuncOp func, const DimExpr &batch);
 
 /// What an append made of a past, before it was evicted from or rounded to be `present`.
 mlir::Value grownCache(mlir::Value present);
+/// What attention reads of a grown cache: the cache, or where each of its elements is rounded
+/// first and nothing reads it otherwise but the return, those. Null where attention is not the
+/// only reader.
+mlir::Value attendedCache(mlir::Value cache);
 /// Whether `user` of a grown cache is the return, or only prepares its present for it.
 bool isReturnedOnly(mlir::Operation *user);
 

@@ -11,7 +11,9 @@
 //
 // Where something else than attention reads what grows, it reads a state_load of all
 // tokens. What keeps its size becomes a fixed state: loaded where the argument was used,
-// stored where the result is made.
+// stored where the result is made. States have the batch first; where the model has it
+// elsewhere, as [layers, batch, hidden], transposes stand behind the load and in front of the
+// store, and where it has tokens first, behind the tokens and in front of the logits.
 //
 // Sequences of a batch have pasts of different lengths, so whatever the function
 // computes from the length `past` that they share in the ONNX graph would be
@@ -27,6 +29,7 @@
 #include "AttentionBias.h"
 #include "LastToken.h"
 #include "PerSequenceLengths.h"
+#include "Rounding.h"
 #include "SymbolSubstitution.h"
 #include "UniformValue.h"
 #include "llmc/Dialect/LLM/IR/LLMOps.h"
@@ -42,6 +45,7 @@ using namespace mlir;
 
 namespace llmc {
 
+using llm::Dims;
 using llm::getDims;
 using llm::makeTensorType;
 
@@ -51,8 +55,9 @@ class StatefulBuilder {
 public:
   StatefulBuilder(func::FuncOp func, const PhaseRoles &roles, bool isDecode, std::string &reason)
       : func(func), roles(roles), reason(reason), builder(func.getContext()),
-        batch(DimExpr::symbol("batch")), seq(isDecode ? DimExpr(1) : DimExpr::symbol("seq")),
-        past(DimExpr::symbol("past")), numOldArguments(func.getNumArguments()) {}
+        batch(roles.takesOneSequence() ? DimExpr(1) : DimExpr::symbol("batch")),
+        seq(isDecode ? DimExpr(1) : DimExpr::symbol("seq")), past(DimExpr::symbol("past")),
+        numOldArguments(func.getNumArguments()) {}
 
   LogicalResult build() {
     if (failed(renameSymbols()))
@@ -60,7 +65,7 @@ public:
     addArguments();
     if (failed(replacePositions()))
       return failure();
-    replaceInput(roles.tokens, tokens);
+    replaceInput(roles.tokens, asGiven(tokens));
     for (unsigned mask : roles.masks)
       replaceInput(mask, makeOnes(mask));
     SmallVector<Value> states = updateStates();
@@ -89,9 +94,10 @@ private:
         if (std::optional<std::string> name = dim.asSymbol())
           names[*name] = size;
     }
-    names[roles.batch] = batch;
-    if (!roles.takesOneToken())
-      names[roles.seq] = seq;
+    if (std::optional<std::string> name = roles.sizes.batch.asSymbol())
+      names[*name] = batch;
+    if (std::optional<std::string> name = roles.sizes.seq.asSymbol())
+      names[*name] = seq;
     for (const std::string &name : roles.pasts)
       names[name] = past;
     return substituteSymbols(func, [&](const std::string &name) -> std::optional<DimExpr> {
@@ -126,14 +132,19 @@ private:
     }
   }
 
-  /// A token is [heads, dim]: all sizes before and behind the dimension that grows.
+  /// A token is [heads, dim]: all sizes before and behind the dimension that grows. What is
+  /// fixed has all sizes but the batch.
   llm::StateType stateType(const StatePair &pair) {
     auto type = cast<RankedTensorType>(func.getArgument(pair.argument).getType());
-    ArrayRef<int64_t> sizes = type.getShape().drop_front();
-    if (pair.kind == StateKind::fixed)
+    if (pair.kind == StateKind::fixed) {
+      SmallVector<int64_t> sizes(type.getShape());
+      if (pair.axis >= 0)
+        sizes.erase(sizes.begin() + pair.axis);
       return llm::StateType::get(func.getContext(),
                                  RankedTensorType::get(sizes, type.getElementType()),
                                  /*fixed=*/true);
+    }
+    ArrayRef<int64_t> sizes = type.getShape().drop_front();
     Type element = getElementTypeOrSelf(grownCache(presentOf(pair)));
     auto product = [](ArrayRef<int64_t> sizes) {
       return std::accumulate(sizes.begin(), sizes.end(), int64_t(1), std::multiplies<>());
@@ -173,8 +184,19 @@ private:
     Value positions =
         llm::BinaryOp::create(builder, loc, llm::BinaryKind::add, first, index).getResult();
     for (unsigned position : roles.positions)
-      replaceInput(position, positions);
+      replaceInput(position, asGiven(positions));
     return success();
+  }
+
+  /// `ids` [batch, seq] as the model has its tokens.
+  Value asGiven(Value ids) {
+    Dims dims = getDims(func.getArgument(roles.tokens));
+    if (dims.size() == 1)
+      return llm::ReshapeOp::create(builder, func.getLoc(),
+                                    makeTensorType(dims, getElementTypeOrSelf(ids.getType())), ids);
+    return roles.sizes.isTimeMajor
+               ? Value(llm::TransposeOp::create(builder, func.getLoc(), ids, {1, 0}))
+               : ids;
   }
 
   /// Replaces what reads each past and makes each present; the states after the step.
@@ -197,11 +219,37 @@ private:
   Value storeFixed(const StatePair &pair, Value state) {
     BlockArgument argument = func.getArgument(pair.argument);
     builder.setInsertionPointToStart(&func.front());
-    Value loaded = llm::StateLoadOp::create(builder, argument.getLoc(), argument.getType(), state);
-    argument.replaceAllUsesWith(loaded);
+    auto [toState, fromState] = batchFirst(argument, pair.axis);
+    Dims dims = getDims(cast<llm::StateType>(state.getType()).getToken());
+    dims.insert(dims.begin(), batch);
+    Type type = makeTensorType(dims, getElementTypeOrSelf(argument.getType()));
+    Value loaded = llm::StateLoadOp::create(builder, argument.getLoc(), type, state);
+    argument.replaceAllUsesWith(arrange(loaded, fromState, argument.getType()));
     Value present = presentOf(pair);
     builder.setInsertionPointAfterValue(present);
-    return llm::StateStoreOp::create(builder, present.getLoc(), state.getType(), state, present);
+    Value stored = arrange(present, toState, type);
+    return llm::StateStoreOp::create(builder, present.getLoc(), state.getType(), state, stored);
+  }
+
+  /// Permutations that move dimension `axis` of `value` to the front, and back.
+  static std::pair<SmallVector<int64_t>, SmallVector<int64_t>> batchFirst(Value value,
+                                                                          int64_t axis) {
+    SmallVector<int64_t> to, from;
+    for (int64_t d = 0; d < int64_t(getDims(value).size()); ++d) {
+      to.push_back(d == 0 ? axis : d <= axis ? d - 1 : d);
+      from.push_back(d == axis ? 0 : d < axis ? d + 1 : d);
+    }
+    return {to, from};
+  }
+
+  /// `value` in another order of its dimensions, or with one of 1 more or less where there is
+  /// only one sequence.
+  Value arrange(Value value, ArrayRef<int64_t> permutation, Type type) {
+    if (cast<RankedTensorType>(type).getRank() != int64_t(getDims(value).size()))
+      return llm::ReshapeOp::create(builder, value.getLoc(), type, value);
+    if (llvm::is_sorted(permutation))
+      return value;
+    return llm::TransposeOp::create(builder, value.getLoc(), value, permutation);
   }
 
   Value appendInPlace(const StatePair &pair, Value state) {
@@ -211,7 +259,9 @@ private:
     builder.setInsertionPoint(append);
     if (auto kvAppend = dyn_cast<llm::KVAppendOp>(append))
       usePastLens(kvAppend.getPastLens());
-    Value added = append->getOperand(1);
+    // What is rounded whenever it is read is rounded once, as it is kept.
+    Value read = pair.kind == StateKind::attended ? attendedCache(present) : present;
+    Value added = applyElementwise(builder, append->getOperand(1), present, read);
     RankedTensorType token = cast<llm::StateType>(state.getType()).getToken();
     Type element = token.getElementType();
     auto tokensType = [&](const DimExpr &count) {
@@ -227,7 +277,7 @@ private:
       if (all.getType() != present.getType())
         all = llm::ReshapeOp::create(builder, loc, present.getType(), all);
     }
-    present.replaceUsesWithIf(
+    read.replaceUsesWithIf(
         all, [](OpOperand &use) { return !isReturnedOnly(use.getOwner()); }); // that is rebuilt
     return appended;
   }
@@ -245,9 +295,28 @@ private:
       lens.replaceAllUsesWith(pastLens);
   }
 
+  /// The logits as [batch, seq or 1, vocabulary].
+  Value batchMajorLogits(Operation *terminator) {
+    Value logits = terminator->getOperand(roles.logits);
+    builder.setInsertionPoint(terminator);
+    Dims dims = getDims(logits);
+    if (dims.size() < 3) {
+      bool isLast = dims[0] == batch;
+      Dims sizes{batch, isLast ? DimExpr(1) : seq, dims.back()};
+      if (roles.sizes.isTimeMajor)
+        std::swap(sizes[0], sizes[1]);
+      logits = llm::ReshapeOp::create(builder, logits.getLoc(),
+                                      makeTensorType(sizes, getElementTypeOrSelf(logits.getType())),
+                                      logits);
+    }
+    if (!roles.sizes.isTimeMajor)
+      return logits;
+    return llm::TransposeOp::create(builder, logits.getLoc(), logits, {1, 0, 2});
+  }
+
   void returnValues(ArrayRef<Value> states) {
     Operation *terminator = func.front().getTerminator();
-    Value logits = terminator->getOperand(roles.logits);
+    Value logits = batchMajorLogits(terminator);
     auto type = cast<RankedTensorType>(logits.getType());
     int64_t vocabulary = type.getDimSize(2);
     if (!getDims(logits)[1].isConstant(1)) {
@@ -392,6 +461,7 @@ private:
         return fail("the input " + describeArgument(func, index) +
                     " is needed by more than attention masks, positions and caches");
     Operation *offender = nullptr;
+    llm::LoopOp reversed;
     std::string unknownSymbol;
     llvm::StringSet<> known{"batch", "seq"};
     func.walk<WalkOrder::PreOrder>([&](Operation *op) {
@@ -401,8 +471,11 @@ private:
       };
       if (op == func || offender)
         return;
-      if (auto loop = dyn_cast<llm::LoopOp>(op))
+      if (auto loop = dyn_cast<llm::LoopOp>(op)) {
         known.insert(loop.getIndex());
+        if (looksAhead(loop))
+          reversed = loop;
+      }
       forEachValueSymbol(op, visit);
       if (mixesTokens(op))
         offender = op, unknownSymbol = "past";
@@ -415,16 +488,44 @@ private:
       if (auto size = dyn_cast<llm::DefineSizeOp>(op))
         known.insert(size.getSymbol());
     });
+    if (reversed)
+      return fail("'llm.loop' at " + locationText(reversed) + " begins with the last token");
     if (offender) {
-      std::string location;
-      llvm::raw_string_ostream(location) << offender->getLoc();
-      return fail("'" + offender->getName().getStringRef() + "' at " + location + " depends on " +
+      return fail("'" + offender->getName().getStringRef() + "' at " + locationText(offender) +
+                  " depends on " +
                   (unknownSymbol == "past" ? "the past's length, which differs between sequences"
                                            : "the size '" + unknownSymbol + "'"));
     }
     llvm::BitVector old(func.getNumArguments());
     old.set(0, numOldArguments);
     return func.eraseArguments(old);
+  }
+
+  static std::string locationText(Operation *op) {
+    std::string text;
+    llvm::raw_string_ostream(text) << op->getLoc();
+    return text;
+  }
+
+  /// Whether a loop goes over tokens from the last one on and hands on what it has seen: a
+  /// token's results would depend on how many follow it in a call.
+  bool looksAhead(llm::LoopOp loop) {
+    DimExpr trip = *DimExpr::parse(loop.getTrip());
+    if (loop.getInitial().empty() || !hasSymbol(trip, "seq"))
+      return false;
+    auto at = [&](const DimExpr &position, int64_t iteration) {
+      return position.substitute([&](const std::string &name) -> std::optional<DimExpr> {
+        return name == loop.getIndex() ? std::optional(DimExpr(iteration)) : std::nullopt;
+      });
+    };
+    auto goesBack = [&](const DimExpr &position) {
+      return (at(position, 0) - at(position, 1)).constant().value_or(0) > 0;
+    };
+    bool found = llvm::any_of(llm::parseExprs(loop.getPositions()), goesBack);
+    loop.getBody().walk([&](llm::SliceOp slice) {
+      found |= llvm::any_of(llm::parseExprs(slice.getStarts()), goesBack);
+    });
+    return found;
   }
 
   /// Whether `value` has a dimension of all tokens, also of those behind the end of a

@@ -12,10 +12,18 @@ using namespace mlir;
 using namespace llmc;
 using namespace llmc::llm;
 
+bool llmc::isRowElement(Type type) { return type.isF32() || type.isF16() || type.isBF16(); }
+
+Value llmc::castTo(OpBuilder &builder, Value value, Type element) {
+  if (elementTypeOf(value) == element)
+    return value;
+  return CastOp::create(builder, value.getLoc(), makeTensorType(getDims(value), element), value);
+}
+
 std::optional<TokenRows> llmc::findTokenRows(Value value, const DimExpr &batch,
                                              const DimExpr &tokens, int64_t maxChannels) {
   auto type = dyn_cast<RankedTensorType>(value.getType());
-  if (!type || !type.getElementType().isF32())
+  if (!type || !isRowElement(type.getElementType()))
     return std::nullopt;
   TokenRows rows{batch, tokens, {}, {}, {}, 1};
   for (auto [axis, dim] : llvm::enumerate(getDims(type))) {

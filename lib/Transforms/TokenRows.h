@@ -27,10 +27,17 @@ struct TokenRows {
   int64_t channels = 1; ///< product of the sizes of channelAxes
 };
 
-/// The layout of an f32 tensor with at most `maxChannels` numbers per token in at most two
-/// dimensions; nullopt where it has none.
+/// Whether rows may have elements of this type: f32, f16 or bf16. Recurrences of narrow floats
+/// are computed in f32.
+bool isRowElement(mlir::Type type);
+
+/// The layout of a tensor of such elements with at most `maxChannels` numbers per token in at most
+/// two dimensions; nullopt where it has none.
 std::optional<TokenRows> findTokenRows(mlir::Value value, const DimExpr &batch,
                                        const DimExpr &tokens, int64_t maxChannels);
+
+/// `value` in elements of another type.
+mlir::Value castTo(mlir::OpBuilder &builder, mlir::Value value, mlir::Type element);
 
 /// `value` as `[B, heads, T, width]`; fewer heads in it are repeated, each as often. Null
 /// where the number of channels does not fit.

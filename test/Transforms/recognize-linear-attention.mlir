@@ -1,8 +1,13 @@
 // RUN: llmc-opt %s --llmc-recognize-linear-attention --llmc-fold-constants | FileCheck %s
+// Recurrences of narrow floats are computed in f32.
+// RUN: sed s/f32/f16/g %s | llmc-opt - --llmc-recognize-linear-attention --llmc-fold-constants | FileCheck %s --check-prefix=NARROW
+// RUN: sed s/f32/bf16/g %s | llmc-opt - --llmc-recognize-linear-attention --llmc-fold-constants | FileCheck %s --check-prefix=NARROW
 
 // Linear attention without decay over one chunk: what the past says, and the masked
 // products within the chunk.
 // CHECK-LABEL: func @one_chunk
+// NARROW-LABEL: func @one_chunk
+// NARROW: llm.linear_attention
 // CHECK: %[[O:.*]], %[[S:.*]] = llm.linear_attention %arg0, %arg1, %arg2 past %arg3 {scale = 1.000000e+00 : f64}
 // CHECK: return %[[O]], %[[S]]
 func.func @one_chunk(%q: tensor<1x2x?x4xf32, #llm.dims<"1", "2", "t", "4">>, %k: tensor<1x2x?x4xf32, #llm.dims<"1", "2", "t", "4">>, %v: tensor<1x2x?x3xf32, #llm.dims<"1", "2", "t", "3">>, %past: tensor<1x2x4x3xf32>) -> (tensor<1x2x?x3xf32, #llm.dims<"1", "2", "t", "3">>, tensor<1x2x4x3xf32>) {
@@ -29,6 +34,8 @@ func.func @one_chunk(%q: tensor<1x2x?x4xf32, #llm.dims<"1", "2", "t", "4">>, %k:
 
 // Adds twice what a recurrence would.
 // CHECK-LABEL: func @no_recurrence
+// NARROW-LABEL: func @no_recurrence
+// NARROW-NOT: llm.linear_attention
 // CHECK-NOT: llm.linear_attention
 // CHECK: return
 func.func @no_recurrence(%q: tensor<1x2x?x4xf32, #llm.dims<"1", "2", "t", "4">>, %k: tensor<1x2x?x4xf32, #llm.dims<"1", "2", "t", "4">>, %v: tensor<1x2x?x3xf32, #llm.dims<"1", "2", "t", "3">>, %past: tensor<1x2x4x3xf32>) -> (tensor<1x2x?x3xf32, #llm.dims<"1", "2", "t", "3">>, tensor<1x2x4x3xf32>) {
@@ -49,6 +56,8 @@ func.func @no_recurrence(%q: tensor<1x2x?x4xf32, #llm.dims<"1", "2", "t", "4">>,
 // One token of a selective scan as exporters of Mamba write a step: decays are
 // exponentials of a step size per channel times a constant per channel and state.
 // CHECK-LABEL: func @selective_scan_step
+// NARROW-LABEL: func @selective_scan_step
+// NARROW: llm.linear_attention
 // CHECK-SAME: (%[[DT:[^:]*]]: {{.*}}, %[[X:[^:]*]]: {{.*}}, %[[B:[^:]*]]: {{.*}}, %[[C:[^:]*]]: {{.*}}, %[[PAST:[^:]*]]: tensor
 // CHECK: %[[A:.*]] = llm.constant dense<{{\[\[}}[-1.000000e+00, -3.000000e+00, -5.000000e+00], [-2.000000e+00, -4.000000e+00, -6.000000e+00]]]> : tensor<1x2x3xf32>
 // CHECK: %[[O:.*]], %[[S:.*]] = llm.linear_attention {{.*}} decay {{.*}} rates %[[A]] past {{.*}} {scale = 1.000000e+00 : f64}
@@ -71,6 +80,8 @@ func.func @selective_scan_step(%dt: !wide, %x: !wide, %b: !narrow, %c: !narrow, 
 
 // The same with one decay per head, as Mamba 2 writes a step: the state is [Dv, Dk].
 // CHECK-LABEL: func @state_space_step
+// NARROW-LABEL: func @state_space_step
+// NARROW: llm.linear_attention
 // CHECK: %[[FACTOR:.*]] = llm.constant dense<{{.*}}> : tensor<2x1x1xf32>
 // CHECK: %[[DECAY:.*]] = llm.binary mul {{.*}}, %[[FACTOR]]
 // CHECK: llm.linear_attention {{.*}} decay %[[DECAY]] past {{.*}} {scale = 1.000000e+00 : f64}
@@ -94,6 +105,8 @@ func.func @state_space_step(%dt: !dt, %x: !xs, %b: !bs, %c: !bs, %past: !ss) -> 
 
 // One step of the gated delta rule; the factor is no exponential, so its logarithm decays.
 // CHECK-LABEL: func @gated_delta_step
+// NARROW-LABEL: func @gated_delta_step
+// NARROW: llm.linear_attention
 // CHECK: %[[LOG:.*]] = llm.unary log
 // CHECK: llm.linear_attention {{.*}} decay %[[LOG]] beta {{.*}} past {{.*}} {delta, scale = 1.000000e+00 : f64}
 !g = tensor<?x2x1x1xf32, #llm.dims<"b", "2", "1", "1">>
@@ -116,6 +129,8 @@ func.func @gated_delta_step(%q: !k, %k: !k, %v: !v, %g: !g, %beta: !g, %past: !m
 
 // Two tokens unrolled from zeros; the value skips the recurrence besides.
 // CHECK-LABEL: func @unrolled_from_zeros
+// NARROW-LABEL: func @unrolled_from_zeros
+// NARROW: llm.linear_attention
 // CHECK: %[[O:.*]], %{{.*}} = llm.linear_attention {{.*}} decay {{.*}} rates
 // CHECK-NOT: past
 // CHECK-NOT: llm.unary exp
@@ -150,6 +165,8 @@ func.func @unrolled_from_zeros(%ids: tensor<1x2xi64>, %dt: !two, %x: !two, %b: t
 
 // A step that forgets twice is no known recurrence.
 // CHECK-LABEL: func @unknown_step
+// NARROW-LABEL: func @unknown_step
+// NARROW-NOT: llm.linear_attention
 // CHECK-NOT: llm.linear_attention
 func.func @unknown_step(%dt: !wide, %x: !wide, %b: !narrow, %c: !narrow, %past: !scan) -> (!wide, !scan) {
   %a = llm.constant dense<[[-1.0, -2.0], [-3.0, -4.0], [-5.0, -6.0]]> : tensor<3x2xf32>

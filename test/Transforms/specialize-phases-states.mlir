@@ -176,3 +176,129 @@ func.func @run(%ids: tensor<?x?xi64, #llm.dims<"B", "S">>, %pk: !past, %pv: !pas
   %logits = llm.linear %y, %head : (!x, tensor<8x16xf32>) -> tensor<?x?x16xf32, #llm.dims<"B", "S", "16">>
   return %logits, %k, %v : tensor<?x?x16xf32, #llm.dims<"B", "S", "16">>, !all, !all
 }
+
+// -----
+
+!row = tensor<?x8xf32, #llm.dims<"B", "8">>
+!x = tensor<?x1x8xf32, #llm.dims<"B", "1", "8">>
+!state = tensor<2x?x8xf32, #llm.dims<"2", "B", "8">>
+!layer = tensor<1x?x8xf32, #llm.dims<"1", "B", "8">>
+!logits = tensor<?x16xf32, #llm.dims<"B", "16">>
+
+// One step of two layers whose states lie behind one another with the batch second. What is
+// called %a becomes the second output, because the first is computed from that elementwise.
+// States have the batch first. Logits without a dimension of tokens are those of the last one.
+// CHECK-LABEL: func.func @prefill(
+// CHECK-SAME: %[[A:[a-z0-9]+]]: !llm.state<tensor<2x8xf32>, fixed = true>
+// CHECK-SAME: %[[B:[a-z0-9]+]]: !llm.state<tensor<2x8xf32>, fixed = true>
+// CHECK: %[[LB:.+]] = llm.state_load %[[B]] : {{.*}} to tensor<?x2x8xf32, #llm.dims<"batch", "2", "8">>
+// CHECK: llm.transpose %[[LB]] [1, 0, 2]
+// CHECK: %[[LA:.+]] = llm.state_load %[[A]]
+// CHECK: %[[H:.+]] = llm.concat 0
+// CHECK: %[[TH:.+]] = llm.transpose %[[H]] [1, 0, 2]
+// CHECK: %[[SB:.+]] = llm.state_store %[[B]], %[[TH]]
+// CHECK: %[[C:.+]] = llm.concat 0
+// CHECK: %[[TC:.+]] = llm.transpose %[[C]] [1, 0, 2]
+// CHECK: %[[SA:.+]] = llm.state_store %[[A]], %[[TC]]
+// CHECK: return %{{.*}}, %[[SA]], %[[SB]] : tensor<?x16xf32, #llm.dims<"batch", "16">>
+// CHECK-LABEL: func.func @decode(
+func.func @run(%ids: tensor<?x1xi64, #llm.dims<"B", "1">>, %a: !state, %b: !state)
+    -> (!state, !state, !logits) {
+  %table = llm.constant dense<1.0> : tensor<16x8xf32>
+  %w = llm.constant dense<1.0> : tensor<8x8xf32>
+  %head = llm.constant dense<1.0> : tensor<8x16xf32>
+  %e = llm.embedding %table, %ids : (tensor<16x8xf32>, tensor<?x1xi64, #llm.dims<"B", "1">>) -> !x
+  %x = llm.reshape %e : !x to !row
+  %a0 = llm.slice %a ["0", "0", "0"] [1, 1, 1] : !state to !layer
+  %b0 = llm.slice %b ["0", "0", "0"] [1, 1, 1] : !state to !layer
+  %a1 = llm.slice %a ["1", "0", "0"] [1, 1, 1] : !state to !layer
+  %b1 = llm.slice %b ["1", "0", "0"] [1, 1, 1] : !state to !layer
+  %m0 = llm.linear %b0, %w : (!layer, tensor<8x8xf32>) -> !layer
+  %x0 = llm.binary add %m0, %x : !layer, !row
+  %c0 = llm.binary add %a0, %x0 : !layer, !layer
+  %h0 = llm.unary tanh %c0 : !layer
+  %i1 = llm.linear %h0, %w : (!layer, tensor<8x8xf32>) -> !layer
+  %m1 = llm.linear %b1, %w : (!layer, tensor<8x8xf32>) -> !layer
+  %x1 = llm.binary add %m1, %i1 : !layer, !layer
+  %c1 = llm.binary add %a1, %x1 : !layer, !layer
+  %h1 = llm.unary tanh %c1 : !layer
+  %h = llm.concat 0 (%h0, %h1) : !layer, !layer
+  %c = llm.concat 0 (%c0, %c1) : !layer, !layer
+  %y = llm.reshape %h1 : !layer to !row
+  %logits = llm.linear %y, %head : (!row, tensor<8x16xf32>) -> !logits
+  return %h, %c, %logits : !state, !state, !logits
+}
+
+// -----
+
+!row = tensor<?x8xf32, #llm.dims<"B", "8">>
+!x = tensor<?x1x8xf32, #llm.dims<"B", "1", "8">>
+!logits = tensor<?x16xf32, #llm.dims<"B", "16">>
+
+// What a layer mixes with the last token's value: the first past leads to the second present
+// only, and the second to none. They go by their order.
+// CHECK-LABEL: func.func @prefill(
+// CHECK-SAME: %[[FIRST:[a-z0-9]+]]: !llm.state<tensor<8xf32>, fixed = true>
+// CHECK-SAME: %[[SECOND:[a-z0-9]+]]: !llm.state<tensor<8xf32>, fixed = true>
+// CHECK: %[[X:.+]] = llm.reshape
+// CHECK: llm.state_store %[[FIRST]], %[[X]]
+// CHECK: %[[Y:.+]] = llm.linear
+// CHECK: llm.state_store %[[SECOND]], %[[Y]]
+// CHECK-LABEL: func.func @decode(
+func.func @run(%ids: tensor<?x1xi64, #llm.dims<"B", "1">>, %a: !row, %b: !row)
+    -> (!logits, !row, !row) {
+  %table = llm.constant dense<1.0> : tensor<16x8xf32>
+  %w = llm.constant dense<1.0> : tensor<8x8xf32>
+  %head = llm.constant dense<1.0> : tensor<8x16xf32>
+  %e = llm.embedding %table, %ids : (tensor<16x8xf32>, tensor<?x1xi64, #llm.dims<"B", "1">>) -> !x
+  %x = llm.reshape %e : !x to !row
+  %mixed = llm.binary add %x, %a : !row, !row
+  %y = llm.linear %mixed, %w : (!row, tensor<8x8xf32>) -> !row
+  %all = llm.binary add %y, %b : !row, !row
+  %logits = llm.linear %all, %head : (!row, tensor<8x16xf32>) -> !logits
+  return %logits, %x, %y : !logits, !row, !row
+}
+
+// -----
+
+!row = tensor<?x8xf32, #llm.dims<"B", "8">>
+!x = tensor<?x1x8xf32, #llm.dims<"B", "1", "8">>
+!logits = tensor<?x16xf32, #llm.dims<"B", "16">>
+
+// Both pasts lead to both presents through a matrix: nothing says which is whose.
+// CHECK: llm.stateless_reason = "the input argument 1 may be the past of several outputs of its type"
+// CHECK-NOT: @prefill
+func.func @run(%ids: tensor<?x1xi64, #llm.dims<"B", "1">>, %a: !row, %b: !row)
+    -> (!logits, !row, !row) {
+  %table = llm.constant dense<1.0> : tensor<16x8xf32>
+  %w = llm.constant dense<1.0> : tensor<8x8xf32>
+  %head = llm.constant dense<1.0> : tensor<8x16xf32>
+  %e = llm.embedding %table, %ids : (tensor<16x8xf32>, tensor<?x1xi64, #llm.dims<"B", "1">>) -> !x
+  %x = llm.reshape %e : !x to !row
+  %sum = llm.binary add %a, %b : !row, !row
+  %y = llm.linear %sum, %w : (!row, tensor<8x8xf32>) -> !row
+  %z = llm.binary add %y, %x : !row, !row
+  %logits = llm.linear %z, %head : (!row, tensor<8x16xf32>) -> !logits
+  return %logits, %y, %z : !logits, !row, !row
+}
+
+// -----
+
+!x = tensor<?x?x8xf32, #llm.dims<"B", "S", "8">>
+!row = tensor<?x8xf32, #llm.dims<"B", "8">>
+
+// A loop that begins with the last token: what it gives for a token depends on the chunk.
+// CHECK: llm.stateless_reason = "'llm.loop' at {{.*}} begins with the last token"
+// CHECK-NOT: @prefill
+func.func @run(%ids: tensor<?x?xi64, #llm.dims<"B", "S">>, %h: !row) -> (!x, !row) {
+  %table = llm.constant dense<1.0> : tensor<16x8xf32>
+  %e = llm.embedding %table, %ids : (tensor<16x8xf32>, tensor<?x?xi64, #llm.dims<"B", "S">>) -> !x
+  %n = llm.loop "i0" < "S" (%h) captured (%e) stacks [] : (!row, !x) -> !row {
+  ^bb0(%a: !row, %b: !x):
+    %1 = llm.slice %b ["0", "S - i0 - 1", "0"] [1, 1, 1] : !x to tensor<?x1x8xf32, #llm.dims<"B", "1", "8">>
+    %2 = llm.reshape %1 : tensor<?x1x8xf32, #llm.dims<"B", "1", "8">> to !row
+    %3 = llm.binary add %a, %2 : !row, !row
+    llm.yield %3 : !row
+  }
+  return %e, %n : !x, !row
+}

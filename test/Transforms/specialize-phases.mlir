@@ -62,7 +62,7 @@ func.func @run(%ids: tensor<?x?xi64, #llm.dims<"B", "S">>,
 // -----
 
 // No past: the functional phase only, and the reason.
-// CHECK: llm.stateless_reason = "no input is a past of keys or values that grows to an output"
+// CHECK: llm.stateless_reason = "no input is a past that grows to an output or is replaced by one"
 // CHECK-LABEL: func.func @run(
 // CHECK-NOT: @prefill
 func.func @run(%ids: tensor<?x?xi64, #llm.dims<"B", "S">>) -> tensor<?x?x8xf32, #llm.dims<"B", "S", "8">> {

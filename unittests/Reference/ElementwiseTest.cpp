@@ -92,3 +92,18 @@ TEST_F(ReferenceTest, CastTruncatesAndRounds) {
                    {floats({2}, {1.00048828125, 65504})}),
                {2}, {1, 65504});
 }
+
+TEST_F(ReferenceTest, CastReadsEveryKindOfHalf) {
+  // The smallest and the largest subnormal, the smallest and the largest normal number, -2.
+  expectFloats(run("%a: tensor<1xf32>",
+                   "%0 = llm.constant dense<[0x0001, 0x03FF, 0x0400, 0x7BFF, 0xC000]> : "
+                   "tensor<5xf16>\n"
+                   "%1 = llm.cast %0 : tensor<5xf16> to tensor<5xf32>\nreturn %1 : tensor<5xf32>",
+                   {floats({1}, {0})}),
+               {5}, {0x1p-24, 0x3FFp-24, 0x1p-14, 65504, -2});
+  expectFloats(run("%a: tensor<1xf32>",
+                   "%0 = llm.constant dense<[0x0001, 0x3F80, 0xC049]> : tensor<3xbf16>\n"
+                   "%1 = llm.cast %0 : tensor<3xbf16> to tensor<3xf32>\nreturn %1 : tensor<3xf32>",
+                   {floats({1}, {0})}),
+               {3}, {0x1p-133, 1, -3.140625});
+}
