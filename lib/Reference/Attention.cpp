@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 #include "Frame.h"
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -59,6 +60,14 @@ static std::vector<double> probabilities(std::vector<double> scores, std::option
   return scores;
 }
 
+/// `x` in the steps of a rounding.
+static double rounded(double x, std::optional<ArrayRef<double>> rounding) {
+  ArrayRef<double> rest = rounding.value_or(ArrayRef<double>());
+  for (; !rest.empty(); rest = rest.drop_front(3))
+    x = rest[0] * std::clamp(std::nearbyint(x / rest[0]), rest[1], rest[2]);
+  return x;
+}
+
 FailureOr<Tensor> evaluateOp(AttentionOp op, const OpFrame &frame) {
   if (isa<StateType>(op.getKey().getType()))
     return frame.fail("states have no reference semantics");
@@ -93,19 +102,22 @@ FailureOr<Tensor> evaluateOp(AttentionOp op, const OpFrame &frame) {
       for (int64_t d = 0; d < depth; ++d)
         score += query.getFloat(((b * heads + h) * queries + i) * depth + d) *
                  key.getFloat((keyHead * keys + j) * depth + d);
-      score *= scale;
+      score = rounded(score * scale, op.getScoreRounding());
       if (softcap > 0)
         score = softcap * std::tanh(score / softcap);
       if (slopes)
         score += slopes->getFloat(h) * double(j - position);
       if (bias)
         score += bias->getFloat(broadcastOffset(bias->shape(), {b, h, i, j}));
+      score = rounded(score, op.getBiasedRounding());
       scores.push_back(visible ? score : -std::numeric_limits<double>::infinity());
     }
     std::optional<double> sink;
     if (sinks)
       sink = sinks->getFloat(h);
     std::vector<double> weights = probabilities(std::move(scores), sink);
+    for (double &weight : weights)
+      weight = rounded(weight, op.getWeightRounding());
     for (int64_t d = 0; d < valueDepth; ++d) {
       double sum = 0;
       for (int64_t j = 0; j < keys; ++j)

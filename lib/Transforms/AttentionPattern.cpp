@@ -10,15 +10,20 @@
 //   product       matmul(probabilities, V), or both transposed in the other order
 //   probabilities [where(isnan(p), 0, p)] [slice off the sinks] p = softmax(..)
 //   scores        any nesting of: + mask, - mask, where(cond, ., -big), * c, / c,
-//                 c * tanh(. / c), factors of rows, matmul(q [* c], k^T [* c])
+//                 c * tanh(. / c), max(., -big), factors of rows, matmul(q [* c], k^T [* c])
 //
-// with reshapes of the leading dimensions anywhere between.
+// with reshapes of the leading dimensions anywhere between, and roundings of probabilities
+// and scores.
 //
 //===----------------------------------------------------------------------===//
 #include "AttentionPattern.h"
 #include "Matchers.h"
+#include "Rounding.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
 #include "llmc/Dialect/LLM/IR/Splat.h"
+#include <algorithm>
+#include <cmath>
+#include <limits>
 
 using namespace mlir;
 
@@ -53,10 +58,13 @@ static Value stripFloatCasts(Value value) {
   return value;
 }
 
-/// `value` without multiplication and division by constants, which go to `scale`.
+/// `value` without multiplication and division by constants, which go to `scale`; those of a
+/// rounding belong to it.
 static Value stripScale(Value value, double &scale) {
   while (true) {
     value = stripFloatCasts(value);
+    if (matchRounding(value))
+      return value;
     auto op = value.getDefiningOp<llm::BinaryOp>();
     if (!op || (op.getKind() != BinaryKind::mul && op.getKind() != BinaryKind::div))
       return value;
@@ -143,6 +151,10 @@ private:
   bool matchSum(llm::BinaryOp sum);
   bool matchRowFactor(llm::BinaryOp product);
   bool matchScaled(Value scores);
+  bool matchFloor(llm::BinaryOp max);
+  bool matchRounded(const Rounding &rounding);
+  /// Scores in other units, by a positive factor.
+  void scaleBy(double factor);
 
   AttentionPattern &pattern;
   int &steps;
@@ -168,6 +180,8 @@ bool ScoresMatcher::matchChoice(llm::SelectOp choice) {
     if (!replacement || *replacement > -1e4 || !isWhole(kept, choice.getResult()) ||
         !matchInside(kept))
       continue;
+    if (!pattern.biasedRounding.empty())
+      return false;
     MaskTerm term{LedTensor::at(choice.getCondition(), leadOf(choice)), elementTypeOf(choice)};
     term.additive = false;
     term.keepWhere = keepWhere;
@@ -183,6 +197,8 @@ bool ScoresMatcher::matchSum(llm::BinaryOp sum) {
   for (auto [inside, mask] :
        {std::pair(sum.getLhs(), sum.getRhs()), std::pair(sum.getRhs(), sum.getLhs())}) {
     if (isWhole(inside, sum.getResult()) && matchInside(inside)) {
+      if (!pattern.biasedRounding.empty())
+        return false;
       MaskTerm term{LedTensor::at(mask, leadOf(sum)), elementTypeOf(sum)};
       term.factor = isDifference ? -1 : 1;
       pattern.mask.push_back(term);
@@ -202,8 +218,8 @@ bool ScoresMatcher::matchRowFactor(llm::BinaryOp product) {
     Dims dims = getDims(factor);
     if (!dims.empty() && dims.back().isConstant(1) && isWhole(inside, product.getResult()) &&
         matchInside(inside)) {
-      // What is added to the scores would have to be multiplied, too.
-      if (!pattern.mask.empty() || pattern.softcap != 0)
+      // What is added to the scores would have to be multiplied, too, and steps.
+      if (!pattern.mask.empty() || pattern.softcap != 0 || !pattern.scoreRounding.empty())
         return false;
       pattern.rowFactors.push_back({LedTensor::at(factor, leadOf(product)), divides});
       return true;
@@ -212,6 +228,24 @@ bool ScoresMatcher::matchRowFactor(llm::BinaryOp product) {
       break;
   }
   return false;
+}
+
+void ScoresMatcher::scaleBy(double factor) {
+  pattern.scale *= factor;
+  for (MaskTerm &term : pattern.mask)
+    term.factor *= factor;
+  for (SmallVector<double> *rounding : {&pattern.scoreRounding, &pattern.biasedRounding})
+    for (size_t i = 0; i < rounding->size(); i += 3)
+      (*rounding)[i] *= factor;
+}
+
+bool ScoresMatcher::matchRounded(const Rounding &rounding) {
+  if (!matchInside(rounding.input))
+    return false;
+  bool isBiased = !pattern.mask.empty() || pattern.softcap != 0;
+  (isBiased ? pattern.biasedRounding : pattern.scoreRounding)
+      .append({rounding.step, rounding.low, rounding.high});
+  return true;
 }
 
 /// c * s, s / c and c * tanh(s).
@@ -226,17 +260,32 @@ bool ScoresMatcher::matchScaled(Value scores) {
         pattern.softcap != 0)
       return false;
     // c * tanh(s / c): the division is part of the scale that was found.
-    pattern.scale *= factor;
+    scaleBy(factor);
     pattern.softcap = factor;
     return true;
   }
   // A factor outside of a mask scales that, too; a negative one would show what it hides.
-  if (!matchInside(inside) || (!pattern.mask.empty() && factor <= 0) || pattern.softcap != 0)
+  if (!matchInside(inside) || pattern.softcap != 0)
     return false;
-  pattern.scale *= factor;
-  for (MaskTerm &term : pattern.mask)
-    term.factor *= factor;
+  bool isPlain = pattern.mask.empty() && pattern.scoreRounding.empty();
+  if (factor <= 0 && !isPlain)
+    return false;
+  scaleBy(factor);
   return true;
+}
+
+/// max(s, -big) is s: nothing but what a mask hides is as low.
+bool ScoresMatcher::matchFloor(llm::BinaryOp max) {
+  auto element = cast<FloatType>(elementTypeOf(max));
+  double lowest =
+      APFloat::getLargest(element.getFloatSemantics(), /*Negative=*/true).convertToDouble();
+  for (auto [inside, floor] :
+       {std::pair(max.getLhs(), max.getRhs()), std::pair(max.getRhs(), max.getLhs())})
+    if (std::optional<double> number = splatNumber(floor);
+        number && *number <= lowest && isWhole(inside, max.getResult()))
+      return matchInside(inside);
+  stranger = max;
+  return false;
 }
 
 bool ScoresMatcher::match(Value scores) {
@@ -245,6 +294,8 @@ bool ScoresMatcher::match(Value scores) {
   if (!op || steps-- <= 0)
     return false;
   pattern.locations.push_back(op->getLoc());
+  if (std::optional<Rounding> rounding = matchRounding(scores))
+    return matchRounded(*rounding);
   if (auto product = dyn_cast<llm::MatmulOp>(op))
     return matchProduct(product);
   if (auto reshape = dyn_cast<llm::ReshapeOp>(op); reshape && keepsRowsAndColumns(reshape)) {
@@ -256,6 +307,8 @@ bool ScoresMatcher::match(Value scores) {
   if (auto binary = dyn_cast<llm::BinaryOp>(op)) {
     if (binary.getKind() == BinaryKind::add || binary.getKind() == BinaryKind::sub)
       return matchSum(binary);
+    if (binary.getKind() == BinaryKind::max)
+      return matchFloor(binary);
     double factor = 1;
     if (binary.getKind() != BinaryKind::mul && binary.getKind() != BinaryKind::div) {
       stranger = op;
@@ -340,6 +393,35 @@ static Value stripViews(Value value, SmallVectorImpl<Dims> &views) {
   return value;
 }
 
+/// The value behind reshapes and roundings of probabilities.
+static Value stripRoundings(Value value, SmallVectorImpl<Dims> &views, AttentionPattern &pattern) {
+  value = stripViews(value, views);
+  while (std::optional<Rounding> rounding = matchRounding(value)) {
+    SmallVector<double> all{rounding->step, rounding->low, rounding->high};
+    all.append(pattern.weightRounding);
+    pattern.weightRounding = all;
+    value = stripViews(rounding->input, views);
+  }
+  return value;
+}
+
+/// What scores of -inf become by a rounding of biased scores.
+static double lowestScore(ArrayRef<double> rounding) {
+  double score = -std::numeric_limits<double>::infinity();
+  for (; !rounding.empty(); rounding = rounding.drop_front(3))
+    score = rounding[0] * std::clamp(std::nearbyint(score / rounding[0]), rounding[1], rounding[2]);
+  return score;
+}
+
+/// Whether keys that a mask hides stay hidden; the operation gives them no weight at all.
+static bool hidesMasked(const AttentionPattern &pattern) {
+  constexpr double kHidden = -1e3; // exp of it, and of it less any usual score, is 0
+  for (ArrayRef<double> rest = pattern.weightRounding; !rest.empty(); rest = rest.drop_front(3))
+    if (rest[1] > 0 || rest[2] < 0)
+      return false;
+  return lowestScore(pattern.biasedRounding) <= kHidden;
+}
+
 /// The softmax, behind reshapes of leading dimensions, that `value` is with rows and columns
 /// swapped; null where it is something else.
 static Value behindTranspose(Value value) {
@@ -414,17 +496,17 @@ std::optional<AttentionPattern> matchAttention(llm::MatmulOp product, std::strin
     return fail("the same probabilities weigh several values");
 
   SmallVector<Dims> views;
-  probabilities = stripViews(probabilities, views);
+  probabilities = stripRoundings(probabilities, views, pattern);
   if (auto guard = probabilities.getDefiningOp<llm::SelectOp>()) {
     auto test = guard.getCondition().getDefiningOp<llm::UnaryOp>();
     if (!test || test.getKind() != llm::UnaryKind::is_nan || test.getInput() != guard.getRhs() ||
         splatNumber(guard.getLhs()) != 0.0)
       return fail("the left operand is a select that is no guard against NaN");
-    probabilities = stripViews(guard.getRhs(), views);
+    probabilities = stripRoundings(guard.getRhs(), views, pattern);
   }
   auto withoutSinks = probabilities.getDefiningOp<llm::SliceOp>();
   if (withoutSinks)
-    probabilities = stripFloatCasts(withoutSinks.getInput());
+    probabilities = stripRoundings(withoutSinks.getInput(), views, pattern);
   auto softmax = probabilities.getDefiningOp<llm::SoftmaxOp>();
   if (!softmax || rankOf(softmax) < 2 || softmax.getAxis() + 1 != uint64_t(rankOf(softmax)))
     return fail("the left operand is no softmax of the last dimension");
@@ -442,6 +524,8 @@ std::optional<AttentionPattern> matchAttention(llm::MatmulOp product, std::strin
     std::string text = "the scores are no scaled and masked product of queries and keys";
     return fail(matcher.stranger ? text + ": they come from " + nameOf(matcher.stranger) : text);
   }
+  if (!hidesMasked(pattern))
+    return fail("the rounding of masked scores or of probabilities does not keep keys hidden");
   views.append(matcher.views);
   HeadLayout::Operands operands{pattern.query, pattern.key, pattern.value, {}};
   for (MaskTerm &term : pattern.mask) {

@@ -47,6 +47,8 @@ struct AttentionPattern {
   llvm::SmallVector<RowFactor> rowFactors;
   llvm::SmallVector<MaskTerm> mask; // innermost first
   mlir::Value sinks;                // [Hq]
+  /// Triples step, low, high of each rounding, in the order they are applied.
+  llvm::SmallVector<double> scoreRounding, biasedRounding, weightRounding;
   llvm::SmallVector<mlir::Location> locations;
 };
 

@@ -13,9 +13,12 @@
 //                                            of what is neither
 //   where(row sees no key, 0, attention)  => attention
 //
+// Roundings of queries, keys and values move to where these are made.
+//
 //===----------------------------------------------------------------------===//
 #include "AttentionBias.h"
 #include "AttentionPattern.h"
+#include "Rounding.h"
 #include "SymbolSubstitution.h"
 #include "llmc/Transforms/Passes.h"
 #include "mlir/IR/PatternMatch.h"
@@ -109,6 +112,10 @@ void replaceProduct(llm::MatmulOp product, Value result) {
   product.erase();
 }
 
+DenseF64ArrayAttr makeRounding(OpBuilder &builder, ArrayRef<double> triples) {
+  return triples.empty() ? DenseF64ArrayAttr() : builder.getDenseF64ArrayAttr(triples);
+}
+
 void replaceByAttention(llm::MatmulOp product, const AttentionPattern &pattern) {
   OpBuilder builder(product);
   Location loc = builder.getFusedLoc(pattern.locations);
@@ -125,12 +132,13 @@ void replaceByAttention(llm::MatmulOp product, const AttentionPattern &pattern) 
         llm::makeTensorType(dims[1], cast<RankedTensorType>(sinks.getType()).getElementType()),
         sinks);
   dims.back() = llm::getDims(value).back();
-  auto attention =
-      AttentionOp::create(builder, loc, llm::makeTensorType(dims, element), query, key, value,
-                          /*bias=*/Value(), /*past_lens=*/Value(), sinks,
-                          /*slopes=*/Value(), builder.getF64FloatAttr(pattern.scale),
-                          /*causal=*/UnitAttr(), builder.getI64IntegerAttr(0),
-                          builder.getF64FloatAttr(pattern.softcap));
+  auto attention = AttentionOp::create(
+      builder, loc, llm::makeTensorType(dims, element), query, key, value,
+      /*bias=*/Value(), /*past_lens=*/Value(), sinks,
+      /*slopes=*/Value(), builder.getF64FloatAttr(pattern.scale),
+      /*causal=*/UnitAttr(), builder.getI64IntegerAttr(0), builder.getF64FloatAttr(pattern.softcap),
+      makeRounding(builder, pattern.scoreRounding), makeRounding(builder, pattern.biasedRounding),
+      makeRounding(builder, pattern.weightRounding));
   builder.setInsertionPoint(attention);
   setBias(attention, buildBias(builder, loc, pattern), llm::getDims(key)[2]);
   builder.setInsertionPointAfter(attention);
@@ -147,6 +155,11 @@ struct RecognizeAttention : impl::RecognizeAttentionBase<RecognizeAttention> {
       return;
     SmallVector<llm::MatmulOp> products;
     func.walk([&](llm::MatmulOp op) { products.push_back(op); });
+    for (llm::MatmulOp product : products) {
+      OpBuilder builder(product);
+      for (OpOperand &operand : product->getOpOperands())
+        operand.set(roundBeforeMoving(builder, operand.get()));
+    }
     for (llm::MatmulOp product : products) {
       std::string reason;
       if (std::optional<AttentionPattern> pattern = matchAttention(product, reason))

@@ -7,7 +7,7 @@ Usage: compare_structure.py LLMC DEV_FOLDER [ARCHITECTURE...]
 
 DEV_FOLDER holds one folder per model, named <exporter>-<architecture>. For each architecture
 (default: all) every graph of every exporter must have the same histogram of llm operations in
-each layer, and nothing unmatched, but for APART. Prints a line per architecture; exit code 1 on a difference.
+each layer, and nothing unmatched. Prints a line per architecture; exit code 1 on a difference.
 """
 
 import collections
@@ -16,12 +16,6 @@ import json
 import os
 import subprocess
 import sys
-
-# Models whose attention is not one operation by their own meaning, and why.
-APART = {
-    "ort-qdq-int8-llama": "queries, keys, probabilities and values are rounded to int8 between "
-                          "the operations of attention",
-}
 
 
 def structure(llmc, path):
@@ -58,10 +52,6 @@ def main():
                 problems += 1
                 continue
             for function in functions:
-                if os.path.dirname(label) in APART:
-                    print(f"{name}: {label} apart: {APART[os.path.dirname(label)]}; "
-                          f"{len(function['unmatched'])} patterns unmatched")
-                    continue
                 for left in function["unmatched"]:
                     print(f"{name}: {label}: {left['pattern']} at '{left['node']}': "
                           f"{left['reason']}")

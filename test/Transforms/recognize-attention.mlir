@@ -76,6 +76,35 @@ func.func @window(%q: !q, %k: !q, %v: !q) -> !q {
 
 // -----
 
+!q = tensor<2x4x3x8xf32>
+!scores = tensor<2x4x3x3xf32>
+
+// Scores that are kept above the lowest number are those scores; above zero they are others.
+// CHECK-LABEL: func.func @floor(
+// CHECK: llm.attention {{.*}}causal
+// CHECK-NOT: llm.attention
+// CHECK: llm.softmax
+func.func @floor(%q: !q, %k: !q, %v: !q) -> (!q, !q) {
+  %lowest = llm.constant dense<-3.4028234663852886e+38> : tensor<f32>
+  %zero = llm.constant dense<0.0> : tensor<f32>
+  %rows = llm.iota {start = "0", step = "1", dim = 0} : tensor<3x1xi64>
+  %cols = llm.iota {start = "0", step = "1", dim = 1} : tensor<1x3xi64>
+  %le = llm.compare le %cols, %rows : tensor<1x3xi64>, tensor<3x1xi64>
+  %mask = llm.select %le, %zero, %lowest : tensor<3x3xi1>, tensor<f32>, tensor<f32>
+  %kt = llm.transpose %k [0, 1, 3, 2] : !q
+  %qk = llm.matmul %q, %kt : !q, tensor<2x4x8x3xf32>
+  %masked = llm.binary add %qk, %mask : !scores, tensor<3x3xf32>
+  %kept = llm.binary max %masked, %lowest : !scores, tensor<f32>
+  %p0 = llm.softmax 3 %kept : !scores
+  %0 = llm.matmul %p0, %v : !scores, !q
+  %positive = llm.binary max %masked, %zero : !scores, tensor<f32>
+  %p1 = llm.softmax 3 %positive : !scores
+  %1 = llm.matmul %p1, %v : !scores, !q
+  return %0, %1 : !q, !q
+}
+
+// -----
+
 !q = tensor<1x4x?x8xf32, #llm.dims<"1", "4", "s", "8">>
 
 // Attention that was imported as one operation; the guard holds for rows whose
@@ -559,4 +588,122 @@ func.func @amount(%q: !q, %k: !k, %v: !k) -> !q {
   %p = llm.softmax 3 %masked : !s
   %y = llm.matmul %p, %v : !s, !k
   return %y : !q
+}
+
+// -----
+
+!q = tensor<?x4x?x8xf32, #llm.dims<"b", "4", "s", "8">>
+!kv = tensor<?x2x?x8xf32, #llm.dims<"b", "2", "p + s", "8">>
+!kt = tensor<?x4x8x?xf32, #llm.dims<"b", "4", "8", "p + s">>
+!kti = tensor<?x4x8x?xui8, #llm.dims<"b", "4", "8", "p + s">>
+!scores = tensor<?x4x?x?xf32, #llm.dims<"b", "4", "s", "p + s">>
+!scoresi = tensor<?x4x?x?xui8, #llm.dims<"b", "4", "s", "p + s">>
+
+// Quantised and dequantised keys, behind the repetition of heads and the transposition: they
+// are rounded before. So are scores, which are scaled behind that, sums with the mask, and
+// probabilities, in steps that are the operation's: 8 * 0.0625, 1 * 4 and 1 / 256.
+// CHECK-LABEL: func.func @rounded(
+// CHECK-SAME: %[[Q:[a-z0-9]+]]: {{[^)]*}} %[[K:[a-z0-9]+]]: {{[^)]*}} %[[V:[a-z0-9]+]]: {{[^)]*}} %[[MASK:[a-z0-9]+]]: tensor
+// CHECK: llm.binary div %[[K]], {{.*}} : tensor<?x2x?x8xf32
+// CHECK: %[[KEYS:.+]] = llm.binary mul {{.*}} : tensor<?x2x?x8xf32
+// CHECK: llm.attention %[[Q]], %[[KEYS]], %[[V]] bias %[[MASK]] {biased_rounding = array<f64: 4.000000e+03, -1.200000e+02, 1.350000e+02>, scale = 8.000000e+00 : f64, score_rounding = array<f64: 5.000000e-01, -1.200000e+02, 1.350000e+02>, weight_rounding = array<f64: 3.906250e-03, 0.000000e+00, 2.550000e+02>}
+// CHECK-NOT: llm.softmax
+func.func @rounded(%q: !q, %k: !kv, %v: !kv, %mask: !scores) -> !q {
+  %least = llm.constant dense<0.0> : tensor<f32>
+  %most = llm.constant dense<255.0> : tensor<f32>
+  %step = llm.constant dense<0.0625> : tensor<f32>
+  %coarse = llm.constant dense<4000.0> : tensor<f32>
+  %fine = llm.constant dense<0.00390625> : tensor<f32>
+  %zero = llm.constant dense<120.0> : tensor<f32>
+  %eight = llm.constant dense<8.0> : tensor<f32>
+  %k5 = llm.reshape %k : !kv to tensor<?x2x1x?x8xf32, #llm.dims<"b", "2", "1", "p + s", "8">>
+  %kb = llm.broadcast %k5 : tensor<?x2x1x?x8xf32, #llm.dims<"b", "2", "1", "p + s", "8">> to tensor<?x2x2x?x8xf32, #llm.dims<"b", "2", "2", "p + s", "8">>
+  %k4 = llm.reshape %kb : tensor<?x2x2x?x8xf32, #llm.dims<"b", "2", "2", "p + s", "8">> to tensor<?x4x?x8xf32, #llm.dims<"b", "4", "p + s", "8">>
+  %v5 = llm.reshape %v : !kv to tensor<?x2x1x?x8xf32, #llm.dims<"b", "2", "1", "p + s", "8">>
+  %vb = llm.broadcast %v5 : tensor<?x2x1x?x8xf32, #llm.dims<"b", "2", "1", "p + s", "8">> to tensor<?x2x2x?x8xf32, #llm.dims<"b", "2", "2", "p + s", "8">>
+  %v4 = llm.reshape %vb : tensor<?x2x2x?x8xf32, #llm.dims<"b", "2", "2", "p + s", "8">> to tensor<?x4x?x8xf32, #llm.dims<"b", "4", "p + s", "8">>
+  %ktr = llm.transpose %k4 [0, 1, 3, 2] : tensor<?x4x?x8xf32, #llm.dims<"b", "4", "p + s", "8">>
+  %krd = llm.binary div %ktr, %step : !kt, tensor<f32>
+  %krr = llm.unary round %krd : !kt
+  %krz = llm.binary add %krr, %zero : !kt, tensor<f32>
+  %krl = llm.binary max %krz, %least : !kt, tensor<f32>
+  %krh = llm.binary min %krl, %most : !kt, tensor<f32>
+  %kri = llm.cast %krh : !kt to !kti
+  %krf = llm.cast %kri : !kti to !kt
+  %kro = llm.binary sub %krf, %zero : !kt, tensor<f32>
+  %kr = llm.binary mul %kro, %step : !kt, tensor<f32>
+  %qk = llm.matmul %q, %kr : !q, !kt
+  %sd = llm.binary div %qk, %step : !scores, tensor<f32>
+  %sr = llm.unary round %sd : !scores
+  %sz = llm.binary add %sr, %zero : !scores, tensor<f32>
+  %sl = llm.binary max %sz, %least : !scores, tensor<f32>
+  %sh = llm.binary min %sl, %most : !scores, tensor<f32>
+  %si = llm.cast %sh : !scores to !scoresi
+  %sf = llm.cast %si : !scoresi to !scores
+  %so = llm.binary sub %sf, %zero : !scores, tensor<f32>
+  %s = llm.binary mul %so, %step : !scores, tensor<f32>
+  %scaled = llm.binary mul %s, %eight : !scores, tensor<f32>
+  %masked = llm.binary add %scaled, %mask : !scores, !scores
+  %md = llm.binary div %masked, %coarse : !scores, tensor<f32>
+  %mr = llm.unary round %md : !scores
+  %mz = llm.binary add %mr, %zero : !scores, tensor<f32>
+  %ml = llm.binary max %mz, %least : !scores, tensor<f32>
+  %mh = llm.binary min %ml, %most : !scores, tensor<f32>
+  %mi = llm.cast %mh : !scores to !scoresi
+  %mf = llm.cast %mi : !scoresi to !scores
+  %mo = llm.binary sub %mf, %zero : !scores, tensor<f32>
+  %m = llm.binary mul %mo, %coarse : !scores, tensor<f32>
+  %p = llm.softmax 3 %m : !scores
+  %wd = llm.binary div %p, %fine : !scores, tensor<f32>
+  %wr = llm.unary round %wd : !scores
+  %wl = llm.binary max %wr, %least : !scores, tensor<f32>
+  %wh = llm.binary min %wl, %most : !scores, tensor<f32>
+  %wi = llm.cast %wh : !scores to !scoresi
+  %wf = llm.cast %wi : !scoresi to !scores
+  %w = llm.binary mul %wf, %fine : !scores, tensor<f32>
+  %out = llm.matmul %w, %v4 : !scores, tensor<?x4x?x8xf32, #llm.dims<"b", "4", "p + s", "8">>
+  return %out : !q
+}
+
+// -----
+
+!q = tensor<1x4x7x8xf32>
+!scores = tensor<1x4x7x7xf32>
+!scoresi = tensor<1x4x7x7xui8>
+
+// Steps in which 0 is no number would give weight to keys that a mask hides; those that saturate
+// at -3 show them.
+// CHECK-LABEL: func.func @rounded_too_much(
+// CHECK-NOT: llm.attention
+func.func @rounded_too_much(%q: !q, %kt: tensor<1x4x8x7xf32>, %v: !q, %mask: !scores) -> (!q, !q) {
+  %least = llm.constant dense<0.0> : tensor<f32>
+  %most = llm.constant dense<255.0> : tensor<f32>
+  %fine = llm.constant dense<0.025> : tensor<f32>
+  %zero = llm.constant dense<120.0> : tensor<f32>
+  %below = llm.constant dense<-1.0> : tensor<f32>
+  %qk = llm.matmul %q, %kt : !q, tensor<1x4x8x7xf32>
+  %masked = llm.binary add %qk, %mask : !scores, !scores
+  %p = llm.softmax 3 %masked : !scores
+  %wd = llm.binary div %p, %fine : !scores, tensor<f32>
+  %wr = llm.unary round %wd : !scores
+  %wz = llm.binary add %wr, %below : !scores, tensor<f32>
+  %wl = llm.binary max %wz, %least : !scores, tensor<f32>
+  %wh = llm.binary min %wl, %most : !scores, tensor<f32>
+  %wi = llm.cast %wh : !scores to !scoresi
+  %wf = llm.cast %wi : !scoresi to !scores
+  %wo = llm.binary sub %wf, %below : !scores, tensor<f32>
+  %w = llm.binary mul %wo, %fine : !scores, tensor<f32>
+  %weighted = llm.matmul %w, %v : !scores, !q
+  %md = llm.binary div %masked, %fine : !scores, tensor<f32>
+  %mr = llm.unary round %md : !scores
+  %mz = llm.binary add %mr, %zero : !scores, tensor<f32>
+  %ml = llm.binary max %mz, %least : !scores, tensor<f32>
+  %mh = llm.binary min %ml, %most : !scores, tensor<f32>
+  %mi = llm.cast %mh : !scores to !scoresi
+  %mf = llm.cast %mi : !scoresi to !scores
+  %mo = llm.binary sub %mf, %zero : !scores, tensor<f32>
+  %m = llm.binary mul %mo, %fine : !scores, tensor<f32>
+  %pm = llm.softmax 3 %m : !scores
+  %shown = llm.matmul %pm, %v : !scores, !q
+  return %weighted, %shown : !q, !q
 }

@@ -71,7 +71,13 @@ struct Shape {
   int64_t causal = 1, window = 0, blockShift = 4;
   bool paged = false, bias = false, sink = false, slope = false;
   float softcap = 0;
+  bool roundsScores = false, roundsBiased = false, roundsWeights = false;
 };
+
+// Counts, then steps and bounds. The second one of scores saturates some.
+constexpr float kScoreRounding[] = {2, 0.0371f, -127, 128, 0.05f, -20, 30};
+constexpr float kBiasedRounding[] = {1, 0.043f, -90, 100};
+constexpr float kWeightRounding[] = {1, 1 / 255.0f, 0, 255};
 
 /// A problem in guarded memory; keys and values in [blocks][block size][dim + 2], scales
 /// in [blocks][block size + 1].
@@ -136,6 +142,9 @@ struct Problem {
     params.bias_pos_stride = s.total;
     params.scale = 1.0f / std::sqrt(float(s.keyDim));
     params.softcap = s.softcap;
+    params.score_rounding = s.roundsScores ? kScoreRounding : nullptr;
+    params.biased_rounding = s.roundsBiased ? kBiasedRounding : nullptr;
+    params.weight_rounding = s.roundsWeights ? kWeightRounding : nullptr;
   }
   static size_t size(int64_t tokens, int64_t dim) {
     return tokens > 0 ? (tokens - 1) * (dim + 2) + dim : 0;
@@ -154,7 +163,8 @@ void check(const CacheVariant &variant, const Shape &s) {
                << " total " << s.total << " dims " << s.keyDim << " " << s.valueDim
                << " causal " << s.causal << " window " << s.window << " paged " << s.paged
                << " bias " << s.bias << " sink " << s.sink << " slope " << s.slope
-               << " softcap " << s.softcap);
+               << " softcap " << s.softcap << " rounds " << s.roundsScores << s.roundsBiased
+               << s.roundsWeights);
   Problem problem(variant.kernel, s);
   variant.fn(&problem.params);
   std::vector<float> expected(problem.out.size());
@@ -212,6 +222,21 @@ TEST_P(AttentionTest, Slopes) {
                          .causal = causal, .paged = true, .slope = true});
   check(GetParam(), {.heads = 2, .positions = 9, .first = 71, .total = 80, .window = 20,
                      .bias = true, .sink = true, .slope = true, .softcap = 2.5f});
+}
+
+// No input lies so near the middle between two steps that f32 rounds it to the other side than
+// the reference's double: then a weight would be off by a step.
+TEST_P(AttentionTest, Roundings) {
+  for (bool scores : {false, true})
+    for (bool biased : {false, true})
+      for (bool weights : {false, true})
+        for (bool sink : {false, true})
+          check(GetParam(), {.heads = 2, .positions = 9, .first = 71, .total = 80, .keyDim = 48,
+                             .paged = true, .bias = biased, .sink = sink, .roundsScores = scores,
+                             .roundsBiased = biased, .roundsWeights = weights});
+  check(GetParam(), {.positions = 2, .first = -1, .total = 1, .roundsWeights = true});
+  check(GetParam(), {.heads = 2, .positions = 4, .first = 30, .total = 9, .window = 5, .sink = true,
+                     .roundsWeights = true});
 }
 
 TEST_P(AttentionTest, InvisibleRowsAreZero) {

@@ -65,6 +65,21 @@ TEST_F(AttentionTest, Bias) {
                {-0.244376, 0.290272, -0.39104, 0.287281, -0.196457, 0.207406, -0.348865, 0.236948});
 }
 
+// Scores and biased scores that all saturate at one number are equal, a third each; that is one
+// step of a quarter. The mean of the values is (-0.25, 1/6).
+TEST_F(AttentionTest, Roundings) {
+  for (std::string rounding : {"score_rounding = array<f64: 1.0, 3.0, 3.0>",
+                               "biased_rounding = array<f64: 0.5, -9.0, 9.0, 1.0, 2.0, 2.0>"})
+    expectFloats(
+        attend("scale = 0.5 : f64, weight_rounding = array<f64: 0.25, 0.0, 255.0>, " + rounding),
+        {1, 2, 2, 2}, {-0.1875, 0.125, -0.1875, 0.125, -0.1875, 0.125, -0.1875, 0.125});
+  // Steps of 1 from the middle to the even one: scores of 0.5 are 0.
+  expectFloats(attend("scale = 0.0 : f64, biased_rounding = array<f64: 1.0, -9.0, 9.0>", "bias %b",
+                      ", tensor<1x3xf32>", ", %b: tensor<1x3xf32>",
+                      {floats({1, 3}, {0.5, 0.0, -0.5})}),
+               {1, 2, 2, 2}, {-0.25, 1.0 / 6, -0.25, 1.0 / 6, -0.25, 1.0 / 6, -0.25, 1.0 / 6});
+}
+
 // With a length of 0 the two queries are keys 0 and 1; the first sees only key 0
 // and a window of 1 leaves each its own key.
 TEST_F(AttentionTest, PastLengthAndWindow) {

@@ -27,10 +27,10 @@ struct CacheAddress {
 };
 } // namespace
 
-/// Fields of llmc_uk_attention_params in order: 10 pointers, 21 sizes, 2 floats.
+/// Fields of llmc_uk_attention_params in order: 13 pointers, 21 sizes, 2 floats.
 static Type paramsType(OpBuilder &builder) {
   MLIRContext *context = builder.getContext();
-  SmallVector<Type> fields(10, LLVM::LLVMPointerType::get(context));
+  SmallVector<Type> fields(13, LLVM::LLVMPointerType::get(context));
   fields.append(21, builder.getI64Type());
   fields.append(2, builder.getF32Type());
   return LLVM::LLVMStructType::getLiteral(context, fields);
@@ -47,6 +47,19 @@ static std::optional<Microkernel> findMicrokernel(Type cacheType) {
   if (cacheType.isInteger(8))
     return Microkernel::AttentionF32I8;
   return std::nullopt;
+}
+
+/// The microkernel's form of a rounding: the number of triples, and the triples, in memory.
+Value KernelBuilder::storeRounding(ArrayRef<double> rounding) {
+  SmallVector<double> numbers{double(rounding.size() / 3)};
+  llvm::append_range(numbers, rounding);
+  Type f32 = builder.getF32Type(), pointer = LLVM::LLVMPointerType::get(builder.getContext());
+  Value memory =
+      LLVM::AllocaOp::create(builder, loc, pointer, f32, index.constant(numbers.size()), 4);
+  for (auto [i, number] : llvm::enumerate(numbers))
+    LLVM::StoreOp::create(builder, loc, emitter.floatConstant(f32, number),
+                          offsetPointer(memory, index.constant(i), f32));
+  return memory;
 }
 
 LogicalResult KernelBuilder::lowerAttention(AttentionOp attention, Value root) {
@@ -191,6 +204,9 @@ LogicalResult KernelBuilder::lowerAttention(AttentionOp attention, Value root) {
                                perHead(attention.getSlopes())};
   for (Value scales : {key->scales, value->scales})
     fields.push_back(scales ? scales : null);
+  for (std::optional<ArrayRef<double>> rounding :
+       {attention.getScoreRounding(), attention.getBiasedRounding(), attention.getWeightRounding()})
+    fields.push_back(rounding ? storeRounding(*rounding) : null);
   fields.append({index.size(group), positions, index.add(past, position0), total,
                  index.size(query[3]), index.size(dims[3]), index.constant(attention.getCausal()),
                  index.constant(attention.getWindow()), index.constant(shift),

@@ -124,6 +124,7 @@ private:
   mlir::LogicalResult lowerLinearAttention(llm::LinearAttentionOp op);
   // Attention.cpp
   mlir::LogicalResult lowerAttention(llm::AttentionOp attention, mlir::Value root);
+  mlir::Value storeRounding(llvm::ArrayRef<double> rounding);
 
   /// The elements of an embedding's table come from panels.
   void bindPanels(mlir::Value table);

@@ -62,10 +62,11 @@ Value llmc::importer::attend(Node &n, const Attention &a) {
   Dims result = n.dims(a.query);
   result[3] = n.dims(a.value)[3];
   Value bias = biasPerKey(n, a);
+  const mlir::DenseF64ArrayAttr kUnrounded;
   return n.make<llm::AttentionOp>(llm::makeTensorType(result, n.elementTypeOf(a.query)), a.query,
                                   a.key, a.value, bias, a.pastLens, a.sinks, /*slopes=*/Value(),
                                   llvm::APFloat(a.scale), a.causal, uint64_t(a.window),
-                                  llvm::APFloat(a.softcap));
+                                  llvm::APFloat(a.softcap), kUnrounded, kUnrounded, kUnrounded);
 }
 
 /// [B, Hq, S, X] as [B, Hkv, Hq / Hkv * S, X], so that heads of a group are rows of one product.

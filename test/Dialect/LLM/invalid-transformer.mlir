@@ -145,6 +145,24 @@ func.func @attention_c4(%q: tensor<1x4x7x16xf32>, %s: tensor<2xf32>) {
 
 // -----
 
+func.func @attention_c6_part(%q: tensor<1x4x7x16xf32>) {
+  // expected-error@+1 {{C6: a rounding is no list of step, low, high}}
+  %0 = llm.attention %q, %q, %q {scale = 1.0 : f64, score_rounding = array<f64: 0.5, 0.0>}
+      : (tensor<1x4x7x16xf32>, tensor<1x4x7x16xf32>, tensor<1x4x7x16xf32>) -> tensor<1x4x7x16xf32>
+  return
+}
+
+// -----
+
+func.func @attention_c6_zero(%q: tensor<1x4x7x16xf32>) {
+  // expected-error@+1 {{C6: a rounding is no list of step, low, high}}
+  %0 = llm.attention %q, %q, %q {scale = 1.0 : f64, weight_rounding = array<f64: 0.5, 1.0, 2.0>}
+      : (tensor<1x4x7x16xf32>, tensor<1x4x7x16xf32>, tensor<1x4x7x16xf32>) -> tensor<1x4x7x16xf32>
+  return
+}
+
+// -----
+
 func.func @attention_c3(%q: tensor<1x4x7x16xf32>, %k: !llm.state<tensor<2x16xf32>>) {
   // expected-error@+1 {{C3: states need past_lens}}
   %0 = llm.attention %q, %k, %k {scale = 1.0 : f64}

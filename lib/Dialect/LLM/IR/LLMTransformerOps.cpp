@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "llmc/Dialect/LLM/IR/Dims.h"
 #include "llmc/Dialect/LLM/IR/LLMOps.h"
+#include <cmath>
 
 using namespace mlir;
 using namespace llmc;
@@ -13,7 +14,7 @@ using namespace llmc::llm;
 
 static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
 
-static bool differs(const DimExpr &a, const DimExpr &b) { return DimExpr::equal(a, b) == false; }
+static bool differs(const DimExpr &a, const DimExpr &b) { return !mayBeEqual(a, b); }
 
 /// Dense weights are of the input's type; kernels in f32 take narrower ones, too.
 static bool isWeightFor(Type weight, Type input) {
@@ -109,8 +110,11 @@ LogicalResult ExpertLinearOp::inferReturnTypes(MLIRContext *, std::optional<Loca
     rows = weight[adaptor.getTransposed() ? 1 : 2];
     columns = weight[adaptor.getTransposed() ? 2 : 1];
   }
-  if (input.empty() || ids.empty() || differs(input.back(), columns) ||
-      (input.size() != ids.size() && input.size() != ids.size() + 1)) // C2
+  bool fits = !input.empty() && !ids.empty() && !differs(input.back(), columns) &&
+              (input.size() == ids.size() || input.size() == ids.size() + 1);
+  for (size_t i = 0; fits && i + 1 < input.size(); ++i)
+    fits = !differs(input[i], ids[i]);
+  if (!fits) // C2
     return emitOptionalError(loc, "llm.expert_linear: C2: input ", formatDims(input), " with ids ",
                              formatDims(ids), " and ", columns.str(), " columns");
   if (adaptor.getBias()) {
@@ -186,11 +190,40 @@ LogicalResult RotaryOp::inferReturnTypes(MLIRContext *, std::optional<Location> 
       adaptor.getCos().getType() != adaptor.getSin().getType()) // C1
     return emitOptionalError(loc, "llm.rotary: C1: input ", formatDims(input), ", cos ",
                              formatDims(cos));
-  if (DimExpr::less(input[3], cos[2] * 2) == true) // C2
+  if ((!cos[0].isConstant(1) && differs(cos[0], input[0])) || differs(cos[1], input[2])) // C1
+    return emitOptionalError(loc, "llm.rotary: C1: angles ", formatDims(cos), " for ",
+                             formatDims(input));
+  if (!mayFit(cos[2] * 2, input[3])) // C2
     return emitOptionalError(loc, "llm.rotary: C2: rotates ", (cos[2] * 2).str(), " of ",
                              input[3].str(), " channels");
   results.push_back(adaptor.getInput().getType());
   return success();
+}
+
+/// Sizes of a tensor that an op names one by one.
+static bool hasSizes(ArrayRef<DimExpr> dims, ArrayRef<DimExpr> due) {
+  return dims.size() == due.size() && llvm::none_of(llvm::zip(dims, due), [](const auto &pair) {
+           return differs(std::get<0>(pair), std::get<1>(pair));
+         });
+}
+
+/// Whether a list of steps and bounds is one; null is.
+static bool isRounding(std::optional<ArrayRef<double>> rounding, bool keepsZero) {
+  for (ArrayRef<double> rest = rounding.value_or(ArrayRef<double>()); !rest.empty();
+       rest = rest.drop_front(3)) {
+    if (rest.size() < 3 || !llvm::all_of(rest, [](double x) { return std::isfinite(x); }) ||
+        rest[0] <= 0 || rest[1] > rest[2] || (keepsZero && (rest[1] > 0 || rest[2] < 0)))
+      return false;
+  }
+  return true;
+}
+
+static bool broadcastsTo(ArrayRef<DimExpr> dims, ArrayRef<DimExpr> target) {
+  if (dims.size() > target.size())
+    return false;
+  return llvm::none_of(llvm::zip(dims, target.take_back(dims.size())), [](const auto &pair) {
+    return !std::get<0>(pair).isConstant(1) && differs(std::get<0>(pair), std::get<1>(pair));
+  });
 }
 
 LogicalResult AttentionOp::verify() {
@@ -208,15 +241,34 @@ LogicalResult AttentionOp::verify() {
       *keyHeads != *valueHeads || !DimExpr::mod(query[1], *keyHeads).isConstant(0)) // C1
     return emitOpError("C1: query ") << getQuery().getType() << ", key " << getKey().getType()
                                      << ", value " << getValue().getType();
-  if (getBias() && getDims(getBias()).size() > 4) // C2
-    return emitOpError("C2: bias ") << getBias().getType();
   bool hasState = isa<StateType>(getKey().getType());
+  if (getBias()) {
+    Dims bias = getDims(getBias()), scores(query.begin(), query.begin() + 3);
+    // How many keys a state has, no size says.
+    scores.push_back(hasState ? (bias.empty() ? DimExpr(1) : bias.back()) : getDims(getKey())[2]);
+    if (!broadcastsTo(bias, scores)) // C2
+      return emitOpError("C2: bias ")
+             << getBias().getType() << " for scores " << formatDims(scores);
+  }
   if (hasState != isa<StateType>(getValue().getType()) || (hasState && !getPastLens())) // C3
     return emitOpError("C3: states need past_lens");
   if (getSlopes() &&
       (getDims(getSlopes()).size() != 1 || differs(getDims(getSlopes())[0], query[1])))
     return emitOpError("C4: slopes ")
            << getSlopes().getType() << " for " << query[1].str() << " heads";
+  if (!isRounding(getScoreRounding(), /*keepsZero=*/false) ||
+      !isRounding(getBiasedRounding(), /*keepsZero=*/false) ||
+      !isRounding(getWeightRounding(), /*keepsZero=*/true)) // C6
+    return emitOpError("C6: a rounding is no list of step, low, high");
+  if (hasState)
+    return success();
+  Dims key = getDims(getKey()), value = getDims(getValue());
+  if (!hasSizes(key, {query[0], key[1], key[2], query[3]}) ||
+      !hasSizes(value, {query[0], key[1], key[2], value[3]}) ||
+      !hasSizes(result, {query[0], query[1], query[2], value[3]})) // C5
+    return emitOpError("C5: query ")
+           << getQuery().getType() << ", key " << getKey().getType() << ", value "
+           << getValue().getType() << ", result " << getResult().getType();
   return success();
 }
 

@@ -65,7 +65,7 @@ def LLM_ExpertLinearOp : LLM_InferredOp<"expert_linear", [AttrSizedOperandSegmen
     `[E, N, groups, blob]` with scales `[E, N, groups]`.
 
     C1. Ids are i32 or i64. C2. The input's last dimension is K, and its rank that of
-    the ids or one more. C3. Weights, scales and zero points are as in `llm.linear`
+    the ids or one more, with the ids' leading dimensions. C3. Weights, scales and zero points are as in `llm.linear`
     C2 and C3, behind the dimension of experts. C4. The bias is `[E, N]`.
 
     ```mlir
@@ -185,7 +185,8 @@ def LLM_RotaryOp : LLM_InferredOp<"rotary", [AllTypesMatch<["cos", "sin"]>]> {
     `y_a = x_a cos_r - x_b sin_r`, `y_b = x_b cos_r + x_a sin_r`.
     (Su et al. 2021.)
 
-    C1. The input has rank 4, cos and sin the same type of rank 3. C2. 2R <= D.
+    C1. The input has rank 4, cos and sin the same type of rank 3, with these sizes.
+    C2. 2R <= D.
 
     ```mlir
     %3 = llm.rotary %x, %cos, %sin : tensor<1x4x7x16xf32>, tensor<1x7x8xf32>
@@ -206,11 +207,16 @@ def LLM_AttentionOp : LLM_Op<"attention", [Pure, AttrSizedOperandSegments]> {
     where `j < past_lens[b] + S`, `!causal || j <= p` and `window == 0 || j > p - window`.
     `s = scale * q . k + slopes[h] * (j - p) + bias[b, h, i, j]`, with softcap c > 0
     `s = c tanh(s / c)` before slopes (ALiBi, Press et al. 2021) and bias; `sinks[Hq]`
-    joins the softmax's denominator. A query that sees no key gives zeros. Computed in f32. Key and value may be states; T is
+    joins the softmax's denominator. A query that sees no key gives zeros. Roundings are lists of
+    triples step, low, high: in turn x becomes `step * clamp(round(x / step), low, high)`, ties
+    to even; `score_rounding` follows `scale`, `biased_rounding` what is added, `weight_rounding`
+    the softmax. Computed in f32. Key and value may be states; T is
     then what the cache holds, and `past_lens` must be present.
 
     C1. Ranks are 4, Hkv divides Hq. C2. `bias` broadcasts to [B, Hq, S, T].
     C3. States come with `past_lens` of type `tensor<B x i64>`. C4. `slopes` is [Hq].
+    C5. Tensors of keys and values, and the result, have the sizes above. C6. Roundings have
+    whole triples of finite numbers with step > 0 and low <= high; those of weights keep 0.
 
     ```mlir
     %3 = llm.attention %q, %k, %v {scale = 0.25 : f64, causal} : (tensor<1x4x7x16xf32>, tensor<1x2x7x16xf32>, tensor<1x2x7x16xf32>) -> tensor<1x4x7x16xf32>
@@ -221,7 +227,10 @@ def LLM_AttentionOp : LLM_Op<"attention", [Pure, AttrSizedOperandSegments]> {
                        Optional<LLM_Tensor>:$sinks, Optional<LLM_Tensor>:$slopes,
                        F64Attr:$scale, UnitAttr:$causal,
                        DefaultValuedAttr<I64Attr, "0">:$window,
-                       DefaultValuedAttr<F64Attr, "0.0">:$softcap);
+                       DefaultValuedAttr<F64Attr, "0.0">:$softcap,
+                       OptionalAttr<DenseF64ArrayAttr>:$score_rounding,
+                       OptionalAttr<DenseF64ArrayAttr>:$biased_rounding,
+                       OptionalAttr<DenseF64ArrayAttr>:$weight_rounding);
   let results = (outs LLM_Tensor:$result);
   let assemblyFormat = [{
     $query `,` $key `,` $value (`bias` $bias^)? (`past_lens` $past_lens^)? (`sinks` $sinks^)?

@@ -8,10 +8,17 @@
 // Attention of a block of query rows over one sequence's cached keys of one kv head.
 // Row (g, i), g in [0, num_heads), i in [0, num_positions), has position p0 + i:
 //
-//   s(j)  = scale * dot(q(g,i), k(j));  if softcap > 0: s = softcap * tanh(s / softcap)
+//   s(j)  = score_rounding(scale * dot(q(g,i), k(j)))
+//   s(j)  = softcap * tanh(s(j) / softcap)              where softcap > 0
 //   s(j) += slope(g) * (j - p0 - i)                             where there are slopes
 //   s(j) += bias(g, i, j)                                       where there is a bias
-//   out(g,i) = sum_j exp(s(j)) * v(j) / (sum_j exp(s(j)) + exp(sink(g)))
+//   s(j)  = biased_rounding(s(j))
+//   w(j)  = weight_rounding(exp(s(j)) / (sum_j exp(s(j)) + exp(sink(g))))
+//   out(g,i) = sum_j w(j) * v(j)
+//
+// A rounding is a list {count, then step, low, high of each}: in turn x becomes
+// step * clamp(round(x / step), low, high), ties to even. Null: none. One of weights has to
+// keep 0; with one the scores are computed twice, the second time with known sums.
 //
 // over visible j in [0, total): (causal == 0 or j <= p0 + i) and
 // (window <= 0 or j > p0 + i - window). A row without a visible key, or with all of them
@@ -42,7 +49,7 @@
 
 #include <stdint.h>
 
-/// Field order is the LLVM struct { ptr x10, i64 x21, float x2 } that the code generator
+/// Field order is the LLVM struct { ptr x13, i64 x21, float x2 } that the code generator
 /// builds: pointers, then sizes and strides, then floats.
 struct llmc_uk_attention_params {
   const float *q;
@@ -55,6 +62,9 @@ struct llmc_uk_attention_params {
   const float *slope;         ///< [num_heads], null: none
   const float *k_scale;       ///< of attention_f32_i8, else null
   const float *v_scale;       ///< the same
+  const float *score_rounding;  ///< null: none
+  const float *biased_rounding; ///< null: none
+  const float *weight_rounding; ///< null: none
 
   int64_t num_heads;      ///< G: query heads that share this kv head
   int64_t num_positions;  ///< I

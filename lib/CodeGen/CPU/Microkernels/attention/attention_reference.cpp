@@ -44,6 +44,14 @@ std::vector<double> token(const Cache &cache, int64_t j, const llmc_uk_attention
   return elements;
 }
 
+double rounded(double x, const float *rounding) {
+  for (int i = 0; rounding && i < int(rounding[0]); ++i) {
+    double step = rounding[1 + 3 * i], low = rounding[2 + 3 * i], high = rounding[3 + 3 * i];
+    x = step * std::fmin(std::fmax(std::nearbyint(x / step), low), high);
+  }
+  return x;
+}
+
 bool isVisible(const llmc_uk_attention_params &a, int64_t position, int64_t j) {
   return (!a.causal || j <= position) && (a.window <= 0 || j > position - a.window);
 }
@@ -61,32 +69,34 @@ void attentionRow(const llmc_uk_attention_params &a, const Cache &keys, const Ca
     double s = 0;
     for (int64_t d = 0; d < a.key_dim; ++d)
       s += double(q[d]) * k[d];
-    s *= a.scale;
+    s = rounded(s * a.scale, a.score_rounding);
     if (a.softcap > 0)
       s = a.softcap * std::tanh(s / a.softcap);
     if (a.slope)
       s += double(a.slope[g]) * double(j - a.first_position - i);
     if (a.bias)
       s += a.bias[g * a.bias_head_stride + i * a.bias_pos_stride + j];
+    s = rounded(s, a.biased_rounding);
     score[j] = s;
     max = std::fmax(max, s);
   }
   std::vector<double> out(a.value_dim, 0.0);
   double sum = 0;
+  for (int64_t j = 0; max > -inf && j < a.total; ++j)
+    sum += std::exp(score[j] - max);
+  if (a.sink && max > -inf)
+    sum += std::exp(a.sink[g] - max);
   for (int64_t j = 0; max > -inf && j < a.total; ++j) {
     double p = std::exp(score[j] - max);
     if (p == 0)
       continue;
-    sum += p;
+    p = rounded(p / sum, a.weight_rounding);
     std::vector<double> v = token(values, j, a);
     for (int64_t d = 0; d < a.value_dim; ++d)
       out[d] += p * v[d];
   }
-  if (a.sink && max > -inf)
-    sum += std::exp(a.sink[g] - max);
   for (int64_t d = 0; d < a.value_dim; ++d)
-    a.out[g * a.out_head_stride + i * a.out_pos_stride + d] =
-        sum > 0 ? float(out[d] / sum) : 0.0f;
+    a.out[g * a.out_head_stride + i * a.out_pos_stride + d] = float(out[d]);
 }
 
 void attention(const llmc_uk_attention_params &a, double (*decode)(const void *, int64_t)) {
