@@ -29,7 +29,15 @@ bool LayerStructure::operator==(const LayerStructure &other) const {
 //===----------------------------------------------------------------------===//
 
 static bool isNorm(Operation *op) { return isa<RMSNormOp, LayerNormOp>(op); }
-static bool isProjection(Operation *op) { return isa<LinearOp, ExpertLinearOp>(op); }
+static bool isProjection(Operation *op) {
+  auto conv = dyn_cast<ConvOp>(op);
+  if (!conv)
+    return isa<LinearOp, ExpertLinearOp>(op);
+  Dims weight = getDims(conv.getWeight());
+  return llvm::all_of(ArrayRef(weight).drop_front(2),
+                      [](const DimExpr &size) { return size.isConstant(1); });
+}
+
 /// Operations through which tokens see each other.
 static bool isMixer(Operation *op) {
   if (auto loop = dyn_cast<LoopOp>(op)) // a recurrent layer, rather than some count
@@ -230,10 +238,26 @@ private:
 
 } // namespace
 
+/// Looks through sums and products with constants.
+static Value skipScaling(Value value) {
+  while (auto binary = value.getDefiningOp<BinaryOp>()) {
+    auto isConstant = [](Value operand) {
+      return skipMovement(operand).getDefiningOp<ConstantOp>() != nullptr;
+    };
+    if (isConstant(binary.getRhs()))
+      value = binary.getLhs();
+    else if (isConstant(binary.getLhs()))
+      value = binary.getRhs();
+    else
+      break;
+  }
+  return value;
+}
+
 /// A sum of two computed tensors of one type: where layers that normalise their results
-/// rather than their inputs meet.
+/// rather than their inputs meet. Their norms may be a scale and a shift.
 static bool isResidual(Value value) {
-  auto sum = value.getDefiningOp<BinaryOp>();
+  auto sum = skipScaling(value).getDefiningOp<BinaryOp>();
   if (!sum || sum.getKind() != BinaryKind::add || sum.getLhs().getType() != sum.getRhs().getType())
     return false;
   return llvm::all_of(sum.getOperands(), [](Value operand) {
@@ -271,9 +295,21 @@ void LayerFinder::collectFeeding(Operation *mixer, int index) {
   }
 }
 
+/// Looks through what quantises and dequantises.
+static Value skipRounding(Value value) {
+  while (true) {
+    Value inside = skipMovement(skipScaling(value));
+    if (auto unary = inside.getDefiningOp<UnaryOp>(); unary && unary.getKind() == UnaryKind::round)
+      inside = unary.getInput();
+    if (inside == value)
+      return value;
+    value = inside;
+  }
+}
+
 /// The projection that ends in `value` through arithmetic with constants, or null.
 static Operation *projectionBehind(Value value, int depth = 0) {
-  Operation *op = skipMovement(value).getDefiningOp();
+  Operation *op = skipRounding(value).getDefiningOp();
   if (!op || isProjection(op) || depth == 4)
     return op && isProjection(op) ? op : nullptr;
   if (!isa<BinaryOp, UnaryOp>(op))
@@ -348,12 +384,15 @@ void LayerFinder::run(ModelStructure &result) {
   // convolution before linear attention, self and cross attention.
   constexpr int kWithFeedForward = 3;
   SmallVector<int> layerOfMixer;
+  DenseSet<OperationName> kinds; // of the layer's mixers
   int layers = 0;
   for (size_t i = 0; i < mixers.size(); ++i) {
-    bool isSameKind = i > 0 && mixers[i]->getName() == mixers[i - 1]->getName();
-    bool startsLayer = i == 0 || projectionsBehind[i - 1] >= kWithFeedForward ||
-                       (isSameKind && !isa<AttentionOp>(mixers[i]));
-    layers += startsLayer;
+    bool isRepeated = kinds.contains(mixers[i]->getName()) && !isa<AttentionOp>(mixers[i]);
+    if (i == 0 || projectionsBehind[i - 1] >= kWithFeedForward || isRepeated) {
+      ++layers;
+      kinds.clear();
+    }
+    kinds.insert(mixers[i]->getName());
     layerOfMixer.push_back(layers - 1);
   }
   result.layers.resize(layers);

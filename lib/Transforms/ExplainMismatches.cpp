@@ -82,13 +82,27 @@ static std::string explainSoftmax(SoftmaxOp softmax) {
   return "attention: " + reason;
 }
 
-/// Whether all that is done with `root` is to take the larger of it and a number.
-static bool isBoundedBelow(Value root) {
-  return !root.use_empty() && llvm::all_of(root.getUsers(), [](Operation *user) {
+/// Whether all that is done with `size` is to take the larger of it and a number.
+static bool isBoundedBelow(Value size) {
+  return !size.use_empty() && llvm::all_of(size.getUsers(), [](Operation *user) {
     auto larger = dyn_cast<BinaryOp>(user);
     return larger && larger.getKind() == BinaryKind::max &&
            (matchSplat(larger.getLhs()) || matchSplat(larger.getRhs()));
   });
+}
+
+/// Whether something computed is multiplied with `root`, or divided by it.
+static bool scalesSomething(Value root) {
+  auto isProduct = [](Operation *op) {
+    auto binary = dyn_cast<BinaryOp>(op);
+    return binary && (binary.getKind() == BinaryKind::mul || binary.getKind() == BinaryKind::div);
+  };
+  auto isOfConstant = [&](Operation *op) {
+    return isProduct(op) && llvm::any_of(op->getOperands(), isConstant);
+  };
+  return findUser(
+      root, 4, [&](Operation *op) { return isProduct(op) && !isOfConstant(op); },
+      [&](Operation *op) { return isOfConstant(op) || isa<CastOp, UnaryOp>(op); });
 }
 
 /// x / sqrt(mean(x^2) + epsilon) and (x - mean(x)) / .. that did not become a norm.
@@ -109,10 +123,12 @@ static std::string explainMean(ReduceOp reduce) {
   if (!isMean || !isSquare || !root)
     return "";
   // Norms of groups, of instances over time and of weights have several dimensions, or one
-  // that is not constant; a norm that a constant bounds from below is a division by a length.
+  // that is not constant; a norm that a constant bounds from below is a division by a length;
+  // a deviation that is added is a bound.
   Dims dims = getDims(reduce.getInput());
   if (reduce.getAxes().size() != 1 || !dims[reduce.getAxes()[0]].constant() ||
-      isBoundedBelow(root->getResult(0)))
+      isBoundedBelow(reduce.getResult()) || isBoundedBelow(root->getResult(0)) ||
+      !scalesSomething(root->getResult(0)))
     return "";
   if (reduce.getAxes()[0] + 1 != int64_t(dims.size()))
     return "rms_norm: the mean is over dimension " + std::to_string(reduce.getAxes()[0]) + " of " +

@@ -23,6 +23,42 @@ static bool keepsLastDim(ReshapeOp op) {
   return !from.empty() && !to.empty() && from.back() == to.back();
 }
 
+static bool swapsLastDims(TransposeOp op) {
+  SmallVector<int64_t> permutation(op.getPermutation());
+  std::swap(permutation[permutation.size() - 2], permutation.back());
+  return llvm::is_sorted(permutation);
+}
+
+static Value swapLastDims(PatternRewriter &rewriter, Value value) {
+  Dims dims = getDims(value);
+  DimExpr &rows = dims[dims.size() - 2], &columns = dims.back();
+  SmallVector<int64_t> permutation = llvm::to_vector(llvm::seq<int64_t>(0, int64_t(dims.size())));
+  std::swap(permutation[dims.size() - 2], permutation.back());
+  if (!rows.isConstant(1) && !columns.isConstant(1))
+    return TransposeOp::create(rewriter, value.getLoc(), value, permutation);
+  std::swap(rows, columns);
+  return ReshapeOp::create(rewriter, value.getLoc(), makeTensorType(dims, elementTypeOf(value)),
+                           value);
+}
+
+/// The place of a product with what `weight` is moved from.
+static Location locOf(PatternRewriter &rewriter, MatmulOp op, Value weight) {
+  Operation *movement = weight.getDefiningOp();
+  if (isa<ConstantOp>(movement))
+    return op.getLoc();
+  return rewriter.getFusedLoc({op.getLoc(), movement->getLoc()});
+}
+
+/// linear(input, weight) of `type`.
+static Value createLinear(PatternRewriter &rewriter, Location loc, Type type, Value input,
+                          const ConstantMatrix &weight) {
+  return LinearOp::create(rewriter, loc, type, input, weight.value,
+                          /*scales=*/Value(), /*zero_points=*/Value(), /*bias=*/Value(),
+                          weight.isTransposed ? rewriter.getUnitAttr() : UnitAttr(), IntegerAttr(),
+                          IntegerAttr(), IntegerAttr(), BoolAttr(),
+                          ActivationsAttr::get(rewriter.getContext(), Activations::f32));
+}
+
 namespace {
 
 /// matmul(x, W) -> linear(x, W); matmul(x, transpose(W)) -> linear(x, W) {transposed}; and
@@ -38,16 +74,46 @@ struct MatmulToLinear : OpRewritePattern<MatmulOp> {
     std::optional<ConstantMatrix> weight = matchConstantMatrix(rewriter, source);
     if (!weight)
       return rewriter.notifyMatchFailure(op, "the right operand is no constant matrix");
-    Location loc = op.getLoc();
-    if (Operation *movement = source.getDefiningOp(); !isa<ConstantOp>(movement))
-      loc = rewriter.getFusedLoc({loc, movement->getLoc()});
-    auto linear = LinearOp::create(rewriter, loc, op.getType(), op.getLhs(), weight->value,
-                                   /*scales=*/Value(), /*zero_points=*/Value(), /*bias=*/Value(),
-                                   weight->isTransposed ? rewriter.getUnitAttr() : UnitAttr(),
-                                   IntegerAttr(), IntegerAttr(), IntegerAttr(), BoolAttr(),
-                                   ActivationsAttr::get(getContext(), Activations::f32));
-    rewriter.replaceOp(op, linear);
+    Location loc = locOf(rewriter, op, source);
+    rewriter.replaceOp(op, createLinear(rewriter, loc, op.getType(), op.getLhs(), *weight));
     return success();
+  }
+};
+
+/// matmul(W, transpose(x)) -> transpose(linear(x, transpose(W))). A single column needs no
+/// transpose to be a row.
+struct LeftMatmulToLinear : OpRewritePattern<MatmulOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(MatmulOp op, PatternRewriter &rewriter) const override {
+    Dims dims = getDims(op.getRhs());
+    if (!isa<FloatType>(elementTypeOf(op.getResult())) || isConstant(op.getRhs()))
+      return rewriter.notifyMatchFailure(op, "no product of floats that are computed");
+    Value source = skipWidening(op.getLhs());
+    if (getDims(source).size() != 2 || dims.size() < 2)
+      return rewriter.notifyMatchFailure(op, "the left operand is no matrix for all");
+    Value rows = rowsOfColumns(rewriter, op.getRhs());
+    if (!rows)
+      return rewriter.notifyMatchFailure(op, "the columns are no rows of something else");
+    std::optional<ConstantMatrix> weight = matchConstantMatrix(rewriter, source);
+    if (!weight)
+      return rewriter.notifyMatchFailure(op, "the left operand is no constant matrix");
+    weight->isTransposed = !weight->isTransposed;
+    Dims outputs = getDims(op.getResult());
+    std::swap(outputs[outputs.size() - 2], outputs.back());
+    Type type = makeTensorType(outputs, elementTypeOf(op.getResult()));
+    Value linear = createLinear(rewriter, locOf(rewriter, op, source), type, rows, *weight);
+    rewriter.replaceOp(op, swapLastDims(rewriter, linear));
+    return success();
+  }
+
+private:
+  /// `columns` with its last two dimensions swapped, where that is there already or is a
+  /// matter of the shape alone; null otherwise.
+  static Value rowsOfColumns(PatternRewriter &rewriter, Value columns) {
+    auto transpose = columns.getDefiningOp<TransposeOp>();
+    if (transpose && swapsLastDims(transpose))
+      return transpose.getInput();
+    return getDims(columns).back().isConstant(1) ? swapLastDims(rewriter, columns) : Value();
   }
 };
 
@@ -124,7 +190,8 @@ struct GatherToEmbedding : OpRewritePattern<GatherOp> {
 struct RecognizeLinear : llmc::impl::RecognizeLinearBase<RecognizeLinear> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<MatmulToLinear, SinkRowReshape, AddToBias, GatherToEmbedding>(&getContext());
+    patterns.add<MatmulToLinear, LeftMatmulToLinear, SinkRowReshape, AddToBias, GatherToEmbedding>(
+        &getContext());
     GreedyRewriteConfig config;
     config.setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled);
     (void)applyPatternsGreedily(getOperation(), std::move(patterns), config);

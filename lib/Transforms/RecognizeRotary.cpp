@@ -54,6 +54,7 @@ struct Channels {
 struct Pairs {
   Channels first, second;
   bool interleaved = false;
+  bool isBackward = false; ///< turned by the opposite of the tables' angle
 
   /// Both windows together where they are neighbours in one value.
   std::optional<Channels> whole() const {
@@ -73,6 +74,7 @@ struct Rotation {
   bool interleaved = false;
   Value cos, sin;
   Repetition repetition = Repetition::Halves;
+  bool isBackward = false;
 };
 
 Value matchNegated(Value value) {
@@ -89,7 +91,8 @@ std::optional<ConcatOp> matchLastConcat(Value value) {
   return concat;
 }
 
-/// concat(-x_b, x_a), or the pairs (-x_b, x_a) stacked and flattened.
+/// concat(-x_b, x_a), or the pairs (-x_b, x_a) stacked and flattened; concat(x_b, -x_a)
+/// turns the other way.
 std::optional<Pairs> matchRotatedPairs(Value value) {
   std::optional<ConcatOp> concat = matchLastConcat(value);
   auto flatten = value.getDefiningOp<ReshapeOp>();
@@ -97,22 +100,23 @@ std::optional<Pairs> matchRotatedPairs(Value value) {
     concat = matchLastConcat(flatten.getInput());
   if (!concat)
     return std::nullopt;
-  Value negated = concat->getInputs()[0], second = concat->getInputs()[1];
+  Value second = concat->getInputs()[0], first = concat->getInputs()[1];
   if (flatten) { // both are [.., R, 1] columns
-    auto left = negated.getDefiningOp<ReshapeOp>(), right = second.getDefiningOp<ReshapeOp>();
-    if (!left || !right || !getDims(negated).back().isConstant(1) ||
+    auto left = second.getDefiningOp<ReshapeOp>(), right = first.getDefiningOp<ReshapeOp>();
+    if (!left || !right || !getDims(second).back().isConstant(1) ||
         getDims(left.getInput()) != getDims(right.getInput()))
       return std::nullopt;
-    negated = left.getInput();
-    second = right.getInput();
+    second = left.getInput();
+    first = right.getInput();
   }
-  Value first = matchNegated(negated);
-  if (!first)
+  Value negatedSecond = matchNegated(second), negatedFirst = matchNegated(first);
+  if (!negatedSecond == !negatedFirst)
     return std::nullopt;
-  std::optional<Channels> b = Channels::of(first), a = Channels::of(second);
+  std::optional<Channels> b = Channels::of(negatedSecond ? negatedSecond : second);
+  std::optional<Channels> a = Channels::of(negatedFirst ? negatedFirst : first);
   if (!a || !b)
     return std::nullopt;
-  return Pairs{*a, *b, bool(flatten)};
+  return Pairs{*a, *b, bool(flatten), /*isBackward=*/bool(negatedFirst)};
 }
 
 /// x * cos + rotated(x) * sin.
@@ -139,7 +143,8 @@ std::optional<Rotation> matchSumSpelling(BinaryOp sum) {
                           pairs->interleaved,
                           cos,
                           sin,
-                          pairs->interleaved ? Repetition::Interleaved : Repetition::Halves};
+                          pairs->interleaved ? Repetition::Interleaved : Repetition::Halves,
+                          pairs->isBackward};
         return true;
       });
     });
@@ -254,6 +259,8 @@ private:
         !getDims(cos).back().isConstant(rotation.input.size / 2))
       return;
 
+    if (rotation.isBackward)
+      sin = tables.negated(sin);
     bool isApart = !rotation.input.base;
     ConcatOp passing = isApart ? ConcatOp() : matchPassing(result, rotation.input);
     Operation *replaced = passing ? passing : root;

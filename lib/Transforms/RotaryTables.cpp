@@ -206,6 +206,16 @@ Value RotaryTables::makeUnrepeated(Value value, Repetition repetition, int64_t a
   return clone->getResult(0);
 }
 
+Value RotaryTables::negated(Value sin) {
+  Value &made = opposites[sin];
+  if (!made) {
+    OpBuilder::InsertionGuard guard(builder);
+    builder.setInsertionPointAfterValue(sin);
+    made = UnaryOp::create(builder, sin.getLoc(), sin.getType(), UnaryKind::neg, sin);
+  }
+  return made;
+}
+
 Value RotaryTables::pairTable(Value table, Repetition repetition, int64_t headAxis) {
   int64_t rank = getDims(table).size();
   Value half = table;

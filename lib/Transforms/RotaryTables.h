@@ -36,6 +36,9 @@ public:
   /// it is not provably repeated in this way.
   mlir::Value pairTable(mlir::Value table, Repetition repetition, int64_t headAxis);
 
+  /// The sines of the opposite angles.
+  mlir::Value negated(mlir::Value sin);
+
 private:
   /// `value` with each repeated element of dimension `axis` once; null where it is not
   /// provably repeated.
@@ -45,6 +48,7 @@ private:
   mlir::OpBuilder &builder;
   llvm::DenseMap<std::tuple<mlir::Value, int, int64_t>, mlir::Value> unrepeated;
   llvm::DenseMap<std::pair<mlir::Value, mlir::Type>, mlir::Value> tables;
+  llvm::DenseMap<mlir::Value, mlir::Value> opposites;
 };
 
 } // namespace llmc

@@ -19,6 +19,7 @@ import sys
 import warnings
 
 import architectures
+import dynamo_export
 
 # --- Exporters -----------------------------------------------------------------------
 
@@ -27,7 +28,7 @@ def export_with_optimum(name, model, folder):
     from optimum.exporters.onnx import onnx_export_from_model
     task = {"decoder": "text-generation-with-past", "encoder": "feature-extraction",
             "encoder-decoder": "text2text-generation-with-past"}[architectures.kind_of(name)]
-    if name == "whisper":
+    if name in architectures.SPEECH:
         task = "automatic-speech-recognition-with-past"
     onnx_export_from_model(model, folder, task=task, opset=18, do_validation=False,
                            no_post_process=True)
@@ -77,6 +78,17 @@ def export_with_dynamo(name, model, folder):
         dynamic_shapes=shapes,
         input_names=["input_ids", "attention_mask", "position_ids", *names],
         output_names=["logits", *[past.replace("past_key_values", "present") for past in names]])
+
+
+def export_with_dynamo5(name, model, folder):
+    kind = architectures.kind_of(name)
+    if kind == "decoder":
+        dynamo_export.export(model, os.path.join(folder, "model.onnx"),
+                             rows=1 if name in architectures.ONE_SEQUENCE else 2)
+    elif kind == "encoder":
+        export_with_dynamo(name, model, folder)
+    else:
+        dynamo_export.export_encoder_decoder(model, folder, architectures.SAMPLES)
 
 
 def export_with_genai(name, model, folder):
@@ -215,6 +227,32 @@ def record_decoder(folder, graph, takes_padding=True):
     recorder.record("padded", feeds(5, 2, 7, recorder.empty_past(2), padding=2), hide_padding)
 
 
+def record_one_token_decoder(folder, graph):
+    """Of a graph for one token a call: `first` from zeros, `decode` after two, `batch`."""
+    import numpy
+    recorder = Recorder(folder, graph)
+
+    def step(case, seed, past):
+        batch = next(iter(past.values())).shape[0]
+        grown = [value.shape[recorder.past_axis(name)] for name, value in past.items()
+                 if recorder.past_axis(name)]
+        length = grown[0] if grown else 0
+        known = {"input_ids": random_ids(seed, batch, 1), **past,
+                 "attention_mask": numpy.ones((batch, length + 1), numpy.int64),
+                 "position_ids": numpy.full((batch, 1), length, numpy.int64)}
+        feeds = {name: known[name] for name in recorder.inputs}
+        results = recorder.record(case, feeds) if case else recorder.run(feeds)
+        return {name: results[present_of(name, results)] for name in past}
+
+    step("decode", 3, step(None, 2, step("first", 1, recorder.empty_past(1))))
+    if recorder.inputs["input_ids"].shape[0] != 1:
+        step("batch", 5, step(None, 4, recorder.empty_past(2)))
+
+
+def takes_one_token(folder, graph):
+    return Recorder(folder, graph).inputs["input_ids"].shape[1] == 1
+
+
 def mask_of(batch, tokens):
     """All ones, but for the last two tokens of a second row."""
     import numpy
@@ -234,8 +272,12 @@ def record_encoder(folder, graph):
             if name == "input_features":
                 shape = (batch, *architectures.SPECTRUM)
                 feeds[name] = numpy.random.default_rng(6).standard_normal(shape, numpy.float32)
+            elif name == "input_values":
+                shape = (batch, architectures.SAMPLES)
+                feeds[name] = numpy.random.default_rng(6).standard_normal(shape, numpy.float32)
             elif name == "attention_mask":
-                feeds[name] = mask_of(batch, 9)
+                of_sound = "input_values" in recorder.inputs
+                feeds[name] = mask_of(batch, architectures.SAMPLES if of_sound else 9)
             elif name == "token_type_ids":
                 feeds[name] = numpy.repeat([[0] * 5 + [1] * 4], batch, 0).astype(numpy.int64)
             else:
@@ -250,19 +292,41 @@ def record_encoder(folder, graph):
 
 
 def record_encoder_decoder(folder):
+    import numpy
     encoded = record_encoder(folder, "encoder_model")
     first, later = (Recorder(folder, graph)
                     for graph in ("decoder_model", "decoder_with_past_model"))
     for case, (given, states) in encoded.items():
         batch = states.shape[0]
+        # A mask of samples is none of hidden states, whose sizes the decoder declares for it.
+        mask = given.get("attention_mask")
+        if mask is not None and mask.shape != states.shape[:2]:
+            mask = numpy.ones(states.shape[:2], numpy.int64)
         known = {"encoder_hidden_states": states, "input_ids": random_ids(8, batch, 5),
-                 "encoder_attention_mask": given.get("attention_mask")}
+                 "encoder_attention_mask": mask}
         results = first.record(case, {name: known[name] for name in first.inputs})
         known["input_ids"] = random_ids(9, batch, 1)
         for name in later.inputs:
             if name.startswith("past"):
                 known[name] = results[present_of(name, results)]
         later.record(case, {name: known[name] for name in later.inputs})
+
+
+def record_encoder_and_decoder(folder):
+    """Of a decoder whose past is its own only: 5 tokens without one, then 1."""
+    encoded = record_encoder(folder, "encoder_model")
+    decoder = Recorder(folder, "decoder_model")
+    for case, (given, states) in encoded.items():
+        batch = states.shape[0]
+        known = {"encoder_hidden_states": states, "input_ids": random_ids(8, batch, 5),
+                 "encoder_attention_mask": given["attention_mask"],
+                 **decoder.empty_past(batch)}
+        results = decoder.record(case, {name: known[name] for name in decoder.inputs})
+        known["input_ids"] = random_ids(9, batch, 1)
+        for name in decoder.inputs:
+            if name.startswith("past"):
+                known[name] = results[present_of(name, results)]
+        decoder.record(case + "-decode", {name: known[name] for name in decoder.inputs})
 
 
 # --- Command line --------------------------------------------------------------------
@@ -273,12 +337,16 @@ def export(name, exporter, folder):
     os.makedirs(folder)
     model = architectures.make_model(name)
     {"optimum": export_with_optimum, "dynamo": export_with_dynamo,
-     "genai": export_with_genai}[exporter](name, model, folder)
+     "dynamo5": export_with_dynamo5, "genai": export_with_genai}[exporter](name, model, folder)
     kind = architectures.kind_of(name)
-    if kind == "decoder":
+    if kind == "decoder" and takes_one_token(folder, "model"):
+        record_one_token_decoder(folder, "model")
+    elif kind == "decoder":
         record_decoder(folder, "model", takes_padding=exporter != "genai")
     elif kind == "encoder":
         record_encoder(folder, "model")
+    elif exporter == "dynamo5":
+        record_encoder_and_decoder(folder)
     else:
         record_encoder_decoder(folder)
 

@@ -5,14 +5,14 @@
 
 Each architecture is made from a tiny configuration with random weights (no download but
 PyPI's packages), exported, run by onnxruntime, compiled by `llmc compile` and compared by
-`llmc-run verify` at its default tolerance. Of a decoder recognition must find as many
-layers with attention as the model has and leave nothing unmatched; prefill and decode must
-agree with the functional run where the artifact has them (llmc-stateful-check).
-KNOWN says what is kept in pieces, and why.
+`llmc-run verify` at its default tolerance. Recognition must find as many layers with
+attention, or what the architecture has in its place, as the model has and leave nothing
+unmatched; a decoder's prefill and decode must agree with the functional run
+(llmc-stateful-check). KNOWN says what is kept in pieces, and why.
 
-The packages of requirements.txt (5 GB on disk with PyTorch) are installed on demand in
---venv. Exports stay under --work for the next run. Exit code 1 when an architecture fails, 2
-when the tests cannot run at all.
+The packages of requirements.txt, or of the exporter's own file (5 GB on disk with PyTorch),
+are installed on demand in --venv. Exports stay under --work for the next run. Exit code 1
+when an architecture fails, 2 when the tests cannot run at all.
 """
 import argparse
 import json
@@ -32,7 +32,15 @@ BUILD = os.path.join(HERE, "..", "..", "build")
 # Results must be right all the same.
 KNOWN = {
     ("gpt_neo", "dynamo"): "the sizes of a table of masks become those of hidden states",
+    ("granite_swa", "dynamo5"): "sinks by the logarithm of the sum of the scores' powers",
+    ("minimax", "dynamo5"): "a recurrence of one token whose decay is a constant",
+    ("pegasus_x", "dynamo5"): "scores of blocks and of global tokens side by side",
+    ("rwkv", "dynamo5"): "a recurrence of channels with a running maximum",
+    ("xlstm", "dynamo5"): "a recurrence with a running maximum",
 }
+
+# The packages of exporters that do not take those of requirements.txt.
+REQUIREMENTS = {"dynamo5": "requirements-dynamo5.txt"}
 
 
 class Refusal(Exception):
@@ -63,10 +71,10 @@ def run_tool(command, timeout, log=None, environment=None):
     return done.stdout
 
 
-def prepare_python(folder):
-    """The Python of an environment with the packages of requirements.txt."""
+def prepare_python(folder, requirements):
+    """The Python of an environment with the packages of that file."""
     python = os.path.join(folder, "bin", "python")
-    wanted = os.path.join(HERE, "requirements.txt")
+    wanted = os.path.join(HERE, requirements)
     installed = os.path.join(folder, "requirements.txt")  # a copy, written last
     try:
         with open(wanted) as first, open(installed) as second:
@@ -102,10 +110,12 @@ def check_structure(name, functions):
     for function in functions:
         for left in function["unmatched"]:
             return "%s at '%s': %s" % (left["pattern"], left["node"], left["reason"])
-    with_attention = sum(1 for function in functions[:1] for layer in function["layers"]
-                         if layer.get("attention"))
-    if with_attention != architectures.LAYERS:
-        return "%d of %d layers with attention" % (with_attention, architectures.LAYERS)
+    found, wanted = functions[0]["layers"], architectures.mixers_of(name)
+    if len(found) != len(wanted):
+        return "%d layers of %d" % (len(found), len(wanted))
+    for number, (layer, mixer) in enumerate(zip(found, wanted)):
+        if mixer not in layer:
+            return "no %s in layer %d" % (mixer, number)
     return None
 
 
@@ -193,8 +203,11 @@ def run(options):
                           % (tool, os.path.relpath(options.bin)))
     options.work = os.path.abspath(options.work)
     os.makedirs(options.work, exist_ok=True)
+    requirements = REQUIREMENTS.get(options.exporter, "requirements.txt")
     python = options.python or prepare_python(
-        os.path.abspath(options.venv or os.path.join(options.work, "venv")))
+        os.path.abspath(options.venv or os.path.join(
+            options.work, requirements.removesuffix(".txt").replace("requirements", "venv"))),
+        requirements)
     suite = ET.Element("testsuite", name="new-architectures")
     failed = 0
     for name in options.names:

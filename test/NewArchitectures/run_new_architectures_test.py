@@ -71,6 +71,16 @@ class RunTest(unittest.TestCase):
     def test_missing_attention_fails(self):
         self.assertEqual(self.run_with(dict(LAYERS, layers=[]))[0], 1)
 
+    def test_other_mixers(self):
+        """Of a model whose layers are not all attention each must have its own."""
+        of_layers = dict(LAYERS, layers=[{"causal_conv": 1}, {"attention": 1}])
+        asked = ["--exporter", "dynamo5", "lfm2"]
+        code, text = self.run_with(of_layers, asked=asked)
+        self.assertEqual(code, 0, text)
+        code, text = self.run_with(asked=asked)
+        self.assertEqual(code, 1)
+        self.assertIn("no causal_conv in layer 0", text)
+
     def test_missing_phases_fail_unless_known(self):
         self.assertEqual(self.run_with(stateless=True)[0], 1)
         self.assertEqual(self.run_with(stateless=True, known={("stablelm", "optimum"): "x"})[0], 0)

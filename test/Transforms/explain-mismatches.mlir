@@ -17,12 +17,13 @@ func.func @router(%s: tensor<3x5xf32>) -> tensor<3x5xf32> {
 }
 
 // CHECK-LABEL: @mean
-func.func @mean(%x: tensor<2x8x4xf32>) -> tensor<2x1x4xf32> {
+func.func @mean(%x: tensor<2x8x4xf32>) -> tensor<2x8x4xf32> {
   // CHECK: llm.reduce {{.*}}llm.mismatch = "rms_norm: the mean is over dimension 1 of [2, 8, 4], not the last"
   %s = llm.binary mul %x, %x : tensor<2x8x4xf32>, tensor<2x8x4xf32>
   %m = llm.reduce mean %s [1] {keepdims = true} : tensor<2x8x4xf32>
   %r = llm.unary sqrt %m : tensor<2x1x4xf32>
-  return %r : tensor<2x1x4xf32>
+  %y = llm.binary div %x, %r : tensor<2x8x4xf32>, tensor<2x1x4xf32>
+  return %y : tensor<2x8x4xf32>
 }
 
 // What stands between the product and the softmax is named.
@@ -64,6 +65,26 @@ func.func @other_norms(%x: tensor<2x8x?xf32, #llm.dims<"2", "8", "t">>, %w: tens
   %root = llm.unary sqrt %length : tensor<4x8x1xf32>
   %bounded = llm.binary max %root, %least : tensor<4x8x1xf32>, tensor<f32>
   return %r, %g, %bounded : tensor<2x8x1xf32>, tensor<1x1x3xf32>, tensor<4x8x1xf32>
+}
+
+// Gemma 3n: a length that is given to something else, and a bound of some deviations.
+// CHECK-LABEL: @lengths
+func.func @lengths(%x: tensor<2x3x8xf32>, %given: tensor<2x3x1xf32>) -> (tensor<2x3x8xf32>, tensor<2x3x1xf32>) {
+  // CHECK-NOT: "rms_norm
+  %least = llm.constant dense<1.0e-5> : tensor<f32>
+  %s = llm.binary mul %x, %x : tensor<2x3x8xf32>, tensor<2x3x8xf32>
+  %m = llm.reduce mean %s [2] {keepdims = true} : tensor<2x3x8xf32>
+  %bounded = llm.binary max %m, %least : tensor<2x3x1xf32>, tensor<f32>
+  %root = llm.unary sqrt %bounded : tensor<2x3x1xf32>
+  %length = llm.binary mul %x, %given : tensor<2x3x8xf32>, tensor<2x3x1xf32>
+  %other = llm.binary div %length, %root : tensor<2x3x8xf32>, tensor<2x3x1xf32>
+  %two = llm.constant dense<2.0> : tensor<f32>
+  %t = llm.binary mul %other, %other : tensor<2x3x8xf32>, tensor<2x3x8xf32>
+  %n = llm.reduce mean %t [2] {keepdims = true} : tensor<2x3x8xf32>
+  %deviation = llm.unary sqrt %n : tensor<2x3x1xf32>
+  %several = llm.binary mul %deviation, %two : tensor<2x3x1xf32>, tensor<f32>
+  %bound = llm.binary add %several, %given : tensor<2x3x1xf32>, tensor<2x3x1xf32>
+  return %other, %bound : tensor<2x3x8xf32>, tensor<2x3x1xf32>
 }
 
 // CHECK-LABEL: @rotary

@@ -145,3 +145,31 @@ func.func @batched_weight(%x: tensor<2x5x2xf32>) -> tensor<2x5x2xf32> {
   %y = llm.matmul %x, %t : tensor<2x5x2xf32>, tensor<2x2x2xf32>
   return %y : tensor<2x5x2xf32>
 }
+
+// A matrix on the left multiplies columns: those of one token are a row, those that were
+// transposed were rows.
+// CHECK-LABEL: @left
+func.func @left(%x: tensor<2x3x1xf32>, %y: tensor<2x5x3xf32>) -> (tensor<2x4x1xf32>, tensor<2x4x5xf32>) {
+  // CHECK: %[[ROW:.+]] = llm.reshape %arg0 : tensor<2x3x1xf32> to tensor<2x1x3xf32>
+  // CHECK: %[[FIRST:.+]] = llm.linear %[[ROW]], %{{.*}} {transposed} : (tensor<2x1x3xf32>, tensor<4x3xf32>)
+  // CHECK: llm.reshape %[[FIRST]] : tensor<2x1x4xf32> to tensor<2x4x1xf32>
+  // CHECK: %[[SECOND:.+]] = llm.linear %arg1, %{{.*}} {transposed} : (tensor<2x5x3xf32>, tensor<4x3xf32>)
+  // CHECK: llm.transpose %[[SECOND]] [0, 2, 1] : tensor<2x5x4xf32>
+  // CHECK-NOT: llm.matmul
+  %w = llm.constant dense<1.0> : tensor<4x3xf32>
+  %0 = llm.matmul %w, %x : tensor<4x3xf32>, tensor<2x3x1xf32>
+  %t = llm.transpose %y [0, 2, 1] : tensor<2x5x3xf32>
+  %1 = llm.matmul %w, %t : tensor<4x3xf32>, tensor<2x3x5xf32>
+  return %0, %1 : tensor<2x4x1xf32>, tensor<2x4x5xf32>
+}
+
+// Columns that would have to be moved stay, and so does a matrix for each of a batch.
+// CHECK-LABEL: @left_of_columns
+func.func @left_of_columns(%x: tensor<2x3x5xf32>, %y: tensor<2x3x1xf32>) -> (tensor<2x4x5xf32>, tensor<2x4x1xf32>) {
+  // CHECK-NOT: llm.linear
+  %w = llm.constant dense<1.0> : tensor<4x3xf32>
+  %0 = llm.matmul %w, %x : tensor<4x3xf32>, tensor<2x3x5xf32>
+  %v = llm.constant dense<1.0> : tensor<2x4x3xf32>
+  %1 = llm.matmul %v, %y : tensor<2x4x3xf32>, tensor<2x3x1xf32>
+  return %0, %1 : tensor<2x4x5xf32>, tensor<2x4x1xf32>
+}

@@ -176,3 +176,44 @@ func.func @gathered_otherwise(%q: tensor<1x4x3x8xf32>, %f: tensor<4x1x3x1xf32>) 
   %2 = llm.binary add %0, %1 : tensor<1x4x3x8xf32>, tensor<1x4x3x8xf32>
   return %2 : tensor<1x4x3x8xf32>
 }
+
+// nanochat: the second member is not negated, the first one is.
+// CHECK-LABEL: @backward
+func.func @backward(%q: tensor<1x4x3x8xf32>, %f: tensor<1x3x4xf32>) -> tensor<1x4x3x8xf32> {
+  // CHECK-DAG: %[[C:.*]] = llm.unary cos %arg1 : tensor<1x3x4xf32>
+  // CHECK-DAG: %[[S:.*]] = llm.unary sin %arg1 : tensor<1x3x4xf32>
+  // CHECK: %[[OPPOSITE:.*]] = llm.unary neg %[[S]]
+  // CHECK: llm.rotary %arg0, %[[C]], %[[OPPOSITE]] :
+  // CHECK-NOT: llm.binary
+  %a = llm.concat 2 (%f, %f) : tensor<1x3x4xf32>, tensor<1x3x4xf32>
+  %c3 = llm.unary cos %a : tensor<1x3x8xf32>
+  %s3 = llm.unary sin %a : tensor<1x3x8xf32>
+  %c = llm.reshape %c3 : tensor<1x3x8xf32> to tensor<1x1x3x8xf32>
+  %s = llm.reshape %s3 : tensor<1x3x8xf32> to tensor<1x1x3x8xf32>
+  %q0 = llm.binary mul %q, %c : tensor<1x4x3x8xf32>, tensor<1x1x3x8xf32>
+  %q1 = llm.slice %q ["0", "0", "0", "0"] [1, 1, 1, 1] : tensor<1x4x3x8xf32> to tensor<1x4x3x4xf32>
+  %q2 = llm.slice %q ["0", "0", "0", "4"] [1, 1, 1, 1] : tensor<1x4x3x8xf32> to tensor<1x4x3x4xf32>
+  %q3 = llm.unary neg %q1 : tensor<1x4x3x4xf32>
+  %q4 = llm.concat 3 (%q2, %q3) : tensor<1x4x3x4xf32>, tensor<1x4x3x4xf32>
+  %q5 = llm.binary mul %q4, %s : tensor<1x4x3x8xf32>, tensor<1x1x3x8xf32>
+  %q6 = llm.binary add %q0, %q5 : tensor<1x4x3x8xf32>, tensor<1x4x3x8xf32>
+  return %q6 : tensor<1x4x3x8xf32>
+}
+
+// Both or neither negated is no rotation.
+// CHECK-LABEL: @mirrored
+func.func @mirrored(%q: tensor<1x4x3x8xf32>, %f: tensor<1x3x4xf32>) -> tensor<1x4x3x8xf32> {
+  // CHECK-NOT: llm.rotary
+  %a = llm.concat 2 (%f, %f) : tensor<1x3x4xf32>, tensor<1x3x4xf32>
+  %c3 = llm.unary cos %a : tensor<1x3x8xf32>
+  %s3 = llm.unary sin %a : tensor<1x3x8xf32>
+  %c = llm.reshape %c3 : tensor<1x3x8xf32> to tensor<1x1x3x8xf32>
+  %s = llm.reshape %s3 : tensor<1x3x8xf32> to tensor<1x1x3x8xf32>
+  %q0 = llm.binary mul %q, %c : tensor<1x4x3x8xf32>, tensor<1x1x3x8xf32>
+  %q1 = llm.slice %q ["0", "0", "0", "0"] [1, 1, 1, 1] : tensor<1x4x3x8xf32> to tensor<1x4x3x4xf32>
+  %q2 = llm.slice %q ["0", "0", "0", "4"] [1, 1, 1, 1] : tensor<1x4x3x8xf32> to tensor<1x4x3x4xf32>
+  %q3 = llm.concat 3 (%q2, %q1) : tensor<1x4x3x4xf32>, tensor<1x4x3x4xf32>
+  %q4 = llm.binary mul %q3, %s : tensor<1x4x3x8xf32>, tensor<1x1x3x8xf32>
+  %q5 = llm.binary add %q0, %q4 : tensor<1x4x3x8xf32>, tensor<1x4x3x8xf32>
+  return %q5 : tensor<1x4x3x8xf32>
+}
