@@ -376,10 +376,7 @@ LogicalResult LinearAttentionOp::inferReturnTypes(MLIRContext *, std::optional<L
   Dims state = {key[0], key[1], key[3], value[3]};
   if (adaptor.getPast()) {
     Dims past = getDims(adaptor.getPast());
-    bool fits = past.size() == 4;
-    for (size_t i = 0; fits && i < 4; ++i)
-      fits = !differs(past[i], state[i]);
-    if (!fits) // C3
+    if (!hasSizes(past, state)) // C3
       return emitOptionalError(loc, "llm.linear_attention: C3: past ", formatDims(past), " where ",
                                formatDims(state), " is due");
   }
@@ -387,10 +384,7 @@ LogicalResult LinearAttentionOp::inferReturnTypes(MLIRContext *, std::optional<L
     return emitOptionalError(loc, "llm.linear_attention: C4: a matrix of ", formatDims(state));
   if (Value rates = adaptor.getRates()) {
     Dims due = {key[1], key[3], value[3]}, dims = getDims(rates);
-    bool fits = adaptor.getDecay() && dims.size() == 3;
-    for (size_t i = 0; fits && i < 3; ++i)
-      fits = !differs(dims[i], due[i]);
-    if (!fits) // C5
+    if (!adaptor.getDecay() || !hasSizes(dims, due)) // C5
       return emitOptionalError(loc, "llm.linear_attention: C5: rates ", formatDims(dims),
                                " where a decay and ", formatDims(due), " are due");
   }
