@@ -20,7 +20,8 @@ using namespace llmc;
 using namespace llmc::importer;
 
 /// The mask (where boolean, true: take part) as a bias; keys that it does not reach are
-/// masked.
+/// masked. So is a mask of one column for more keys read by the operator's function and by
+/// onnx's reference, though its documentation allows broadcasting, too.
 static Value maskBias(Node &n, Value mask, Type element, const DimExpr &keys) {
   if (n.failed() || !mask)
     return {};
@@ -28,7 +29,9 @@ static Value maskBias(Node &n, Value mask, Type element, const DimExpr &keys) {
   if (n.failed() || n.rank(mask) == 0)
     return mask;
   Dims dims = n.dims(mask);
-  if (DimExpr::less(dims.back(), keys) != true || dims.back().isConstant(1))
+  bool isShorter =
+      DimExpr::less(dims.back(), keys) == true || (dims.back().isConstant(1) && !keys.constant());
+  if (!isShorter)
     return mask;
   Dims missing = dims;
   missing.back() = keys - dims.back();
@@ -36,12 +39,13 @@ static Value maskBias(Node &n, Value mask, Type element, const DimExpr &keys) {
   return n.concat(n.rank(mask) - 1, {mask, n.broadcast(hidden, missing)});
 }
 
-/// -1 where a side of the window is not bounded.
+/// nullopt where a side of the window is not bounded: -1, or more keys than any tensor has.
 static std::optional<int64_t> windowSide(Node &n, StringRef name) {
   int64_t size = n.intAttr(name, -1);
   if (size < -1)
     n.fail(name + " is " + Twine(size) + ", expected -1 or more");
-  return size < 0 ? std::nullopt : std::optional(size);
+  bool isBounded = size >= 0 && size < n.symbols.maxElements;
+  return isBounded ? std::optional(size) : std::nullopt;
 }
 
 /// Says which keys are visible by what llm.attention knows, and by a bias where it

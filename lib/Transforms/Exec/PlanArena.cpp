@@ -154,6 +154,10 @@ private:
     int64_t count = exec::upperBound(program, elements);
     if (count == DimExpr::kInfinity)
       return op->emitError("cannot bound the size ") << elements.str() << " of a buffer";
+    if (count < 0)
+      return op->emitError("the size ") << elements.str()
+                                        << " of a buffer is negative in every call that "
+                                           "--max-batch and --max-seq allow";
     Groups alive = groups.lookup(exec::getLastingUse(op, buffer));
     all.indices[buffer] = all.planned.size();
     all.lastReaders.emplace_back();
