@@ -31,7 +31,6 @@ BUILD = os.path.join(HERE, "..", "..", "build")
 # (architecture, exporter) of graphs whose recognition or phases are incomplete, and what is.
 # Results must be right all the same.
 KNOWN = {
-    ("gpt_neo", "dynamo"): "the sizes of a table of masks become those of hidden states",
     ("granite_swa", "dynamo5"): "sinks by the logarithm of the sum of the scores' powers",
     ("minimax", "dynamo5"): "a recurrence of one token whose decay is a constant",
     ("pegasus_x", "dynamo5"): "scores of blocks and of global tokens side by side",

@@ -305,5 +305,9 @@ std::optional<Dims> Emitter::known(Value value) const {
   // Without elements there is nothing to know.
   if (value && llm::product(dims(value)).isConstant(0) && isa<IntegerType>(elementTypeOf(value)))
     return Dims();
-  return value ? llm::getKnownInts(value) : std::nullopt;
+  std::optional<Dims> ints = value ? llm::getKnownInts(value) : std::nullopt;
+  if (ints)
+    for (DimExpr &number : *ints)
+      number = symbols.uncut(number);
+  return ints;
 }

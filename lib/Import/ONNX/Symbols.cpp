@@ -175,6 +175,8 @@ bool Symbols::unify(const DimExpr &a, const DimExpr &b) {
     return *equal;
   const DimExpr *symbol = replaceable(b, a) ? &b : replaceable(a, b) ? &a : nullptr;
   if (!symbol) {
+    if (!branchFacts && llm::isCut(a) != llm::isCut(b) && uncut(a) == a && uncut(b) == b)
+      uncutSizes.push_back(llm::isCut(b) ? std::pair(b, a) : std::pair(a, b));
     auto [x, y] = solve(a - b);
     return x == a || x == b || unify(x, y);
   }
@@ -186,6 +188,13 @@ bool Symbols::unify(const DimExpr &a, const DimExpr &b) {
   return true;
 }
 
+DimExpr Symbols::uncut(const DimExpr &size) const {
+  if (uncutSizes.empty() || !llm::isCut(size))
+    return size;
+  auto found = llvm::find_if(uncutSizes, [&](const auto &pair) { return pair.first == size; });
+  return found == uncutSizes.end() ? size : found->second;
+}
+
 void Symbols::substitute(const std::string &name, const DimExpr &by) {
   auto replacement = [&](const std::string &symbol) {
     return symbol == name ? std::optional(by) : std::nullopt;
@@ -193,6 +202,10 @@ void Symbols::substitute(const std::string &name, const DimExpr &by) {
   for (auto &[symbol, earlier] : replaced)
     earlier = earlier.substitute(replacement);
   replaced.insert({name, by});
+  for (auto &[cut, wanted] : uncutSizes) {
+    cut = cut.substitute(replacement);
+    wanted = wanted.substitute(replacement);
+  }
   auto update = [&](Value value) {
     if (auto type = dyn_cast<RankedTensorType>(value.getType()))
       value.setType(llm::substituteDims(type, replacement));

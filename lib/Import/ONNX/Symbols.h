@@ -51,6 +51,11 @@ public:
   /// function; so sizes read before this call may be out of date.
   bool unify(const DimExpr &a, const DimExpr &b);
 
+  /// `size`, or for rows that are cut out of a table (llm::isCut) the size that unify found
+  /// it equal to: of those at the tokens' places, min(rows, past + seq) - min(rows, past),
+  /// there have to be seq.
+  DimExpr uncut(const DimExpr &size) const;
+
   /// Larger tensors are taken for nonsense.
   int64_t maxElements = int64_t(1) << 40;
 
@@ -65,8 +70,9 @@ private:
 
   mlir::func::FuncOp function;
   llvm::StringSet<> kept, defined, positive;
-  llvm::StringSet<> ofInputs;              ///< symbols that inputs are declared with
-  std::map<std::string, DimExpr> replaced; ///< by what unify put in their place
+  llvm::StringSet<> ofInputs;                          ///< symbols that inputs are declared with
+  std::map<std::string, DimExpr> replaced;             ///< by what unify put in their place
+  std::vector<std::pair<DimExpr, DimExpr>> uncutSizes; ///< of rows and what they must equal
 };
 
 } // namespace llmc::importer

@@ -70,6 +70,23 @@ bool mayFit(const DimExpr &part, const DimExpr &whole) {
   return mayBeEqual(DimExpr::max(part, whole), whole);
 }
 
+bool isCut(const DimExpr &size) {
+  bool isCutSomewhere = false;
+  auto isSumOfCuts = [&](const auto &self, const DimExpr &part) -> bool {
+    return llvm::all_of(part.terms(), [&](const DimExpr::Term &term) {
+      return llvm::all_of(term.factors, [&](const DimExpr::AtomRef &factor) {
+        bool isEnd =
+            factor->kind == DimExpr::AtomKind::Min || factor->kind == DimExpr::AtomKind::Max;
+        isCutSomewhere |= isEnd;
+        return factor->kind == DimExpr::AtomKind::Symbol ||
+               (isEnd &&
+                llvm::all_of(factor->args, [&](const DimExpr &arg) { return self(self, arg); }));
+      });
+    });
+  };
+  return isSumOfCuts(isSumOfCuts, size) && isCutSomewhere;
+}
+
 std::optional<Dims> broadcastDims(ArrayRef<DimExpr> a, ArrayRef<DimExpr> b) {
   if (a.size() < b.size())
     std::swap(a, b);
@@ -84,8 +101,9 @@ std::optional<Dims> broadcastDims(ArrayRef<DimExpr> a, ArrayRef<DimExpr> b) {
     }
     if (!mayBeEqual(dim, b[i]))
       return std::nullopt;
-    // A static size is the more precise of two that must agree.
-    if (b[i].constant())
+    // Of two that must agree a static size is the more precise one, and the rows that are cut
+    // out of a table are as many as are wanted.
+    if (b[i].constant() || (isCut(dim) && !isCut(b[i])))
       dim = b[i];
   }
   return result;

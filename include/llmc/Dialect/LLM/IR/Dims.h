@@ -59,9 +59,12 @@ private:
   AssumedEqualities *around;
 };
 
+/// Whether `size` is of what was cut out of a tensor: a sum of symbols, minima and maxima.
+bool isCut(const DimExpr &size);
+
 /// The numpy broadcast of two shapes; nullopt where they provably conflict.
 /// Two different symbolic sizes are taken to be equal (ONNX has no other use
-/// for them); the one without a 1 wins.
+/// for them); the result has the constant one, or the one that is not cut out of a tensor.
 std::optional<Dims> broadcastDims(llvm::ArrayRef<DimExpr> a, llvm::ArrayRef<DimExpr> b);
 
 DimExpr product(llvm::ArrayRef<DimExpr> dims);
