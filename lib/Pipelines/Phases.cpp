@@ -71,6 +71,7 @@ void llmc::addRecognizePasses(OpPassManager &passes, bool explain) {
 }
 
 void llmc::addSpecializePasses(OpPassManager &passes, const CompilerOptions &options) {
+  passes.addPass(createSplitJointCaches());
   passes.addPass(createSpecializePhases(
       {options.maxBatch, options.maxSeq, std::min(options.prefillChunk, options.maxSeq)}));
   passes.addNestedPass<func::FuncOp>(createAssignCacheTypes({options.cacheType}));

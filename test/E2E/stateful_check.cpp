@@ -104,12 +104,12 @@ private:
     for (const llmc_tensor_info_t &input : inputs) {
       llmc_tensor_t tensor = describe(input, next);
       size_t count = tensor.size_bytes / llmc_dtype_size(input.dtype);
-      std::vector<int64_t> &values = memory.emplace_back(count + 1);
-      for (size_t i = 0; i < count && input.dtype == LLMC_DTYPE_I64; ++i)
-        values[i] = isNamed(input.name, "input_ids")  ? tokens[i]
-                    : isNamed(input.name, "position") ? int64_t(i)
-                                                      : 1; // a mask
-      tensor.data = values.data();
+      tensor.data = memory.emplace_back(count + 1).data();
+      for (size_t i = 0; i < count && isCallInput(input.name); ++i)
+        setInteger(tensor, i,
+                   isNamed(input.name, "input_ids")  ? tokens[i]
+                   : isNamed(input.name, "position") ? int64_t(i)
+                                                     : 1); // a mask
       given.push_back(tensor);
     }
     llmc_tensor_t output = {};
@@ -183,20 +183,20 @@ private:
     return isNamed(name, "input_ids") || isNamed(name, "mask") || isNamed(name, "position");
   }
 
+  /// Integers and booleans of any width: machines that run artifacts are little-endian.
+  static void setInteger(llmc_tensor_t &tensor, size_t index, int64_t value) {
+    size_t width = llmc_dtype_size(tensor.dtype);
+    std::memcpy(static_cast<char *>(tensor.data) + index * width, &value, width);
+  }
+
   static void fillCallInput(llmc_tensor_t &tensor, int64_t token, int64_t position) {
-    auto *values = static_cast<int64_t *>(tensor.data);
     size_t count = tensor.size_bytes / llmc_dtype_size(tensor.dtype);
-    if (!isNamed(tensor.name, "mask")) {
-      std::fill_n(values, count, isNamed(tensor.name, "position") ? position : token);
-      return;
-    }
-    for (size_t i = 0; i < count; ++i) {
-      bool isHeld = int64_t(i) % tensor.dims[tensor.rank - 1] <= position;
-      if (tensor.dtype == LLMC_DTYPE_I64)
-        values[i] = isHeld;
-      else // bools
-        static_cast<char *>(tensor.data)[i] = isHeld;
-    }
+    for (size_t i = 0; i < count; ++i)
+      setInteger(tensor, i,
+                 isNamed(tensor.name, "position") ? position
+                 : isNamed(tensor.name, "mask")
+                     ? int64_t(i) % tensor.dims[tensor.rank - 1] <= position
+                     : token);
   }
 
   /// All dimensions for one sequence of `count` tokens; a symbol that neither tokens,

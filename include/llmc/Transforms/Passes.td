@@ -223,6 +223,24 @@ def VerifyRecognized : LLMC_ModulePass<"llmc-verify-recognize"> {
 // Specialize
 //===----------------------------------------------------------------------===//
 
+def SplitJointCaches : LLMC_ModulePass<"llmc-split-joint-caches"> {
+  let summary = "a decoder whose caches lie in one tensor, beside one with a past for each";
+  let description = [{
+    A function with a past `[2, batch, heads, past, dim]`, of which slices are the caches, gets
+    a private copy with `llm.stateful_source`, which takes and returns the caches one by one.
+    Prefill and decode are derived from the copy.
+
+    ```mlir
+    func.func @run(%ids: .., %past: tensor<2x?x4x?x16xf32, #llm.dims<"2", "batch", "4", "past", "16">>)
+    // also gives
+    func.func private @run_caches(%ids: .., %past0: tensor<?x4x?x16xf32, ..>, %past1: tensor<?x4x?x16xf32, ..>)
+    ```
+
+    **Requires** recognised functional IR. **Ensures** functions that were there are as they
+    were.
+  }];
+}
+
 def SpecializePhases : LLMC_ModulePass<"llmc-specialize-phases"> {
   let summary = "prefill and decode functions with state, beside the functional run";
   let description = [{
