@@ -88,9 +88,7 @@ TokenSizes tokenSizes(func::FuncOp func, unsigned tokens) {
   // A recurrent state has the number of sequences, and no number of tokens.
   auto isInStates = [&](const DimExpr &size) {
     return llvm::any_of(func.getArguments(), [&](BlockArgument argument) {
-      auto type = dyn_cast<RankedTensorType>(argument.getType());
-      return type && isa<FloatType>(type.getElementType()) &&
-             llvm::is_contained(getDims(type), size);
+      return mayBePast(argument.getType()) && llvm::is_contained(getDims(argument), size);
     });
   };
   if (dims.size() == 1) // a token of each sequence, or the tokens of one

@@ -57,7 +57,9 @@ std::optional<Rounding> llmc::matchRounding(Value value) {
   return Rounding{value, *step, *least - origin, *most - origin};
 }
 
-Value llmc::elementwiseInput(Operation *op) {
+/// The tensor of which `op` computes a function element by element, with numbers as its
+/// other operands; null for other operations.
+static Value elementwiseInput(Operation *op) {
   if (isa_and_nonnull<UnaryOp, CastOp>(op))
     return op->getOperand(0);
   auto binary = dyn_cast_or_null<BinaryOp>(op);
@@ -83,15 +85,6 @@ static Value cloneOn(OpBuilder &builder, Operation *op, Value tensor) {
   Type type = makeTensorType(getDims(tensor), elementTypeOf(op->getResult(0)));
   copy->getResult(0).setType(type);
   return copy->getResult(0);
-}
-
-Value llmc::applyElementwise(OpBuilder &builder, Value tensor, Value input, Value value) {
-  SmallVector<Operation *> functions;
-  for (; value != input; value = elementwiseInput(value.getDefiningOp()))
-    functions.push_back(value.getDefiningOp());
-  for (Operation *op : llvm::reverse(functions))
-    tensor = cloneOn(builder, op, tensor);
-  return tensor;
 }
 
 Value llmc::roundBeforeMoving(OpBuilder &builder, Value value) {

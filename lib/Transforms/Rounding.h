@@ -29,19 +29,10 @@ struct Rounding {
 /// the whole tensor; nullopt for others.
 std::optional<Rounding> matchRounding(mlir::Value value);
 
-/// The tensor of which `op` computes a function element by element, with numbers as its
-/// other operands; null for other operations.
-mlir::Value elementwiseInput(mlir::Operation *op);
-
 /// `value` with its elementwise operations before the transposes, reshapes and broadcasts
 /// between them, if a rounding is among them; otherwise `value`. A rounding of repeated heads
 /// becomes one of the heads.
 mlir::Value roundBeforeMoving(mlir::OpBuilder &builder, mlir::Value value);
-
-/// The operations from `input` to `value`, which elementwiseInput leads back, on another
-/// `tensor` instead.
-mlir::Value applyElementwise(mlir::OpBuilder &builder, mlir::Value tensor, mlir::Value input,
-                             mlir::Value value);
 
 } // namespace llmc
 

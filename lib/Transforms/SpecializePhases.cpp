@@ -97,7 +97,7 @@ private:
       auto type = dyn_cast<RankedTensorType>(argument.getType());
       if (!type)
         continue;
-      bool isIds = type.getElementType().isInteger();
+      bool isIds = type.getElementType().isInteger() && !mayBePast(type);
       llm::Dims dims = llm::getDims(type);
       size_t batchAxis = dims.size() > 2 && isLooped(dims[0]) ? 1 : 0;
       for (auto [axis, dim] : llvm::enumerate(dims)) {

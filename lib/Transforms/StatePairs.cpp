@@ -20,6 +20,7 @@
 //===----------------------------------------------------------------------===//
 #include "StatePairs.h"
 #include "Rounding.h"
+#include "TokenFunction.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
 #include "llmc/Dialect/LLM/IR/LLMOps.h"
 #include "mlir/IR/TypeUtilities.h"
@@ -64,26 +65,51 @@ static OpOperand *findReturn(Value cache) {
   return nullptr;
 }
 
-Value attendedCache(Value cache) {
-  auto isAttended = [](Value value, Operation *user) {
-    auto attention = dyn_cast<llm::AttentionOp>(user);
-    return attention && (attention.getKey() == value || attention.getValue() == value) &&
-           attention.getQuery() != value;
-  };
+static bool isAttended(Value value, Operation *user) {
+  auto attention = dyn_cast<llm::AttentionOp>(user);
+  return attention && (attention.getKey() == value || attention.getValue() == value) &&
+         attention.getQuery() != value;
+}
+
+/// The last of the functions of each token, one of another, that alone read `cache`; or `cache`.
+static Value lastTokenFunction(Value cache) {
   for (Value value = cache;;) {
-    SmallVector<Operation *> readers;
-    for (Operation *user : value.getUsers())
-      if (!isReturnedOnly(user) && !isAttended(value, user))
-        readers.push_back(user);
-    if (readers.empty())
-      return getElementTypeOrSelf(value) == getElementTypeOrSelf(cache) ? value : Value();
-    bool isStep =
-        readers.size() == 1 && elementwiseInput(readers[0]) == value &&
-        llvm::none_of(value.getUsers(), [&](Operation *user) { return isAttended(value, user); });
-    if (!isStep)
-      return {};
+    SmallVector<Operation *> readers = llvm::filter_to_vector(
+        value.getUsers(), [](Operation *user) { return !isReturnedOnly(user); });
+    if (readers.size() != 1 || tokenwiseInput(readers[0]) != value)
+      return value;
     value = readers[0]->getResult(0);
   }
+}
+
+static bool holdsIntegers(Value cache) { return getElementTypeOrSelf(cache).isInteger(); }
+
+Value attendedCache(Value cache) {
+  Value value = lastTokenFunction(cache);
+  bool isOnlyAttended = llvm::all_of(value.getUsers(), [&](Operation *user) {
+    return isReturnedOnly(user) || isAttended(value, user);
+  });
+  bool isOneType = getElementTypeOrSelf(value) == getElementTypeOrSelf(cache);
+  return isOnlyAttended && (isOneType || holdsIntegers(cache)) ? value : Value();
+}
+
+Value keptCache(Value cache, StateKind kind) {
+  if (kind == StateKind::attended)
+    return attendedCache(cache);
+  return holdsIntegers(cache) ? lastTokenFunction(cache) : cache;
+}
+
+bool mayBePast(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && (isa<FloatType>(tensor.getElementType()) ||
+                    (tensor.getElementType().isInteger(8) && tensor.getRank() == 4));
+}
+
+/// Whether `kept` of a cache of integers is [batch, heads, tokens, dim] of floats.
+static bool holdsNumbers(Value kept) {
+  auto type = cast<RankedTensorType>(kept.getType());
+  return isa<FloatType>(type.getElementType()) && type.getRank() == 4 && !type.isDynamicDim(1) &&
+         !type.isDynamicDim(3);
 }
 
 static std::optional<StatePair> findGrowingPair(BlockArgument argument, std::string &reason) {
@@ -108,14 +134,19 @@ static std::optional<StatePair> findGrowingPair(BlockArgument argument, std::str
   int64_t axis = concat ? int64_t(concat.getAxis()) : 2;
   bool isAttended =
       axis == 2 && getDims(argument).size() == 4 && attendedCache(append->getResult(0));
+  StateKind kind = isAttended ? StateKind::attended : StateKind::tokens;
+  if (holdsIntegers(argument) &&
+      (axis != 2 || past != argument || !holdsNumbers(keptCache(append->getResult(0), kind)))) {
+    reason = " holds integers that stand for no numbers";
+    return std::nullopt;
+  }
   OpOperand *present = findReturn(append->getResult(0));
   // A present that is rounded as attention reads it.
   Value attended = isAttended ? attendedCache(append->getResult(0)) : Value();
   if (!present && attended && grownCache(attended) == append->getResult(0))
     present = findReturn(attended);
   if (present)
-    return StatePair{argument.getArgNumber(), present->getOperandNumber(),
-                     isAttended ? StateKind::attended : StateKind::tokens, axis};
+    return StatePair{argument.getArgNumber(), present->getOperandNumber(), kind, axis};
   reason = " grows to no output";
   return std::nullopt;
 }
@@ -307,10 +338,11 @@ StatePairs findStatePairs(func::FuncOp func, const DimExpr &batch) {
   llvm::MapVector<Type, SmallVector<BlockArgument>> fixed;
   for (BlockArgument argument : func.getArguments()) {
     auto type = dyn_cast<RankedTensorType>(argument.getType());
-    if (!type || type.getRank() < 2 || !isa<FloatType>(type.getElementType()) ||
-        argument.use_empty())
+    if (!type || !mayBePast(type) || type.getRank() < 2 || argument.use_empty())
       continue;
     if (sequenceAxis(getDims(type), batch)) {
+      if (holdsIntegers(argument))
+        continue;
       fixed[type].push_back(argument);
       continue;
     }

@@ -44,10 +44,15 @@ StatePairs findStatePairs(mlir::func::FuncOp func, const DimExpr &batch);
 
 /// What an append made of a past, before it was evicted from or rounded to be `present`.
 mlir::Value grownCache(mlir::Value present);
-/// What attention reads of a grown cache: the cache, or where each of its elements is rounded
-/// first and nothing reads it otherwise but the return, those. Null where attention is not the
-/// only reader.
+/// What attention reads of a grown cache: the cache, or where a function of each token is computed
+/// first and nothing reads the cache otherwise but the return, those. Null where attention is not
+/// the only reader.
 mlir::Value attendedCache(mlir::Value cache);
+/// What a state of this kind holds instead of a grown cache: what attention reads of it; of
+/// integers the numbers that they stand for, whatever reads those.
+mlir::Value keptCache(mlir::Value cache, StateKind kind);
+/// Whether an argument of this type may be a past: floats, or a cache of bytes that stand for them.
+bool mayBePast(mlir::Type type);
 /// Whether `user` of a grown cache is the return, or only prepares its present for it.
 bool isReturnedOnly(mlir::Operation *user);
 

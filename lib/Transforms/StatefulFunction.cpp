@@ -29,8 +29,8 @@
 #include "AttentionBias.h"
 #include "LastToken.h"
 #include "PerSequenceLengths.h"
-#include "Rounding.h"
 #include "SymbolSubstitution.h"
+#include "TokenFunction.h"
 #include "UniformValue.h"
 #include "llmc/Dialect/LLM/IR/LLMOps.h"
 #include "mlir/IR/PatternMatch.h"
@@ -135,8 +135,8 @@ private:
   /// A token is [heads, dim]: all sizes before and behind the dimension that grows. What is
   /// fixed has all sizes but the batch.
   llm::StateType stateType(const StatePair &pair) {
-    auto type = cast<RankedTensorType>(func.getArgument(pair.argument).getType());
     if (pair.kind == StateKind::fixed) {
+      auto type = cast<RankedTensorType>(func.getArgument(pair.argument).getType());
       SmallVector<int64_t> sizes(type.getShape());
       if (pair.axis >= 0)
         sizes.erase(sizes.begin() + pair.axis);
@@ -144,14 +144,14 @@ private:
                                  RankedTensorType::get(sizes, type.getElementType()),
                                  /*fixed=*/true);
     }
-    ArrayRef<int64_t> sizes = type.getShape().drop_front();
-    Type element = getElementTypeOrSelf(grownCache(presentOf(pair)));
+    Value kept = keptCache(grownCache(presentOf(pair)), pair.kind);
+    ArrayRef<int64_t> sizes = cast<RankedTensorType>(kept.getType()).getShape().drop_front();
     auto product = [](ArrayRef<int64_t> sizes) {
       return std::accumulate(sizes.begin(), sizes.end(), int64_t(1), std::multiplies<>());
     };
     int64_t heads = product(sizes.take_front(pair.axis - 1));
-    return llm::StateType::get(
-        RankedTensorType::get({heads, product(sizes.drop_front(pair.axis))}, element));
+    return llm::StateType::get(RankedTensorType::get({heads, product(sizes.drop_front(pair.axis))},
+                                                     getElementTypeOrSelf(kept.getType())));
   }
 
   /// Uses of old argument `index` become `value`, in the argument's type.
@@ -256,12 +256,12 @@ private:
     Value present = grownCache(presentOf(pair)); // the runtime evicts
     Operation *append = present.getDefiningOp();
     Location loc = append->getLoc();
-    builder.setInsertionPoint(append);
     if (auto kvAppend = dyn_cast<llm::KVAppendOp>(append))
       usePastLens(kvAppend.getPastLens());
-    // What is rounded whenever it is read is rounded once, as it is kept.
-    Value read = pair.kind == StateKind::attended ? attendedCache(present) : present;
-    Value added = applyElementwise(builder, append->getOperand(1), present, read);
+    // What is computed of a token whenever it is read is computed once, as it is kept.
+    Value kept = keptCache(present, pair.kind);
+    builder.setInsertionPointAfterValue(kept);
+    Value added = applyTokenwise(builder, append->getOperand(1), present, kept);
     RankedTensorType token = cast<llm::StateType>(state.getType()).getToken();
     Type element = token.getElementType();
     auto tokensType = [&](const DimExpr &count) {
@@ -274,10 +274,10 @@ private:
     Value all = appended;
     if (pair.kind == StateKind::tokens) {
       all = llm::StateLoadOp::create(builder, loc, tokensType(past + seq), appended);
-      if (all.getType() != present.getType())
-        all = llm::ReshapeOp::create(builder, loc, present.getType(), all);
+      if (all.getType() != kept.getType())
+        all = llm::ReshapeOp::create(builder, loc, kept.getType(), all);
     }
-    read.replaceUsesWithIf(
+    kept.replaceUsesWithIf(
         all, [](OpOperand &use) { return !isReturnedOnly(use.getOwner()); }); // that is rebuilt
     return appended;
   }

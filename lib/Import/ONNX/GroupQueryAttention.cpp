@@ -9,10 +9,15 @@
 // onnxruntime-genai writes it. seqlens_k[b] is the number of valid keys of
 // sequence b after this step, minus one.
 //
+// A quantised cache holds round(x / scale) of what is appended, and attention reads scale times
+// that, of new tokens and old ones alike. So integers are appended, and a present has those of
+// its past as they were.
+//
 //===----------------------------------------------------------------------===//
 #include "Attend.h"
 #include "Heads.h"
 #include "OpTable.h"
+#include "Quantization.h"
 #include <limits>
 
 using namespace mlir;
@@ -28,7 +33,7 @@ static Attention splitOperands(Node &n, int64_t heads, int64_t keyHeads) {
     return {};
   }
   if (!key) {
-    DimExpr width = n.dims(query)[2], all = heads + 2 * keyHeads;
+    DimExpr width = n.dims(query)[2], all = DimExpr(keyHeads) * 2 + heads;
     if (!DimExpr::mod(width, all).isConstant(0)) {
       n.fail("packed width " + width.str() + " does not divide into " + all.str() + " heads");
       return {};
@@ -46,18 +51,15 @@ static Attention splitOperands(Node &n, int64_t heads, int64_t keyHeads) {
 }
 
 static void rejectUnknown(Node &n) {
-  for (int i : {12, 13})
-    if (n.input(i))
-      n.fail("not supported: input " + Twine(i) + " (scales of a quantised cache)");
   if (n.intAttr("sliding_window_cache", 0)) {
     if (n.intAttr("local_window_size", -1) < 1 || !n.input(3))
       n.fail("sliding_window_cache needs local_window_size and past_key");
     if (n.input(10) || n.hasOutput(3))
       n.fail("not supported: sliding_window_cache with attention_bias or qk_output");
   }
-  for (StringRef name : {"k_quant_type", "v_quant_type"})
-    if (n.stringAttr(name, "NONE") != "NONE")
-      n.fail("not supported: " + name + " = '" + n.stringAttr(name, "") + "' (a quantised cache)");
+  if ((n.stringAttr("k_quant_type", "NONE") == "NONE") !=
+      (n.stringAttr("v_quant_type", "NONE") == "NONE"))
+    n.fail("k_quant_type and v_quant_type ask for one quantised cache of two");
   if (!n.input(5) || !n.input(6))
     n.fail("needs seqlens_k and total_sequence_length");
   if (bool(n.input(3)) != bool(n.input(4)))
@@ -108,27 +110,123 @@ static void applyRotary(Node &n, Attention &a, Value pastLens) {
       n.input(9) ? n.cast(n.input(9), n.builder.getI64Type())
                  : n.binary(BinaryKind::add, n.reshape(pastLens, {dims[0], 1}), n.iota(dims[2]));
   std::optional<int64_t> channels = n.rank(cos) == 2 ? n.dims(cos)[1].constant() : std::nullopt;
-  if (!channels)
+  if (!channels || *channels > n.symbols.maxElements)
     return n.fail("cos_cache " + llm::formatDims(n.dims(cos)) + " has no constant width");
   RotaryOptions options{n.intAttr("rotary_interleaved", 0) != 0, 2 * *channels};
   a.query = rotate(n, a.query, cos, sin, positions, options);
   a.key = rotate(n, a.key, cos, sin, positions, options);
 }
 
-/// Appends the new keys and values to the past, each sequence at its own length.
-static void appendToPast(Node &n, Attention &a, Value pastKey, Value pastValue) {
-  if (n.failed() || !pastKey)
-    return;
-  if (n.rank(pastKey) != 4 || n.rank(pastValue) != 4)
-    return n.fail("past_key " + llm::formatDims(n.dims(pastKey)) + " has not rank 4");
-  for (Value past : {pastKey, pastValue}) {
-    n.requireEqual(n.dims(past)[0], n.dims(a.key)[0], "batch size of the past");
-    n.requireEqual(n.dims(past)[1], n.dims(a.key)[1], "heads of the past");
-    n.requireEqual(n.dims(past)[3], n.dims(a.key)[3], "head size of the past");
+namespace {
+/// What a cache holds of a number x.
+struct CacheFormat {
+  int64_t bits = 0; ///< 0: x; 8: round(x / scale); 4: that + 8, two in a byte, low bits first
+  Value scale = {}; ///< f32, of all or [Hkv, 1, D]
+};
+
+/// Keys and values, [B, Hkv, T, D] or as a cache holds them.
+struct KeysAndValues {
+  Value key, value;
+};
+} // namespace
+
+/// The scale in input `i` for what has the sizes of `tokens`.
+static Value cacheScale(Node &n, int i, bool isPerChannel, Value tokens) {
+  Value scale = n.input(i);
+  if (!scale || n.failed()) {
+    n.fail("a quantised cache needs k_scale and v_scale");
+    return {};
   }
-  n.requireEqual(n.dims(pastKey)[2], n.dims(pastValue)[2], "lengths of the past");
-  a.key = n.infer<llm::KVAppendOp>(pastKey, a.key, a.pastLens);
-  a.value = n.infer<llm::KVAppendOp>(pastValue, a.value, a.pastLens);
+  Dims dims = n.dims(tokens);
+  DimExpr count = isPerChannel ? dims[1] * dims[3] : DimExpr(1);
+  n.requireEqual(llm::product(n.dims(scale)), count, "elements of the cache's scale");
+  if (!isa<FloatType>(n.elementTypeOf(scale)))
+    n.fail("the cache's scale is no floating-point number");
+  scale = n.cast(scale, n.builder.getF32Type());
+  return n.reshape(scale, isPerChannel ? Dims{dims[1], 1, dims[3]} : Dims{});
+}
+
+/// The format of the keys' or values' cache, from the attribute `name` and the scale in input `i`.
+static CacheFormat cacheFormat(Node &n, StringRef name, int i, Value tokens) {
+  std::string type = n.stringAttr(name, "NONE");
+  if (n.failed() || type == "NONE")
+    return {};
+  bool isPerChannel = type == "PER_CHANNEL";
+  if (!isPerChannel && type != "PER_TENSOR")
+    n.fail(name + " is '" + type + "', expected NONE, PER_TENSOR or PER_CHANNEL");
+  int64_t bits = n.intAttr("kv_cache_bit_width", 0);
+  if (bits != 8 && bits != 4)
+    n.fail("kv_cache_bit_width is " + Twine(bits) + ", expected 8 or 4 for a quantised cache");
+  if (bits == 4 && !n.failed() && !DimExpr::mod(n.dims(tokens)[3], 2).isConstant(0))
+    n.fail("head size " + n.dims(tokens)[3].str() + " for two numbers in a byte");
+  return {bits, cacheScale(n, i, isPerChannel, tokens)};
+}
+
+/// Numbers from 0 to 15 in f32, two in a byte.
+static Value packPairs(Node &n, Value x) {
+  if (n.failed())
+    return {};
+  Dims dims = n.dims(x), pairs = dims;
+  dims.back() = pairs.back() = DimExpr::floorDiv(dims.back(), 2);
+  pairs.push_back(2);
+  Value split = n.reshape(x, pairs);
+  auto half = [&](int64_t i) { return n.reshape(n.slice(split, n.rank(split) - 1, i, 1), dims); };
+  Value low = half(0), high = half(1);
+  Value bytes = n.binary(BinaryKind::add, low, n.binary(BinaryKind::mul, high, 16));
+  return n.cast(bytes, IntegerType::get(n.builder.getContext(), 8, IntegerType::Unsigned));
+}
+
+/// What a cache holds of `x`. As onnxruntime computes it: x times a rounded reciprocal, which is 1
+/// for a scale of 0.
+static Value encode(Node &n, Value x, const CacheFormat &format) {
+  if (!format.bits || n.failed())
+    return x;
+  Type f32 = n.builder.getF32Type();
+  Value one = n.scalar(1, f32), isZero = n.compare(llm::ComparePredicate::eq, format.scale, 0);
+  Value reciprocal = n.select(isZero, one, n.binary(BinaryKind::div, one, format.scale));
+  Value steps = n.unary(UnaryKind::round, n.binary(BinaryKind::mul, n.cast(x, f32), reciprocal));
+  double end = double(int64_t(1) << (format.bits - 1));
+  steps = n.binary(BinaryKind::min, n.binary(BinaryKind::max, steps, -end), end - 1);
+  return format.bits == 8 ? n.cast(steps, n.builder.getI8Type())
+                          : packPairs(n, n.binary(BinaryKind::add, steps, end));
+}
+
+/// The numbers that `cache` holds, as `element`.
+static Value decode(Node &n, Value cache, const CacheFormat &format, Type element) {
+  if (!format.bits || n.failed())
+    return cache;
+  Type f32 = n.builder.getF32Type();
+  Value steps = cache;
+  if (format.bits == 4)
+    steps = unpackBits(n, cache, 4, n.dims(cache)[3] * 2);
+  steps = n.cast(steps, f32);
+  if (format.bits == 4)
+    steps = n.binary(BinaryKind::sub, steps, 8);
+  return n.cast(n.binary(BinaryKind::mul, steps, format.scale), element);
+}
+
+/// `added` behind the past, each sequence at its own length.
+static KeysAndValues appendToPast(Node &n, KeysAndValues added, Value pastLens) {
+  KeysAndValues past{n.input(3), n.input(4)};
+  if (n.failed() || !past.key)
+    return added;
+  for (auto [was, is] : {std::pair(past.key, added.key), std::pair(past.value, added.value)}) {
+    if (n.rank(was) != 4) {
+      n.fail("past_key " + llm::formatDims(n.dims(was)) + " has not rank 4");
+      return {};
+    }
+    n.requireEqual(n.dims(was)[0], n.dims(is)[0], "batch size of the past");
+    n.requireEqual(n.dims(was)[1], n.dims(is)[1], "heads of the past");
+    n.requireEqual(n.dims(was)[3], n.dims(is)[3], "head size of the past");
+    Type from = n.elementTypeOf(was), to = n.elementTypeOf(is);
+    if (from != to && !(isa<FloatType>(from) && isa<FloatType>(to)))
+      n.fail("the past has not the elements of its cache: kv_cache_bit_width is " +
+             Twine(n.intAttr("kv_cache_bit_width", 0)) +
+             ", which takes int8 for 8, uint8 for 4 and floats for 0");
+  }
+  n.requireEqual(n.dims(past.key)[2], n.dims(past.value)[2], "lengths of the past");
+  return {n.infer<llm::KVAppendOp>(past.key, added.key, pastLens),
+          n.infer<llm::KVAppendOp>(past.value, added.value, pastLens)};
 }
 
 /// Weights of the softmax's denominator: head_sink, or with smooth_softmax exp(0) per head.
@@ -181,7 +279,13 @@ static void groupQueryAttentionOp(Node &n) {
     evicted = n.binary(BinaryKind::sub, n.binary(BinaryKind::add, a.pastLens, added),
                        residentLengths(n, totals, capacity, window));
   }
-  appendToPast(n, a, n.input(3), n.input(4));
+  CacheFormat keys = cacheFormat(n, "k_quant_type", 12, a.key);
+  CacheFormat values = cacheFormat(n, "v_quant_type", 13, a.value);
+  KeysAndValues added{encode(n, a.key, keys), encode(n, a.value, values)};
+  KeysAndValues cache = appendToPast(n, added, a.pastLens);
+  Type element = n.elementTypeOf(a.query);
+  a.key = decode(n, cache.key, keys, element);
+  a.value = decode(n, cache.value, values, element);
   checkOperands(n, a);
   if (n.failed())
     return;
@@ -208,8 +312,8 @@ static void groupQueryAttentionOp(Node &n) {
     out = attend(n, a);
   }
   n.setOutput(0, mergeHeads(n, out));
-  n.setOutput(1, slides ? evict(n, a.key, capacity, evicted) : a.key);
-  n.setOutput(2, slides ? evict(n, a.value, capacity, evicted) : a.value);
+  n.setOutput(1, slides ? evict(n, cache.key, capacity, evicted) : cache.key);
+  n.setOutput(2, slides ? evict(n, cache.value, capacity, evicted) : cache.value);
 }
 
 void llmc::importer::addGroupQueryAttentionOps(OpTable &t) {
@@ -217,5 +321,6 @@ void llmc::importer::addGroupQueryAttentionOps(OpTable &t) {
         {groupQueryAttentionOp, 1, 16, 4,
          "causal do_rotary k_quant_type kv_cache_bit_width kv_num_heads local_window_size "
          "num_heads qk_norm_epsilon qk_output rotary_interleaved scale sliding_window_cache "
-         "smooth_softmax softcap v_quant_type"});
+         "smooth_softmax softcap v_quant_type",
+         "caches of float8; sliding_window_cache with attention_bias or qk_output"});
 }
