@@ -124,6 +124,34 @@ Value llmc::importer::sightBias(Node &n, const Sight &sight, const DimExpr &quer
   return biasWhere(n, visible, element);
 }
 
+// A scatter of slices at tuples (b, d1, .., position).
+Value llmc::importer::writeTokens(Node &n, Value cache, Value tokens, int64_t axis, Value first,
+                                  bool isCircular) {
+  if (n.failed())
+    return {};
+  Dims prefix = n.dims(tokens);
+  prefix.truncate(axis + 1);
+  Value position = n.iota(prefix[axis], axis, axis + 1);
+  if (first && n.rank(first) == 1) {
+    Dims perBatch(axis + 1, DimExpr(1));
+    perBatch[0] = prefix[0];
+    first = n.reshape(first, perBatch);
+  }
+  if (first)
+    position = n.binary(BinaryKind::add, position, first);
+  if (isCircular)
+    position = n.binary(BinaryKind::mod, position, n.size(n.dims(cache)[axis]));
+  SmallVector<Value> tuple;
+  Dims column = prefix;
+  column.push_back(1);
+  for (int64_t i = 0; i <= axis; ++i) {
+    Value index = i == axis ? position : n.iota(prefix[i], i, axis + 1);
+    tuple.push_back(n.reshape(n.broadcast(index, prefix), column));
+  }
+  return n.infer<llm::ScatterNDOp>(llm::ScatterKind::replace, cache, n.concat(axis + 1, tuple),
+                                   tokens);
+}
+
 /// What `causal`, `window` and `pastLens` hide, as a bias; null where they hide nothing.
 static Value hiddenKeys(Node &n, const Attention &a, Type element) {
   Dims query = n.dims(a.query), key = n.dims(a.key);

@@ -64,6 +64,12 @@ struct Sight {
 Value sightBias(Node &n, const Sight &sight, const DimExpr &queries, const DimExpr &keys,
                 mlir::Type element);
 
+/// `cache` with `tokens` in the places from `first` on along `axis`, which is not 0. `first` is
+/// i64 of rank 0 or [B]; null: 0. Places behind the cache's end are its first again where
+/// `isCircular`, otherwise nothing is written there.
+Value writeTokens(Node &n, Value cache, Value tokens, int64_t axis, Value first,
+                  bool isCircular = false);
+
 /// A condition as a bias: 0 where it holds, -inf elsewhere.
 Value biasWhere(Node &n, Value condition, mlir::Type element);
 /// The sum of two biases that may be null.

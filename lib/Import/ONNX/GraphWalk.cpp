@@ -52,6 +52,13 @@ std::optional<Symbols::Declared> Node::declaredDims(int i) const {
   return value ? symbols.declaredDims(*value) : std::nullopt;
 }
 
+Type Node::declaredElement(int i) const {
+  const ValueInfoProto *value =
+      i < numOutputs() ? source.scope.declared.lookup(source.proto.output(i)) : nullptr;
+  return value ? elementType(builder.getContext(), value->type().tensor_type().elem_type())
+               : Type();
+}
+
 static void addUses(const NodeList &nodes, Scope &scope) {
   for (const NodeProto &node : nodes)
     for (const std::string &name : usedNames(node))

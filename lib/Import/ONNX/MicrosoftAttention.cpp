@@ -1,75 +1,18 @@
-//===- MicrosoftAttention.cpp - com.microsoft Attention and its multi-head forms
+//===- MicrosoftAttention.cpp - com.microsoft Attention on packed projections
 //
 // Part of the llmc project, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
-//
-// Masks add mask_filter_value (a large negative number), so that a row of
-// masked keys only still has a softmax; `unidirectional` hides keys for good.
-//
-//===----------------------------------------------------------------------===//
-#include "Attend.h"
 #include "Contraction.h"
 #include "Heads.h"
+#include "MicrosoftAttend.h"
 #include "OpTable.h"
 #include <cmath>
 
 using namespace mlir;
 using namespace llmc;
 using namespace llmc::importer;
-
-/// What a padding mask lets take part, as i1 that broadcasts to [B, H, S, T]: from
-/// [B] ends, [2 B] ends then starts, or a mask of [B, T] or [B, S, T].
-static Value takesPart(Node &n, Value mask, const DimExpr &batch, const DimExpr &keys) {
-  Dims dims = n.dims(mask);
-  if (n.failed())
-    return {};
-  if (dims.size() == 1) {
-    bool hasStarts = DimExpr::equal(dims[0], batch * 2) == true;
-    if (!hasStarts && DimExpr::equal(dims[0], batch) != true) {
-      n.fail("not supported: a mask of " + llm::formatDims(dims) + " for a batch of " +
-             batch.str());
-      return {};
-    }
-    Value bounds = n.asI64(mask), key = n.iota(keys);
-    Value ends = n.reshape(n.slice(bounds, 0, 0, batch), {batch, 1, 1, 1});
-    Value inside = n.compare(llm::ComparePredicate::lt, key, ends);
-    if (!hasStarts)
-      return inside;
-    Value starts = n.reshape(n.slice(bounds, 0, batch, batch), {batch, 1, 1, 1});
-    return n.binary(BinaryKind::logical_and, inside,
-                    n.compare(llm::ComparePredicate::ge, key, starts));
-  }
-  if (dims.size() != 2 && dims.size() != 3) {
-    n.fail("not supported: a mask of " + llm::formatDims(dims));
-    return {};
-  }
-  Dims shape = {dims[0], 1, dims.size() == 3 ? dims[1] : DimExpr(1), dims.back()};
-  return n.compare(llm::ComparePredicate::gt, n.reshape(mask, shape), 0.0);
-}
-
-/// attention_bias and the mask as one bias; null where there is neither.
-static Value biasOf(Node &n, const Attention &a, Value mask, Value bias) {
-  if (n.failed() || !mask)
-    return bias;
-  Type element = n.elementTypeOf(a.query);
-  double filter = n.floatAttr("mask_filter_value", -10000);
-  Value visible = takesPart(n, mask, n.dims(a.query)[0], n.dims(a.key)[2]);
-  return addBias(n, bias, n.select(visible, n.scalar(0, element), n.scalar(filter, element)));
-}
-
-static void finishAttention(Node &n, Attention &a, Value mask, Value bias) {
-  checkOperands(n, a);
-  if (n.failed())
-    return;
-  a.scale = n.floatAttr("scale", 0);
-  if (a.scale == 0)
-    a.scale = defaultScale(n, a.query);
-  a.causal = n.intAttr("unidirectional", 0) != 0;
-  a.bias = biasOf(n, a, mask, bias);
-  n.setOutput(0, mergeHeads(n, attend(n, a)));
-}
 
 /// Index `i` of the first dimension, which goes.
 static Value part(Node &n, Value x, int64_t i) {
@@ -80,64 +23,112 @@ static Value part(Node &n, Value x, int64_t i) {
   return n.reshape(n.slice(x, 0, i, 1), rest);
 }
 
-/// The past before the new keys and values; fails where only one of them is there.
-static void appendPast(Node &n, Attention &a, Value pastKey, Value pastValue) {
-  if (bool(pastKey) != bool(pastValue))
-    n.fail("needs past_key and past_value together");
-  if (!pastKey || n.failed())
-    return;
-  a.key = n.concat(2, {pastKey, a.key});
-  a.value = n.concat(2, {pastValue, a.value});
-}
-
 /// Widths of query, key and value in the merged projection.
 static SmallVector<int64_t, 3> projectionWidths(Node &n, const Dims &weights) {
   SmallVector<int64_t> sizes = n.intsAttr("qkv_hidden_sizes");
   std::optional<int64_t> width = weights.size() == 2 ? weights[1].constant() : std::nullopt;
   if (sizes.empty() && width && *width % 3 == 0)
     sizes.assign(3, *width / 3);
-  bool fits = width && sizes.size() == 3 && sizes[0] > 0 && sizes[1] > 0 && sizes[2] > 0 &&
+  bool fits = width && sizes.size() == 3 &&
+              llvm::all_of(sizes, [&](int64_t size) { return size > 0 && size <= *width; }) &&
               sizes[0] + sizes[1] + sizes[2] == *width;
   if (!fits)
     n.fail("weights " + llm::formatDims(weights) + " do not split into query, key and value");
   return {sizes.begin(), sizes.end()};
 }
 
-/// Attention over the product of input and weights 0 and 1; `past` is [2, B, H, P, D].
-static void packedAttention(Node &n, Value packed, Value mask, Value past, Value attentionBias) {
-  for (StringRef name : {"past_present_share_buffer", "do_rotary"})
-    if (n.intAttr(name, 0))
-      n.fail("not supported: " + name);
-  SmallVector<int64_t, 3> widths = projectionWidths(n, n.dims(n.input(1)));
-  if (n.input(2))
-    packed = n.binary(BinaryKind::add, packed, n.input(2));
-  if (n.failed())
+/// Rotates query and key as CUDA's kernels do (CPU ones refuse do_rotary, or ignore it): halves of
+/// the first channels against each other, by position / 10000^(2 r / channels).
+static void applyRotary(Node &n, CachedAttention &a) {
+  if (n.failed() || !n.intAttr("do_rotary", 0))
     return;
-  if (n.rank(packed) != 3)
-    return n.fail("input " + llm::formatDims(n.dims(n.input(0))) + " has not rank 3");
+  int64_t asked = n.intAttr("rotary_embedding_dim", 0);
+  if (!llvm::is_contained({0, 32, 64, 128}, asked))
+    return n.fail("rotary_embedding_dim is " + Twine(asked) + ", expected 32, 64 or 128");
+  Dims query = n.dims(a.query);
+  int64_t channels = asked ? asked : query[3].constant().value_or(0);
+  if (channels < 2 || channels % 2 || DimExpr::less(query[3], channels) == true)
+    return n.fail("rotates " + Twine(channels) + " channels of " + query[3].str());
+  Type f32 = n.builder.getF32Type();
+  Value steps = n.cast(n.iota(channels / 2), f32);
+  Value rates = n.binary(BinaryKind::pow, n.scalar(10000, f32),
+                         n.binary(BinaryKind::div, steps, double(channels) / 2));
+  Value position = n.binary(BinaryKind::add, n.iota(query[2], 1, 3), n.size(a.past));
+  Value angles = n.binary(BinaryKind::div, n.cast(position, f32), rates);
+  Value cos = n.unary(UnaryKind::cos, angles), sin = n.unary(UnaryKind::sin, angles);
+  RotaryOptions options{/*interleaved=*/false, channels};
+  a.query = rotate(n, a.query, cos, sin, /*positions=*/Value(), options);
+  a.key = rotate(n, a.key, cos, sin, /*positions=*/Value(), options);
+}
+
+/// `key` and `value` [B, H, T, D] as [2, B, H, T, D].
+static Value stack(Node &n, Value key, Value value) {
+  if (n.failed())
+    return {};
+  Dims one = n.dims(key), other = n.dims(value);
+  one.insert(one.begin(), 1);
+  other.insert(other.begin(), 1);
+  return n.concat(0, {n.reshape(key, one), n.reshape(value, other)});
+}
+
+/// Query, key and value from their merged projection.
+static CachedAttention splitPacked(Node &n, Value packed) {
+  CachedAttention a;
+  SmallVector<int64_t, 3> widths = projectionWidths(n, n.dims(n.input(1)));
+  if (!n.failed() && n.rank(packed) != 3)
+    n.fail("input " + llm::formatDims(n.dims(n.input(0))) + " has not rank 3");
+  if (n.failed())
+    return a;
   int64_t heads = n.intAttr("num_heads", 0), start = 0;
-  Attention a;
   Value *const operands[] = {&a.query, &a.key, &a.value};
   for (auto [operand, width] : llvm::zip(operands, widths)) {
     *operand = splitHeads(n, n.slice(packed, 2, start, width), heads);
     start += width;
   }
-  if (past) {
-    if (n.rank(past) != 5 || !n.dims(past)[0].isConstant(2))
-      return n.fail("past " + llm::formatDims(n.dims(past)) + " is not [2, batch, ..]");
-    appendPast(n, a, part(n, past, 0), part(n, past, 1));
-  }
-  finishAttention(n, a, mask, attentionBias);
-  if (!n.hasOutput(1) || n.failed())
-    return;
-  Dims one = n.dims(a.key);
-  one.insert(one.begin(), 1);
-  n.setOutput(1, n.concat(0, {n.reshape(a.key, one), n.reshape(a.value, one)}));
+  return a;
 }
 
-/// Inputs: input, weights, bias, mask_index, past, attention_bias.
+namespace {
+
+/// Inputs that the two operators have in different places.
+struct PackedInputs {
+  Value packed; ///< input times weights
+  Value mask, past, bias, pastLength;
+};
+
+} // namespace
+
+/// Attention over the product of input and weights 0 and 1; `past` is [2, B, H, P, D].
+static void packedAttention(Node &n, PackedInputs inputs) {
+  if (n.input(2))
+    inputs.packed = n.binary(BinaryKind::add, inputs.packed, n.input(2));
+  CachedAttention a = splitPacked(n, inputs.packed);
+  Value past = inputs.past, keys, values;
+  if (past && (n.rank(past) != 5 || !n.dims(past)[0].isConstant(2)))
+    n.fail("past " + llm::formatDims(n.dims(past)) + " is not [2, batch, heads, tokens, channels]");
+  if (n.failed())
+    return;
+  bool isInBuffers = past && n.intAttr("past_present_share_buffer", 0);
+  if (past) {
+    DimExpr length = n.dims(past)[3], tokens = n.dims(a.key)[2];
+    a.past = isInBuffers ? pastInBuffer(n, inputs.pastLength, length, tokens) : length;
+    keys = part(n, past, 0);
+    values = part(n, past, 1);
+  }
+  applyRotary(n, a);
+  if (isInBuffers)
+    appendToBuffers(n, a, keys, values, /*beams=*/Value());
+  else
+    appendPast(n, a, keys, values);
+  finishAttention(n, a, inputs.mask, inputs.bias);
+  if (n.hasOutput(1))
+    n.setOutput(1, stack(n, a.presentKey, a.presentValue));
+}
+
+/// Inputs: input, weights, bias, mask_index, past, attention_bias, past_sequence_length.
 static void attentionOp(Node &n) {
-  packedAttention(n, n.matmul(n.input(0), n.input(1)), n.input(3), n.input(4), n.input(5));
+  Value packed = n.matmul(n.input(0), n.input(1));
+  packedAttention(n, {packed, n.input(3), n.input(4), n.input(5), n.input(6)});
 }
 
 /// Inputs: input and weights of 8-bit integers, bias, their two scales, mask_index, their two
@@ -145,84 +136,8 @@ static void attentionOp(Node &n) {
 static void quantizedAttentionOp(Node &n) {
   Value packed =
       scaledProduct(n, n.input(0), n.input(1), n.input(3), n.input(4), n.input(6), n.input(7));
-  packedAttention(n, n.cast(packed, n.elementTypeOf(n.input(3))), n.input(5), n.input(8), {});
-}
-
-/// [B, S, H, P, D] -> part i of P as [B, S, H * D].
-static Value unpack(Node &n, Value x, int64_t i) {
-  if (n.failed())
-    return {};
-  Dims dims = n.dims(x);
-  return n.reshape(n.slice(x, 3, i, 1), {dims[0], dims[1], dims[2] * dims[4]});
-}
-
-/// Puts query, key and value into [B, H, S, D], whichever way they are packed. `bias`
-/// belongs to the projections: query's first, then key's and value's.
-static Attention splitOperands(Node &n, int64_t heads, Value bias) {
-  Value query = n.input(0), key = n.input(1), value = n.input(2);
-  if (n.rank(query) == 5 && n.dims(query)[3].isConstant(3) && !key) {
-    key = unpack(n, query, 1);
-    value = unpack(n, query, 2);
-    query = unpack(n, query, 0);
-  } else if (key && n.rank(key) == 5 && n.dims(key)[3].isConstant(2) && !value) {
-    value = unpack(n, key, 1);
-    key = unpack(n, key, 0);
-  } else if (!key && n.rank(query) == 3 && DimExpr::mod(n.dims(query)[2], 3).isConstant(0)) {
-    DimExpr width = DimExpr::floorDiv(n.dims(query)[2], 3);
-    key = n.slice(query, 2, width, width);
-    value = n.slice(query, 2, width * 2, width);
-    query = n.slice(query, 2, 0, width);
-  }
-  if (!n.failed() && (!key || !value || n.rank(key) != n.rank(value) || n.rank(query) != 3))
-    n.fail("query " + llm::formatDims(n.dims(query)) + ", key " + llm::formatDims(n.dims(key)) +
-           " and value " + llm::formatDims(n.dims(value)) + " are packed in no known way");
-  if (bias && n.rank(bias) != 1)
-    n.fail("bias " + llm::formatDims(n.dims(bias)) + " has not rank 1");
-  DimExpr start = 0;
-  auto addOwnBias = [&](Value x) {
-    if (!bias || n.failed())
-      return x;
-    DimExpr width = n.dims(x)[2], first = start;
-    start = start + width;
-    return n.binary(BinaryKind::add, x, n.slice(bias, 0, first, width));
-  };
-  auto split = [&](Value x) {
-    // Keys and values of an encoder come with their heads apart, and complete.
-    return n.rank(x) == 4 ? x : splitHeads(n, addOwnBias(x), heads);
-  };
-  Attention a;
-  a.query = split(query);
-  a.key = split(key);
-  a.value = split(value);
-  return a;
-}
-
-static void multiHeadAttention(Node &n, Value mask, Value bias, int past, Value projectionBias) {
-  if (n.hasOutput(3))
-    n.fail("not supported: output 3 (qk)");
-  if (n.intAttr("past_present_share_buffer", 0))
-    n.fail("not supported: past_present_share_buffer");
-  Attention a = splitOperands(n, n.intAttr("num_heads", 0), projectionBias);
-  appendPast(n, a, n.input(past), n.input(past + 1));
-  finishAttention(n, a, mask, bias);
-  n.setOutput(1, a.key);
-  n.setOutput(2, a.value);
-}
-
-/// Inputs: query, key, value, bias, key_padding_mask, attention_bias, past_key, past_value,
-/// past_sequence_length, cache_indirection.
-static void multiHeadAttentionOp(Node &n) {
-  if (n.input(9))
-    n.fail("not supported: input 9 (cache_indirection)");
-  multiHeadAttention(n, n.input(4), n.input(5), 6, n.input(3));
-}
-
-/// Inputs: query, key, value, mask_index, attention_bias, past_key, past_value,
-/// past_sequence_length, beam_width, cache_indirection, bias.
-static void decoderAttentionOp(Node &n) {
-  if (n.input(9))
-    n.fail("not supported: input 9 (cache_indirection)");
-  multiHeadAttention(n, n.input(3), n.input(4), 5, n.input(10));
+  packed = n.cast(packed, n.elementTypeOf(n.input(3)));
+  packedAttention(n, {packed, n.input(5), n.input(8), /*bias=*/Value(), /*pastLength=*/Value()});
 }
 
 /// The bucket of each distance from a query to a key, [S, T], as T5 has them: near distances
@@ -288,14 +203,9 @@ void llmc::importer::addMicrosoftAttentionOps(OpTable &t) {
          "rotary_embedding_dim scale unidirectional"});
   t.add(kMicrosoft, "QAttention", 1,
         {quantizedAttentionOp, 5, 9, 2,
-         "do_rotary mask_filter_value num_heads past_present_share_buffer rotary_embedding_dim "
-         "scale unidirectional"});
+         "do_rotary mask_filter_value num_heads past_present_share_buffer scale unidirectional",
+         "past_present_share_buffer with a past, whose length it has no input for"});
   t.add(kMicrosoft, "RelativePositionBias", 1,
         {relativePositionBiasOp, 3, 3, 1, "is_bidirectional max_distance",
          "lengths that data decides"});
-  t.add(kMicrosoft, "MultiHeadAttention", 1,
-        {multiHeadAttentionOp, 1, 10, 4, "mask_filter_value num_heads scale unidirectional"});
-  t.add(kMicrosoft, "DecoderMaskedMultiHeadAttention", 1,
-        {decoderAttentionOp, 1, 11, 4,
-         "mask_filter_value num_heads output_qk past_present_share_buffer scale"});
 }

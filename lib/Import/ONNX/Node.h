@@ -70,6 +70,8 @@ public:
   /// The declared shape where all of it is known in sizes of inputs; fails otherwise,
   /// saying that `what` are computed at run time.
   Dims declaredShape(int output, llvm::StringRef what);
+  /// The element type that the model declares for an output; null where it does not.
+  mlir::Type declaredElement(int output) const;
 
   const AttributeProto *attribute(llvm::StringRef name) const;
   bool hasAttribute(llvm::StringRef name) const { return attribute(name) != nullptr; }

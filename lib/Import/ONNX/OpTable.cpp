@@ -29,6 +29,7 @@ OpTable::OpTable() {
   addAttentionOps(*this);
   addGroupQueryAttentionOps(*this);
   addMicrosoftAttentionOps(*this);
+  addMultiHeadAttentionOps(*this);
   addFlexAttentionOps(*this);
   addStateOps(*this);
   addRotaryOps(*this);

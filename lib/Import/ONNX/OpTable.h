@@ -70,6 +70,7 @@ void addNormalizationOps(OpTable &table);
 void addAttentionOps(OpTable &table);
 void addGroupQueryAttentionOps(OpTable &table);
 void addMicrosoftAttentionOps(OpTable &table);
+void addMultiHeadAttentionOps(OpTable &table);
 void addFlexAttentionOps(OpTable &table);
 void addStateOps(OpTable &table);
 void addRotaryOps(OpTable &table);
