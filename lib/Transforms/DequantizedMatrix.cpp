@@ -7,22 +7,56 @@
 #include "DequantizedMatrix.h"
 #include "Matchers.h"
 #include "QuantizedConstant.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
 
 using namespace mlir;
 using namespace llmc;
 using namespace llmc::llm;
 
-/// The integer constant behind a cast to float and a reshape.
-static ConstantOp integerConstant(Value value) {
+static Value skipReshapes(Value value) {
+  while (auto reshape = value.getDefiningOp<ReshapeOp>())
+    value = reshape.getInput();
+  return value;
+}
+
+/// The numbers of `(bytes >> [0, b, ..]) & (2^b - 1)`, of a stored constant's bytes: the same
+/// data as elements of b bits. Null for others.
+static ElementsAttr packedConstant(Value value) {
+  BinaryOp masked = matchBinary(value, BinaryKind::bitwise_and);
+  BinaryOp shifted = masked ? matchBinary(masked.getLhs(), BinaryKind::shift_right) : BinaryOp();
+  auto bytes = shifted ? skipReshapes(shifted.getLhs()).getDefiningOp<ConstantOp>() : ConstantOp();
+  auto data =
+      bytes ? dyn_cast<DenseResourceElementsAttr>(bytes.getValue()) : DenseResourceElementsAttr();
+  if (!data || !data.getShapedType().getElementType().isUnsignedInteger(8) ||
+      getDims(shifted.getLhs()).empty() || !getDims(shifted.getLhs()).back().isConstant(1))
+    return {};
+  std::optional<reference::Tensor> mask = evaluateConstant(masked.getRhs()),
+                                   shifts = evaluateConstant(shifted.getRhs());
+  if (!mask || !shifts || mask->numElements() != 1 || shifts->rank() != 1)
+    return {};
+  const int64_t bits = mask->getInt(0) == 15 ? 4 : mask->getInt(0) == 3 ? 2 : 0;
+  if (!bits || shifts->numElements() != 8 / bits)
+    return {};
+  for (int64_t i = 0; i < 8 / bits; ++i)
+    if (shifts->getInt(i) != i * bits)
+      return {};
+  Type element = IntegerType::get(value.getContext(), unsigned(bits), IntegerType::Unsigned);
+  auto type = RankedTensorType::get(cast<RankedTensorType>(value.getType()).getShape(), element);
+  return DenseResourceElementsAttr::get(type, data.getRawHandle());
+}
+
+/// The integer constant behind a cast to float and reshapes; null for others.
+static ElementsAttr integerConstant(Value value) {
   auto cast = value.getDefiningOp<CastOp>();
   if (!cast)
     return {};
-  Value source = cast.getInput();
-  if (auto reshape = source.getDefiningOp<ReshapeOp>())
-    source = reshape.getInput();
+  Value source = skipReshapes(cast.getInput());
   auto constant = source.getDefiningOp<ConstantOp>();
-  auto type = constant ? dyn_cast<IntegerType>(elementTypeOf(constant)) : IntegerType();
-  return type && (type.getWidth() == 8 || type.getWidth() == 4) ? constant : ConstantOp();
+  if (!constant)
+    return packedConstant(source);
+  auto type = dyn_cast<IntegerType>(elementTypeOf(constant));
+  return type && llvm::is_contained({2u, 4u, 8u}, type.getWidth()) ? constant.getValue()
+                                                                   : ElementsAttr();
 }
 
 std::optional<DequantizedMatrix> llmc::matchDequantized(Value value) {
@@ -46,6 +80,7 @@ std::optional<DequantizedMatrix> llmc::matchDequantized(Value value) {
       numbers = difference.getLhs();
     }
     matrix.data = integerConstant(numbers);
+    matrix.loc = numbers.getLoc();
     // The product must not be wider than the numbers.
     return matrix.data && numbers.getType() == value.getType();
   });
@@ -60,6 +95,13 @@ std::optional<DequantizedMatrix> llmc::matchDequantized(Value value) {
   if (zeroPoint && !(matrix.zeroPoint = evaluateConstant(zeroPoint)))
     return std::nullopt;
   return matrix;
+}
+
+int64_t llmc::kernelGroupSize(int64_t block) {
+  for (int64_t size : {256, 128, 64, 32, 16})
+    if (block % size == 0)
+      return size;
+  return 0;
 }
 
 /// Inputs per group such that parameters are constant in each; `kAxis` of a matrix has
@@ -85,10 +127,8 @@ static int64_t groupSizeOf(const DequantizedMatrix &matrix, int64_t kAxis) {
   };
   if (varies(matrix.scale) || (matrix.zeroPoint && varies(*matrix.zeroPoint)))
     return 0;
-  int64_t block = isSplit ? own[kAxis + 1] : inputs;
-  for (int64_t size : {256, 128, 64, 32, 16})
-    if (block % size == 0)
-      return size;
+  if (int64_t size = kernelGroupSize(isSplit ? own[kAxis + 1] : inputs))
+    return size;
   // A last group that is not full.
   return isSplit ? 0 : 32;
 }
@@ -175,8 +215,7 @@ private:
       shape.push_back(count);
     shape.push_back(outputs);
     shape.append(row.begin(), row.end());
-    return makeHeapConstant(builder, matrix.data.getLoc(), RankedTensorType::get(shape, element),
-                            fill);
+    return makeHeapConstant(builder, matrix.loc, RankedTensorType::get(shape, element), fill);
   }
 
   /// Signed numbers and their zero points move up by half the range.
@@ -205,7 +244,7 @@ private:
 std::optional<GroupedWeight> llmc::layOut(OpBuilder &builder, DequantizedMatrix &matrix,
                                           bool transposed) {
   int64_t kAxis = transposed ? 1 : 0, groupSize = groupSizeOf(matrix, kAxis);
-  std::optional<IntegerData> data = IntegerData::get(matrix.data.getValue());
+  std::optional<IntegerData> data = IntegerData::get(matrix.data);
   if (!groupSize || !data)
     return std::nullopt;
   WeightWriter writer(matrix, *data, kAxis, groupSize);

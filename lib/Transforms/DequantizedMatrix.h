@@ -23,7 +23,8 @@ namespace llmc {
 /// `(q - zero point) * scale` before a reshape to `[rows, columns]`, or to
 /// `[count, rows, columns]`; the parameters broadcast to the shape of q.
 struct DequantizedMatrix {
-  llm::ConstantOp data;
+  mlir::ElementsAttr data; ///< q
+  mlir::LocationAttr loc;
   llvm::SmallVector<int64_t> shape; ///< of q where the parameters meet it
   reference::Tensor scale;
   std::optional<reference::Tensor> zeroPoint;
@@ -31,8 +32,11 @@ struct DequantizedMatrix {
   int64_t rows, columns;
 };
 
-/// The constant of 4 or 8 bits that `value`, of f32, dequantises; nullopt for others.
+/// The constant of 2, 4 or 8 bits that `value`, of f32, dequantises; nullopt for others.
 std::optional<DequantizedMatrix> matchDequantized(mlir::Value value);
+
+/// The largest groups of inputs that kernels take and that fill `block`; 0 where none does.
+int64_t kernelGroupSize(int64_t block);
 
 /// The operands of a product with grouped n-bit weights: `weight[N, groups, blob]`, of a stack
 /// `[count, N, groups, blob]`, the others alike.

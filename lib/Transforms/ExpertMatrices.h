@@ -12,6 +12,7 @@
 #ifndef LLMC_LIB_TRANSFORMS_EXPERTMATRICES_H
 #define LLMC_LIB_TRANSFORMS_EXPERTMATRICES_H
 
+#include "llmc/Dialect/LLM/IR/Dims.h"
 #include "llmc/Dialect/LLM/IR/LLMOps.h"
 #include "mlir/IR/Builders.h"
 #include <optional>

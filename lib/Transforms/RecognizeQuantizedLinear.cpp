@@ -10,11 +10,14 @@
 //   matmul(x, (q - zero point) * scale)                  floats
 //   matmul(i32(a) - zero point, i32(w) - zero point)     8-bit integers
 //
+// and parameters of grouped weights get the form that kernels take.
+//
 // A matrix that has to change its layout is copied to the heap; its pages in the
 // model file are not needed again.
 //
 //===----------------------------------------------------------------------===//
 #include "DequantizedMatrix.h"
+#include "ExpertMatrices.h"
 #include "Matchers.h"
 #include "QuantizedConstant.h"
 #include "llmc/Transforms/Passes.h"
@@ -185,6 +188,33 @@ struct IntegerMatmul : OpRewritePattern<MatmulOp> {
   }
 };
 
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Parameters of grouped weights
+//===----------------------------------------------------------------------===//
+
+/// `zeros` as rows of `groups` packed numbers, `[outer.., row bytes]` of ui8; null where one is
+/// no number of the weight's bits.
+static Value packZeroPoints(OpBuilder &builder, Location loc, const std::vector<double> &zeros,
+                            ArrayRef<int64_t> outer, int64_t groups, int64_t bits) {
+  int64_t rowBytes = (groups * bits + 7) / 8;
+  for (double zero : zeros)
+    if (!(zero >= 0 && zero < double(1 << bits) && zero == double(int(zero))))
+      return {};
+  SmallVector<int64_t> shape(outer);
+  shape.push_back(rowBytes);
+  auto type = RankedTensorType::get(shape, builder.getIntegerType(8, /*isSigned=*/false));
+  return makeHeapConstant(builder, loc, type, [&](MutableArrayRef<char> bytes) {
+    for (auto [i, zero] : llvm::enumerate(zeros)) {
+      int64_t row = int64_t(i) / groups, bit = int64_t(i) % groups * bits;
+      bytes[row * rowBytes + bit / 8] |= char(int(zero) << (bit % 8));
+    }
+  });
+}
+
+namespace {
+
 /// Zero points of floats: packed where they are whole numbers of the weight's bits;
 /// otherwise the matrix is spelt out.
 struct FloatZeroPoints : OpRewritePattern<LinearOp> {
@@ -197,24 +227,14 @@ struct FloatZeroPoints : OpRewritePattern<LinearOp> {
     if (!zeros || !weightType.hasStaticShape())
       return rewriter.notifyMatchFailure(op, "the zero points are no constant");
     int64_t outputs = weightType.getDimSize(0), groups = weightType.getDimSize(1);
-    int64_t bits = *op.getBits(), rowBytes = (groups * bits + 7) / 8;
     if (zeros->numElements() != outputs * groups)
       return rewriter.notifyMatchFailure(op, "not a zero point per group");
-    Type ui8 = rewriter.getIntegerType(8, /*isSigned=*/false);
-    std::vector<char> packed(outputs * rowBytes);
-    bool isWhole = true;
-    for (int64_t i = 0; i < outputs * groups && isWhole; ++i) {
-      double zero = zeros->getFloat(i);
-      isWhole = zero >= 0 && zero < double(1 << bits) && zero == double(int(zero));
-      int64_t bit = i % groups * bits;
-      if (isWhole)
-        packed[i / groups * rowBytes + bit / 8] |= char(int(zero) << (bit % 8));
-    }
-    if (isWhole) {
-      Value bytes = makeHeapConstant(
-          rewriter, op.getZeroPoints().getLoc(), RankedTensorType::get({outputs, rowBytes}, ui8),
-          [&](MutableArrayRef<char> data) { memcpy(data.data(), packed.data(), data.size()); });
-      rewriter.modifyOpInPlace(op, [&] { op.getZeroPointsMutable().assign(bytes); });
+    std::vector<double> numbers(outputs * groups);
+    for (auto [i, number] : llvm::enumerate(numbers))
+      number = zeros->getFloat(i);
+    if (Value packed = packZeroPoints(rewriter, op.getZeroPoints().getLoc(), numbers, {outputs},
+                                      groups, *op.getBits())) {
+      rewriter.modifyOpInPlace(op, [&] { op.getZeroPointsMutable().assign(packed); });
       return success();
     }
 
@@ -246,11 +266,99 @@ struct FloatZeroPoints : OpRewritePattern<LinearOp> {
   }
 };
 
+/// Experts' weights in groups of other sizes than kernels take, as a scale per output makes
+/// them: smaller groups with equal parameters, the last perhaps not full.
+struct RegroupExperts : OpRewritePattern<ExpertLinearOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(ExpertLinearOp op, PatternRewriter &rewriter) const override {
+    if (!op.getBits())
+      return rewriter.notifyMatchFailure(op, "no weights of few bits");
+    const int64_t given = *op.getGroupSize(), bits = *op.getBits(), columns = *op.getColumns();
+    Value zeroPoints = op.getZeroPoints();
+    bool isTaken = given <= 256 && given > 0 && kernelGroupSize(given) == given;
+    if (isTaken && !(zeroPoints && isa<FloatType>(elementTypeOf(zeroPoints))))
+      return rewriter.notifyMatchFailure(op, "kernels take these groups");
+    auto type = cast<RankedTensorType>(op.getWeight().getType());
+    std::optional<reference::Tensor> scales = evaluateConstant(op.getScales()), zeros;
+    if (!type.hasStaticShape() || given <= 0 || !scales ||
+        (zeroPoints && !(zeros = evaluateConstant(zeroPoints))))
+      return rewriter.notifyMatchFailure(op, "the parameters are no constants");
+    const int64_t experts = type.getDimSize(0), outputs = type.getDimSize(1),
+                  oldGroups = type.getDimSize(2), rows = experts * outputs;
+    int64_t size = kernelGroupSize(given);
+    if (!size && oldGroups == 1 && columns <= given)
+      size = 32;
+    if (!size || scales->numElements() != rows * oldGroups || given * bits % 8 != 0 ||
+        type.getDimSize(3) != given * bits / 8 || columns > oldGroups * given)
+      return rewriter.notifyMatchFailure(op, "groups that cannot be divided");
+    const int64_t groups = (oldGroups * given + size - 1) / size;
+    const int64_t zeroRowBytes = (oldGroups * bits + 7) / 8;
+    if (zeros && zeros->numElements() != rows * (zeros->isFloat() ? oldGroups : zeroRowBytes))
+      return rewriter.notifyMatchFailure(op, "the zero points do not fit");
+
+    auto oldGroup = [&](int64_t group) { return group * size / given; };
+    auto zeroOf = [&](int64_t row, int64_t group) -> double {
+      if (zeros->isFloat())
+        return zeros->getFloat(row * oldGroups + group);
+      int64_t bit = group * bits;
+      return double(zeros->getInt(row * zeroRowBytes + bit / 8) >> (bit % 8) & ((1 << bits) - 1));
+    };
+    Value newZeros;
+    if (zeros) {
+      std::vector<double> numbers(rows * groups);
+      for (int64_t i = 0; i < rows * groups; ++i)
+        numbers[i] = zeroOf(i / groups, oldGroup(i % groups));
+      newZeros =
+          packZeroPoints(rewriter, zeroPoints.getLoc(), numbers, {experts, outputs}, groups, bits);
+      if (!newZeros)
+        return rewriter.notifyMatchFailure(op, "a zero point that the bits do not hold");
+    }
+    Value weight = regroup(rewriter, op.getWeight(), {experts, outputs, groups, size * bits / 8},
+                           type.getDimSize(3));
+    if (!weight)
+      return rewriter.notifyMatchFailure(op, "the weight is no constant");
+    auto scaleType = RankedTensorType::get({experts, outputs, groups}, rewriter.getF32Type());
+    Value newScales = makeHeapConstant(
+        rewriter, op.getScales().getLoc(), scaleType, [&](MutableArrayRef<char> bytes) {
+          for (int64_t i = 0; i < rows * groups; ++i) {
+            float scale = float(scales->getFloat(i / groups * oldGroups + oldGroup(i % groups)));
+            memcpy(bytes.data() + i * sizeof(float), &scale, sizeof(float));
+          }
+        });
+    rewriter.replaceOpWithNewOp<ExpertLinearOp>(
+        op, op.getType(), op.getInput(), op.getIds(), weight, newScales, newZeros, op.getBias(),
+        UnitAttr(), op.getBitsAttr(), rewriter.getI64IntegerAttr(size), op.getColumnsAttr());
+    return success();
+  }
+
+private:
+  /// The constant's rows in a shape of as many or more bytes each; null for others.
+  static Value regroup(PatternRewriter &rewriter, Value weight, ArrayRef<int64_t> shape,
+                       int64_t groupBytes) {
+    auto old = cast<RankedTensorType>(weight.getType());
+    int64_t rowBytes = old.getDimSize(2) * groupBytes, newRowBytes = shape[2] * shape[3];
+    if (rowBytes == newRowBytes)
+      return reshapeConstant(rewriter, weight, SmallVector<DimExpr>(shape.begin(), shape.end()));
+    auto constant = weight.getDefiningOp<ConstantOp>();
+    std::optional<IntegerData> data =
+        constant ? IntegerData::get(constant.getValue()) : std::nullopt;
+    if (!data || data->bits() != 8)
+      return {};
+    return makeHeapConstant(rewriter, weight.getLoc(),
+                            RankedTensorType::get(shape, old.getElementType()),
+                            [&](MutableArrayRef<char> bytes) {
+                              for (int64_t row = 0; row < shape[0] * shape[1]; ++row)
+                                for (int64_t i = 0; i < rowBytes; ++i)
+                                  bytes[row * newRowBytes + i] = char(data->at(row * rowBytes + i));
+                            });
+  }
+};
+
 struct RecognizeQuantizedLinear
     : llmc::impl::RecognizeQuantizedLinearBase<RecognizeQuantizedLinear> {
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<DequantizedMatmul, IntegerMatmul, FloatZeroPoints>(&getContext());
+    patterns.add<DequantizedMatmul, IntegerMatmul, FloatZeroPoints, RegroupExperts>(&getContext());
     GreedyRewriteConfig config;
     config.setRegionSimplificationLevel(GreedySimplifyRegionLevel::Disabled);
     (void)applyPatternsGreedily(getOperation(), std::move(patterns), config);

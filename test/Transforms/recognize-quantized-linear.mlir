@@ -112,3 +112,53 @@ func.func @float_zero_points(%x: tensor<7x32xf32>) -> (tensor<7x2xf32>, tensor<7
   %1 = llm.linear %x, %w scales %s zero_points %half {bits = 4 : i64, group_size = 16 : i64, columns = 32 : i64} : (tensor<7x32xf32>, tensor<2x2x8xui8>, tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<7x2xf32>
   return %0, %1 : tensor<7x2xf32>, tensor<7x2xf32>
 }
+
+// -----
+
+// A scale per output: groups of 256 inputs with equal scales and zero points (3 of 4 bits).
+// CHECK-LABEL: @experts_per_output
+func.func @experts_per_output(%x: tensor<7x512xf32>, %ids: tensor<7x1xi64>) -> tensor<7x1x2xf32> {
+  // CHECK-DAG: %[[S:.*]] = llm.constant dense_resource<{{.*}}> : tensor<3x2x2xf32>
+  // CHECK-DAG: %[[Z:.*]] = llm.constant dense_resource<{{.*}}> : tensor<3x2x1xui8>
+  // CHECK: llm.expert_linear %arg0, %arg1, %{{.*}} scales %[[S]] zero_points %[[Z]] {bits = 4 : i64, columns = 512 : i64, group_size = 256 : i64}
+  // CHECK-SAME: tensor<3x2x2x128xui8>
+  %w = llm.constant dense<37> : tensor<3x2x1x256xui8>
+  %s = llm.constant dense<0.5> : tensor<3x2x1xf32>
+  %z = llm.constant dense<3> : tensor<3x2x1xui8>
+  %0 = llm.expert_linear %x, %ids, %w scales %s zero_points %z {bits = 4 : i64, columns = 512 : i64, group_size = 512 : i64}
+    : (tensor<7x512xf32>, tensor<7x1xi64>, tensor<3x2x1x256xui8>, tensor<3x2x1xf32>, tensor<3x2x1xui8>) -> tensor<7x1x2xf32>
+  return %0 : tensor<7x1x2xf32>
+}
+// CHECK: constant{{.*}}: "0x40000000333333333333"
+
+// -----
+
+// 20 inputs are one group that is not full; zero points of floats are packed.
+// CHECK-LABEL: @experts_of_20
+func.func @experts_of_20(%x: tensor<7x20xf32>, %ids: tensor<7x1xi64>) -> tensor<7x1x2xf32> {
+  // CHECK: llm.expert_linear {{.*}} zero_points {{.*}} {bits = 2 : i64, columns = 20 : i64, group_size = 32 : i64}
+  // CHECK-SAME: tensor<1x2x1x8xui8>, tensor<1x2x1xf32>, tensor<1x2x1xui8>
+  %w = llm.constant dense<27> : tensor<1x2x1x5xui8>
+  %s = llm.constant dense<0.5> : tensor<1x2x1xf32>
+  %z = llm.constant dense<2.0> : tensor<1x2x1xf32>
+  %0 = llm.expert_linear %x, %ids, %w scales %s zero_points %z {bits = 2 : i64, columns = 20 : i64, group_size = 20 : i64}
+    : (tensor<7x20xf32>, tensor<7x1xi64>, tensor<1x2x1x5xui8>, tensor<1x2x1xf32>, tensor<1x2x1xf32>) -> tensor<7x1x2xf32>
+  return %0 : tensor<7x1x2xf32>
+}
+// CHECK: constant{{.*}}: "0x400000001B1B1B1B1B0000001B1B1B1B1B000000"
+
+// -----
+
+// Numbers of 2 bits move up by 2 with their zero points: -1 is 1, and 16 of them 0x55555555.
+// CHECK-LABEL: @two_bits
+func.func @two_bits(%x: tensor<7x16xf32>) -> tensor<7x1xf32> {
+  // CHECK: llm.linear {{.*}} scales {{.*}} {bits = 2 : i64, columns = 16 : i64, group_size = 16 : i64}
+  // CHECK-SAME: tensor<1x1x4xui8>, tensor<1x1xf32>
+  %q = llm.constant dense<-1> : tensor<16x1xi2>
+  %s = llm.constant dense<0.5> : tensor<f32>
+  %0 = llm.cast %q : tensor<16x1xi2> to tensor<16x1xf32>
+  %1 = llm.binary mul %0, %s : tensor<16x1xf32>, tensor<f32>
+  %2 = llm.matmul %x, %1 : tensor<7x16xf32>, tensor<16x1xf32>
+  return %2 : tensor<7x1xf32>
+}
+// CHECK: constant{{.*}}: "0x4000000055555555"

@@ -201,9 +201,80 @@ const Malformed kCases[] = {
      "{ r = ReduceMax <keepdims = 1> (s) }> (q, q, q) }",
      "score_mod: dimension"},
     {"MicrosoftMask", R"("" : 18, "com.microsoft" : 1)",
-     "g (float[2, 3, 8] q, int32[8] m) => (float[2, 3, 8] y) "
+     "g (float[2, 3, 8] q, int32[7] m) => (float[2, 3, 8] y) "
      "{ y = com.microsoft.MultiHeadAttention <num_heads = 2> (q, q, q, , m) }",
-     "not supported: a mask of [8] for a batch of 2"},
+     "not supported: a mask of [7] for a batch of 2"},
+    {"MicrosoftMaskOfFewerKeys", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[2, 3, 8] q, int32[2, 3] m, float[2, 2, 4, 4] p) => (y, k, v) "
+     "{ y, k, v = com.microsoft.MultiHeadAttention <num_heads = 2> (q, q, q, , m, , p, p) }",
+     "keys of the mask: 3 is not 7"},
+    {"MicrosoftMaskOfAllPositions", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[2, 3, 6] x, float[6, 24] w, int32[2, 1, 9, 9] m) => (y) "
+     "{ y = com.microsoft.Attention <num_heads = 2, unidirectional = 1> (x, w, , m) }",
+     "a mask of [2, 1, 9, 9] for 3 keys, and unidirectional"},
+    {"MicrosoftMaskOfAllPositionsTooSmall", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[2, 3, 6] x, float[6, 24] w, int32[2, 1, 2, 2] m) => (y) "
+     "{ y = com.microsoft.Attention <num_heads = 2> (x, w, , m) }",
+     "a mask of [2, 1, 2, 2] for 3 keys"},
+    {"MicrosoftAttentionBias", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[2, 3, 8] q, float[3, 2, 3, 3] b) => (y) "
+     "{ y = com.microsoft.MultiHeadAttention <num_heads = 2> (q, q, q, , , b) }",
+     "attention_bias: 3 is not 2"},
+    {"MicrosoftCausalKeys", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[2, 3, 8] q, float[2, 5, 8] k) => (y) { y = com.microsoft.MultiHeadAttention "
+     "<num_heads = 2, unidirectional = 1> (q, k, k) }",
+     "unidirectional queries and their keys: 3 is not 5"},
+    {"MicrosoftScoresUnasked", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[2, 1, 8] q) => (y, s) "
+     "{ y, , , s = com.microsoft.DecoderMaskedMultiHeadAttention <num_heads = 2> (q, q, q) }",
+     "output 3 (qk) needs output_qk"},
+    {"MicrosoftBufferWithoutLength", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[2, 1, 8] q, float[2, 2, 6, 4] p) => (y, k, v) "
+     "{ y, k, v = com.microsoft.DecoderMaskedMultiHeadAttention "
+     "<num_heads = 2, past_present_share_buffer = 1> (q, q, q, , , p, p) }",
+     "a past in longer buffers needs past_sequence_length"},
+    {"MicrosoftBufferTooShort", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[2, 3, 8] q, float[2, 2, 6, 4] p) => (y, k, v) <int32[1] n = {4}> "
+     "{ y, k, v = com.microsoft.MultiHeadAttention <num_heads = 2> (q, q, q, , , , p, p, n) }",
+     "3 tokens at 4 of buffers for 6"},
+    {"MicrosoftLengths", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[2, 3, 8] q, float[2, 2, 6, 4] p, int32[2] n) => (y, k, v) "
+     "{ y, k, v = com.microsoft.MultiHeadAttention <num_heads = 2> (q, q, q, , , , p, p, n) }",
+     "takes a size from [2], expected one element"},
+    {"MicrosoftEncoderKeysInBuffer", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[2, 3, 8] q, float[2, 2, 6, 4] p, int32[1] n) => (y, k, v) "
+     "{ y, k, v = com.microsoft.MultiHeadAttention <num_heads = 2> (q, p, p, , , , p, p, n) }",
+     "keys of an encoder, which are complete, with a past in buffers"},
+    {"MicrosoftBeams", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[4, 1, 8] q, float[4, 2, 6, 4] p, int32[1] n, int32[2, 3, 6] c) => (y, k, v) "
+     "{ y, k, v = com.microsoft.MultiHeadAttention <num_heads = 2> (q, q, q, , , , p, p, n, c) }",
+     "sequences of cache_indirection: 6 is not 4"},
+    {"MicrosoftBeamWidth", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[4, 1, 8] q, float[4, 2, 6, 4] p, int32[1] n) => (y, k, v) <int32[1] w = {2}> "
+     "{ y, k, v = com.microsoft.DecoderMaskedMultiHeadAttention "
+     "<num_heads = 2, past_present_share_buffer = 1> (q, q, q, , , p, p, n, w) }",
+     "beam_width 2 needs cache_indirection"},
+    {"MicrosoftRotaryChannels", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[2, 3, 6] x, float[6, 192] w) => (y) { y = com.microsoft.Attention "
+     "<num_heads = 2, do_rotary = 1, rotary_embedding_dim = 16> (x, w) }",
+     "rotary_embedding_dim is 16, expected 32, 64 or 128"},
+    {"MicrosoftRotaryOfSmallHeads", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[2, 3, 6] x, float[6, 24] w) => (y) { y = com.microsoft.Attention "
+     "<num_heads = 2, do_rotary = 1, rotary_embedding_dim = 32> (x, w) }",
+     "rotates 32 channels of 4"},
+    {"MicrosoftHiddenSizes", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[2, 3, 6] x, float[6, 24] w) => (y) { y = com.microsoft.Attention <num_heads = 2, "
+     "qkv_hidden_sizes = [9223372036854775807, 9223372036854775807, 26]> (x, w) }",
+     "weights [6, 24] do not split into query, key and value"},
+    {"StateWindow", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[1, 4, S] x, float[4, 1, 3] w) => (y, s) "
+     "{ y, s = com.microsoft.CausalConvWithState <state_window = 9> (x, w) }",
+     "state_window is 9, expected 0 to 8"},
+    {"StateWindowOfPast", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[1, S, 8] q, float[1, 2, 4, 4] p) => (y, s) { y, s = com.microsoft.LinearAttention "
+     "<q_num_heads = 2, kv_num_heads = 2, update_rule = \"linear\", state_window = 3> "
+     "(q, q, q, p) }",
+     "past_state [1, 2, 4, 4] is no window of 3 states"},
     {"AttentionElements", R"("" : 23)",
      "g (uint8[2, 3, 1, 8] q, float[2, 3, 6, 8] k) => (float[2, 3, 1, 8] y) "
      "{ y = Attention(q, k, k) }",
@@ -221,11 +292,75 @@ const Malformed kCases[] = {
      "g (float[2, 3, 8] q, float[2, 2, 3, 4] k) => (float[2, 3, 8] y) "
      "{ y = com.microsoft.MultiHeadAttention <num_heads = 2> (q, k, q) }",
      "are packed in no known way"},
-    {"QuantisedCache", R"("" : 18, "com.microsoft" : 1)",
-     "g (float[B, S, 64] x, float[B, 1, P, 16] k, int32[B] l, int32 t) => (float[B, S, 32] y) "
-     "{ y = com.microsoft.GroupQueryAttention <num_heads = 2, kv_num_heads = 1, "
-     "k_quant_type = \"PER_TENSOR\"> (x, , , k, k, l, t) }",
-     "not supported: k_quant_type = 'PER_TENSOR' (a quantised cache)"},
+    {"QuantisedCacheType", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[B, S, 64] x, int8[B, 1, P, 16] k, int32[B] l, int32 t, float[1] s) => (float[B, S, "
+     "32] y) "
+     "{ y = com.microsoft.GroupQueryAttention <num_heads = 2, kv_num_heads = 1, k_quant_type = "
+     "\"PER_TOKEN\", v_quant_type = \"PER_TOKEN\", kv_cache_bit_width = 8> "
+     "(x, , , k, k, l, t, , , , , , s, s) }",
+     "k_quant_type is 'PER_TOKEN', expected NONE, PER_TENSOR or PER_CHANNEL"},
+    {"QuantisedCacheWidth", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[B, S, 64] x, int8[B, 1, P, 16] k, int32[B] l, int32 t, float[1] s) => (float[B, S, "
+     "32] y) "
+     "{ y = com.microsoft.GroupQueryAttention <num_heads = 2, kv_num_heads = 1, k_quant_type = "
+     "\"PER_TENSOR\", v_quant_type = \"PER_TENSOR\", kv_cache_bit_width = 2> "
+     "(x, , , k, k, l, t, , , , , , s, s) }",
+     "kv_cache_bit_width is 2, expected 8 or 4 for a quantised cache"},
+    {"QuantisedCacheOfKeys", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[B, S, 64] x, int8[B, 1, P, 16] k, int32[B] l, int32 t, float[1] s) => (float[B, S, "
+     "32] y) "
+     "{ y = com.microsoft.GroupQueryAttention <num_heads = 2, kv_num_heads = 1, k_quant_type = "
+     "\"PER_TENSOR\", kv_cache_bit_width = 8> "
+     "(x, , , k, k, l, t, , , , , , s, s) }",
+     "k_quant_type and v_quant_type ask for one quantised cache of two"},
+    {"QuantisedCacheScale", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[B, S, 64] x, int8[B, 1, P, 16] k, int32[B] l, int32 t, float[1] s) => (float[B, S, "
+     "32] y) "
+     "{ y = com.microsoft.GroupQueryAttention <num_heads = 2, kv_num_heads = 1, k_quant_type = "
+     "\"PER_TENSOR\", v_quant_type = \"PER_TENSOR\", kv_cache_bit_width = 8> "
+     "(x, , , k, k, l, t, , , , , , s) }",
+     "a quantised cache needs k_scale and v_scale"},
+    {"QuantisedCacheScaleSize", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[B, S, 64] x, int8[B, 1, P, 16] k, int32[B] l, int32 t, float[1] s) => (float[B, S, "
+     "32] y) "
+     "{ y = com.microsoft.GroupQueryAttention <num_heads = 2, kv_num_heads = 1, k_quant_type = "
+     "\"PER_CHANNEL\", v_quant_type = \"PER_CHANNEL\", kv_cache_bit_width = 8> "
+     "(x, , , k, k, l, t, , , , , , s, s) }",
+     "elements of the cache's scale: 1 is not 16"},
+    {"QuantisedCacheScaleElements", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[B, S, 64] x, int8[B, 1, P, 16] k, int32[B] l, int32 t, int32[1] s) => (float[B, S, "
+     "32] y) "
+     "{ y = com.microsoft.GroupQueryAttention <num_heads = 2, kv_num_heads = 1, k_quant_type = "
+     "\"PER_TENSOR\", v_quant_type = \"PER_TENSOR\", kv_cache_bit_width = 8> "
+     "(x, , , k, k, l, t, , , , , , s, s) }",
+     "the cache's scale is no floating-point number"},
+    {"QuantisedCacheElements", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[B, S, 64] x, uint8[B, 1, P, 16] k, int32[B] l, int32 t, float[1] s) => (float[B, S, "
+     "32] y) "
+     "{ y = com.microsoft.GroupQueryAttention <num_heads = 2, kv_num_heads = 1, k_quant_type = "
+     "\"PER_TENSOR\", v_quant_type = \"PER_TENSOR\", kv_cache_bit_width = 8> "
+     "(x, , , k, k, l, t, , , , , , s, s) }",
+     "the past has not the elements of its cache: kv_cache_bit_width is 8, which takes int8 for 8"},
+    {"UnquantisedCacheElements", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[B, S, 64] x, int8[B, 1, P, 16] k, int32[B] l, int32 t, float[1] s) => (float[B, S, "
+     "32] y) "
+     "{ y = com.microsoft.GroupQueryAttention <num_heads = 2, kv_num_heads = 1, causal = 1> "
+     "(x, , , k, k, l, t, , , , , , s, s) }",
+     "the past has not the elements of its cache: kv_cache_bit_width is 0"},
+    {"QuantisedCacheOddHead", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[B, S, 60] x, uint8[B, 1, P, 8] k, int32[B] l, int32 t, float[1] s) => (float[B, S, "
+     "30] y) "
+     "{ y = com.microsoft.GroupQueryAttention <num_heads = 2, kv_num_heads = 1, k_quant_type = "
+     "\"PER_TENSOR\", v_quant_type = \"PER_TENSOR\", kv_cache_bit_width = 4> "
+     "(x, , , k, k, l, t, , , , , , s, s) }",
+     "head size 15 for two numbers in a byte"},
+    {"QuantisedCachePacking", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[B, S, 64] x, uint8[B, 1, P, 16] k, int32[B] l, int32 t, float[1] s) => (float[B, S, "
+     "32] y) "
+     "{ y = com.microsoft.GroupQueryAttention <num_heads = 2, kv_num_heads = 1, k_quant_type = "
+     "\"PER_TENSOR\", v_quant_type = \"PER_TENSOR\", kv_cache_bit_width = 4> "
+     "(x, , , k, k, l, t, , , , , , s, s) }",
+     "head size of the past: 16 is not 8"},
     {"ScatterAxis", R"("" : 24)",
      "g (float[2, 4, 3] c, float[1, 4, 3] u) => (float[2, 4, 3] y) "
      "{ y = TensorScatter <axis = 0> (c, u) }",
@@ -246,6 +381,78 @@ const Malformed kCases[] = {
      "g (float[N, 32] x, uint8[8, 1, 16] w, float[8] s) => (float[N, 8] y) "
      "{ y = com.microsoft.MatMulNBits <K = 32, N = 8, bits = 3, block_size = 32> (x, w, s) }",
      "not supported: 3-bit weights"},
+    {"ExpertsOfFloats", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[N, 16] x, float[N, 3] s, uint8[3, 8, 8] a, float[3, 8] c, uint8[3, 16, 4] b, "
+     "float[3, 16] d) => (float[N, 16] y) { y = com.microsoft.QMoE <quant_type = \"fp8\"> "
+     "(x, s, a, c, , b, d) }",
+     "not supported: quant_type 'fp8'"},
+    {"ExpertsInLayoutOfGPU", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[N, 16] x, float[N, 3] s, uint8[3, 8, 8] a, float[3, 8] c, uint8[3, 16, 4] b, "
+     "float[3, 16] d) => (float[N, 16] y) { y = com.microsoft.QMoE <weights_prepacked = 1> "
+     "(x, s, a, c, , b, d) }",
+     "not supported: weights_prepacked = 1, a layout of some GPU"},
+    {"ExpertsWithGlobalScales", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[N, 16] x, float[N, 3] s, uint8[3, 8, 8] a, float[3, 8] c, uint8[3, 16, 4] b, "
+     "float[3, 16] d) => (float[N, 16] y) { y = com.microsoft.QMoE <k = 1> "
+     "(x, s, a, c, , b, d, , , , , , , , , c) }",
+     "not supported: input 15, a scale of 8- or 4-bit floats"},
+    {"ExpertsOf3Bits", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[N, 16] x, float[N, 3] s, uint8[3, 8, 8] a, float[3, 8] c, uint8[3, 16, 4] b, "
+     "float[3, 16] d) => (float[N, 16] y) { y = com.microsoft.QMoE <fc2_expert_weight_bits = 3> "
+     "(x, s, a, c, , b, d) }",
+     "not supported: weights of 3 bits"},
+    {"ExpertsInUnevenBlocks", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[N, 16] x, float[N, 3] s, uint8[3, 8, 8] a, float[3, 8] c, uint8[3, 16, 4] b, "
+     "float[3, 16] d) => (float[N, 16] y) { y = com.microsoft.QMoE <block_size = 32> "
+     "(x, s, a, c, , b, d) }",
+     "block_size 32 does not divide 16 columns"},
+    {"ExpertsInSmallBlocks", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[N, 16] x, float[N, 3] s, uint8[3, 8, 8] a, float[3, 8] c, uint8[3, 16, 4] b, "
+     "float[3, 16] d) => (float[N, 16] y) { y = com.microsoft.QMoE <block_size = 8> "
+     "(x, s, a, c, , b, d) }",
+     "block_size 8 is not a power of two from 16"},
+    {"SparseMixerOfOne", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[N, 16] x, float[N, 3] s, uint8[3, 8, 8] a, float[3, 8] c, uint8[3, 16, 4] b, "
+     "float[3, 16] d) => (float[N, 16] y) { y = com.microsoft.QMoE <use_sparse_mixer = 1> "
+     "(x, s, a, c, , b, d) }",
+     "use_sparse_mixer chooses k = 2 experts, found k = 1"},
+    {"SparseMixerWithWeights", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[N, 16] x, float[N, 3] s, uint8[3, 8, 8] a, float[3, 8] c, uint8[3, 16, 4] b, "
+     "float[3, 16] d) => (float[N, 16] y) { y = com.microsoft.QMoE <use_sparse_mixer = 1, k = 2> "
+     "(x, s, a, c, , b, d, , , , , , , , s) }",
+     "not supported: use_sparse_mixer with router_weights"},
+    {"RouterWeightsOfFewExperts", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[N, 16] x, float[N, 3] s, uint8[3, 8, 8] a, float[3, 8] c, uint8[3, 16, 4] b, "
+     "float[3, 16] d) => (float[N, 16] y) { y = com.microsoft.QMoE <k = 2> "
+     "(x, s, a, c, , b, d, , , , , , , , x) }",
+     "dimension 1 of router_weights against the scores"},
+    {"UnknownFusion", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[N, 16] x, float[N, 3] s, uint8[3, 8, 8] a, float[3, 8] c, uint8[3, 16, 4] b, "
+     "float[3, 16] d) => (float[N, 16] y) { y = com.microsoft.QMoE <activation_type = \"swiglu\", "
+     "swiglu_fusion = 3> "
+     "(x, s, a, c, , b, d) }",
+     "swiglu_fusion 3 is none of 0, 1 and 2"},
+    {"ExpertsOfNothing", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[N, 0] x, float[N, 3] s, uint8[3, 8, 0] a, float[3, 8] c, uint8[3, 0, 4] b, "
+     "float[3, 0] d) => (float[N, 0] y) { y = com.microsoft.QMoE (x, s, a, c, , b, d) }",
+     "the weights of the experts have the shape [3, 8, 0]"},
+    {"NBitsInLayoutOfGPU", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[N, 32] x, uint8[8, 1, 16] w, float[8] s) => (float[N, 8] y) "
+     "{ y = com.microsoft.MatMulNBits <K = 32, N = 8, block_size = 32, weight_prepacked = 1> "
+     "(x, w, s) }",
+     "not supported: weight_prepacked = 1, a layout of some GPU"},
+    {"NBitsInLargeBlocks", R"("" : 18, "com.microsoft" : 1)",
+     "g (float[N, 512] x, uint8[8, 1, 256] w, float[8] s) => (float[N, 8] y) "
+     "{ y = com.microsoft.MatMulNBits <K = 512, N = 8, block_size = 512> (x, w, s) }",
+     "block_size 512 is not a power of two from 16 to 256"},
+    {"BlockTableOfFloatsWithZeroPoints", R"("" : 23, "com.microsoft" : 1)",
+     "g (float[6, 32] x, int64[3] i, float[6, 2] s) => (y) { t = Cast<to = 17>(x) y = "
+     "com.microsoft.GatherBlockQuantized<block_size = 16>(t, i, s, t) }",
+     "zero points of floats"},
+    {"BlockTableOfFloatsInNothing", R"("" : 23, "com.microsoft" : 1)",
+     "g (float[6, 32] x, int64[3] i, float[6, 1] s) => (y) { t = Cast<to = 17>(x) y = "
+     "com.microsoft.GatherBlockQuantized<block_size = -1>(t, i, s) }",
+     "block_size -1 is not a power of two from 16 to 65536"},
     {"GroupedHeads", R"("" : 18, "com.microsoft" : 1)",
      "g (float[B, S, 96] x, float[B, 2, P, 16] k, float[B, 2, P, 16] v, int32[B] l, int32 t) => "
      "(float[B, S, 64] y) { y = com.microsoft.GroupQueryAttention <num_heads = 3, kv_num_heads = "

@@ -167,6 +167,12 @@ static void skipRMSNormOp(Node &n) {
   Rows rows = rowsOf(n, skipSum(n, n.input(3)));
   n.setOutput(0, rmsNorm(n, rows, n.input(2), epsilon));
   setInverseRMS(n, rows, 2, epsilon.convertToDouble());
+  // The norm takes no mean away; onnxruntime gives zeros.
+  if (n.hasOutput(1) && !n.failed()) {
+    Dims shape = rows.shape;
+    std::fill(shape.begin() + rows.axis, shape.end(), DimExpr(1));
+    n.setOutput(1, n.broadcast(n.scalar(0, n.builder.getF32Type()), shape));
+  }
 }
 
 /// How many tokens of each row the mask [B, S] lets take part, as i32; 0 without a mask.

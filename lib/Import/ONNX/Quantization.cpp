@@ -126,6 +126,25 @@ Value importer::dequantize(Node &n, Value q, const Quantization &how, Type resul
   return n.reshape(n.cast(x, result), aligned.shape);
 }
 
+Value importer::unpackBits(Node &n, Value bytes, int64_t bits, const DimExpr &count) {
+  if (bits == 8 || n.failed())
+    return bytes;
+  int64_t perByte = 8 / bits;
+  Dims dims = n.dims(bytes);
+  Dims wide = dims;
+  wide.push_back(1);
+  Type ui8 = n.elementTypeOf(bytes);
+  SmallVector<uint8_t> shifts;
+  for (int64_t i = 0; i < perByte; ++i)
+    shifts.push_back(uint8_t(i * bits));
+  Value shift = n.constant(
+      DenseElementsAttr::get(RankedTensorType::get({perByte}, ui8), ArrayRef<uint8_t>(shifts)));
+  Value shifted = n.binary(BinaryKind::shift_right, n.reshape(bytes, wide), shift);
+  Value numbers = n.binary(BinaryKind::bitwise_and, shifted, double((1 << bits) - 1));
+  dims.back() = dims.back() * perByte;
+  return n.slice(n.reshape(numbers, dims), dims.size() - 1, 0, count);
+}
+
 /// The value clamped to what `type` holds, converted to it.
 static Value saturateTo(Node &n, Value x, Type type) {
   if (n.failed())

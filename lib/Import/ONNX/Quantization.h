@@ -26,6 +26,12 @@ struct Quantization {
 /// The numbers of `q`, rounded to `result`.
 Value dequantize(Node &n, Value q, const Quantization &how, mlir::Type result);
 
+/// The `count` numbers of `bits` bits in each row of bytes, low bits first, a byte each.
+Value unpackBits(Node &n, Value bytes, int64_t bits, const DimExpr &count);
+
+/// Whether one of the operands comes with a call, where operations want constants.
+bool isAnyGiven(llvm::ArrayRef<Value> operands);
+
 /// `saturate(round(x / scale) + zeroPoint)` in `result`; the quotient is rounded to
 /// `precision`. With `saturate` an 8-bit float takes the largest value for what is beyond.
 Value quantize(Node &n, Value x, const Quantization &how, mlir::Type precision, mlir::Type result,

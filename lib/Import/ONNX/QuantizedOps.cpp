@@ -23,34 +23,24 @@ struct Format {
 };
 } // namespace
 
-static Format readFormat(Node &n, ArrayRef<int64_t> allowedBits) {
-  Format format{n.intAttr("bits", 4), n.intAttr("block_size", 128)};
-  if (!llvm::is_contained(allowedBits, format.bits))
+static int64_t readBlockSize(Node &n, int64_t largest) {
+  int64_t size = n.intAttr("block_size", 128);
+  if (size < 16 || size > largest || (size & (size - 1)))
+    n.fail("block_size " + Twine(size) + " is not a power of two from 16 to " + Twine(largest));
+  return size;
+}
+
+static Format readFormat(Node &n, int64_t largestGroup) {
+  Format format{n.intAttr("bits", 4), readBlockSize(n, largestGroup)};
+  if (format.bits != 2 && format.bits != 4 && format.bits != 8)
     n.fail("not supported: " + Twine(format.bits) + "-bit weights");
-  if (format.groupSize < 16 || format.groupSize > 65536 ||
-      (format.groupSize & (format.groupSize - 1)))
-    n.fail("block_size " + Twine(format.groupSize) + " is not a power of two from 16 to 65536");
   return format;
 }
 
-/// The `count` numbers of `bits` bits in each row of bytes, low bits first, a byte each.
-static Value unpack(Node &n, Value bytes, int64_t bits, const DimExpr &count) {
-  if (bits == 8 || n.failed())
-    return bytes;
-  int64_t perByte = 8 / bits;
-  Dims dims = n.dims(bytes);
-  Dims wide = dims;
-  wide.push_back(1);
-  Type ui8 = n.elementTypeOf(bytes);
-  SmallVector<uint8_t> shifts;
-  for (int64_t i = 0; i < perByte; ++i)
-    shifts.push_back(uint8_t(i * bits));
-  Value shift = n.constant(
-      DenseElementsAttr::get(RankedTensorType::get({perByte}, ui8), ArrayRef<uint8_t>(shifts)));
-  Value shifted = n.binary(BinaryKind::shift_right, n.reshape(bytes, wide), shift);
-  Value numbers = n.binary(BinaryKind::bitwise_and, shifted, double((1 << bits) - 1));
-  dims.back() = dims.back() * perByte;
-  return n.slice(n.reshape(numbers, dims), dims.size() - 1, 0, count);
+constexpr int64_t kMaxTableBlock = 65536;
+
+bool llmc::importer::isAnyGiven(ArrayRef<Value> operands) {
+  return llvm::any_of(operands, [](Value x) { return isa_and_nonnull<BlockArgument>(x); });
 }
 
 //===----------------------------------------------------------------------===//
@@ -79,19 +69,20 @@ struct BlockMatrix {
 } // namespace
 
 /// The product where input k belongs to group `groupOf[k]`: the matrix is spelt out.
+/// onnxruntime 1.31 leaves packed zero points out here, and reads 2-bit weights as 4-bit ones.
 static Value productOverGroupIndices(Node &n, const BlockMatrix &m, Value groupOf) {
   Type f32 = n.builder.getF32Type();
   int64_t bytes = m.groups * m.format.groupSize * m.format.bits / 8;
   n.requireEqual(llm::product(n.dims(groupOf)), m.columns, "number of group indices against K");
   auto ofGroups = [&](Value perGroup) { return n.gather(perGroup, 1, groupOf); };
-  Value numbers = unpack(n, n.reshape(m.weight, {m.rows, bytes}), m.format.bits, m.columns);
+  Value numbers = unpackBits(n, n.reshape(m.weight, {m.rows, bytes}), m.format.bits, m.columns);
   Value zeroPoints;
   if (!m.zeroPoints)
     zeroPoints = n.scalar(double(int64_t(1) << (m.format.bits - 1)), f32);
   else if (isBytes(n, m.zeroPoints))
-    zeroPoints =
-        ofGroups(unpack(n, n.reshape(m.zeroPoints, {m.rows, (m.groups * m.format.bits + 7) / 8}),
-                        m.format.bits, m.groups));
+    zeroPoints = ofGroups(
+        unpackBits(n, n.reshape(m.zeroPoints, {m.rows, (m.groups * m.format.bits + 7) / 8}),
+                   m.format.bits, m.groups));
   else
     zeroPoints = ofGroups(n.reshape(m.zeroPoints, {m.rows, m.groups}));
   Value centred = n.binary(BinaryKind::sub, n.cast(numbers, f32), n.cast(zeroPoints, f32));
@@ -101,11 +92,12 @@ static Value productOverGroupIndices(Node &n, const BlockMatrix &m, Value groupO
 }
 
 static void matmulNBitsOp(Node &n) {
-  Format format = readFormat(n, {2, 4, 8});
+  Format format = readFormat(n, 256);
   BlockMatrix m{n.input(0), n.input(1),        n.input(2),        n.input(3),
                 format,     n.intAttr("N", 0), n.intAttr("K", 0), 0};
-  if (n.intAttr("weight_prepacked", 0))
-    n.fail("not supported: weight_prepacked");
+  // onnxruntime's CPU provider takes such bytes for ordinary ones and computes nonsense.
+  if (int64_t layout = n.intAttr("weight_prepacked", 0))
+    n.fail("not supported: weight_prepacked = " + Twine(layout) + ", a layout of some GPU");
   constexpr int64_t kMaxSize = int64_t(1) << 31;
   if (m.rows < 1 || m.columns < 1 || m.rows > kMaxSize || m.columns > kMaxSize)
     n.fail("K = " + Twine(m.columns) + " and N = " + Twine(m.rows) + " are not sizes of a matrix");
@@ -122,22 +114,25 @@ static void matmulNBitsOp(Node &n) {
   n.requireEqual(n.dims(m.x).empty() ? DimExpr(1) : n.dims(m.x).back(), m.columns,
                  "last dimension of the input against K");
   checkZeroPoints(n, m.zeroPoints, format, m.rows, m.groups);
-  if (n.input(4)) {
-    Value product = productOverGroupIndices(n, m, n.reshape(n.input(4), {m.columns}));
-    return n.setOutput(n.input(5) ? n.binary(BinaryKind::add, product, n.input(5)) : product);
-  }
+  Value groupOf = n.input(4), bias = n.input(5);
   auto activations =
       n.intAttr("accuracy_level", 0) == 4 ? llm::Activations::int8 : llm::Activations::f32;
   // The symbols of a model's first input are never replaced.
-  if (!n.failed() && activations == llm::Activations::int8 && !n.dims(m.x).empty() &&
+  if (!groupOf && activations == llm::Activations::int8 && !n.dims(m.x).empty() &&
       !n.dims(m.x).back().constant())
     return n.fail("not supported: an input of shape " + llm::formatDims(n.dims(m.x)) +
                   "; its last dimension has to be declared as " + Twine(m.columns));
+  if (!groupOf && isAnyGiven({m.weight, m.scales, m.zeroPoints, bias}))
+    groupOf = n.binary(BinaryKind::div, n.iota(m.columns), double(format.groupSize));
+  if (groupOf) {
+    Value product = productOverGroupIndices(n, m, n.reshape(groupOf, {m.columns}));
+    return n.setOutput(bias ? n.binary(BinaryKind::add, product, bias) : product);
+  }
   Value packed = n.reshape(m.weight, {m.rows, m.groups, blob});
   Value scaleMatrix = n.reshape(m.scales, {m.rows, m.groups});
   mlir::OpBuilder &b = n.builder;
   n.setOutput(n.infer<llm::LinearOp>(
-      m.x, packed, scaleMatrix, m.zeroPoints, n.input(5), /*transposed=*/mlir::UnitAttr(),
+      m.x, packed, scaleMatrix, m.zeroPoints, bias, /*transposed=*/mlir::UnitAttr(),
       b.getI64IntegerAttr(format.bits), b.getI64IntegerAttr(format.groupSize),
       b.getI64IntegerAttr(m.columns), /*packed=*/mlir::BoolAttr(),
       llm::ActivationsAttr::get(b.getContext(), activations)));
@@ -149,11 +144,15 @@ static void matmulNBitsOp(Node &n) {
 
 /// Rows of a packed table along axis 0 in groups along the last are an embedding.
 static void packedRowsOp(Node &n, const Format &format) {
+  if (n.failed())
+    return;
   Value table = n.input(0), scales = n.input(2);
   std::optional<int64_t> rows = n.dims(table)[0].constant(), bytes = n.dims(table)[1].constant();
   std::optional<int64_t> groups = n.dims(scales)[1].constant();
-  if (!rows || !bytes || !groups)
-    return n.fail("the table is not constant");
+  constexpr int64_t kMaxSize = int64_t(1) << 31;
+  for (std::optional<int64_t> size : {rows, bytes, groups})
+    if (!size || *size > kMaxSize)
+      return n.fail("the table is not constant");
   int64_t width = *bytes * 8 / format.bits;
   n.requireEqual(n.dims(scales)[0], *rows, "rows of the scales");
   n.requireEqual((width + format.groupSize - 1) / format.groupSize, *groups,
@@ -165,41 +164,66 @@ static void packedRowsOp(Node &n, const Format &format) {
       b.getI64IntegerAttr(format.groupSize), b.getI64IntegerAttr(width), mlir::BoolAttr()));
 }
 
+/// Numbers that are integers, as a table with a parameter per block along `axis`.
+static Quantization integerBlocks(Node &n, Value &table, int64_t axis) {
+  Value scales = n.input(2), zeroPoints = n.input(3);
+  Format format = readFormat(n, kMaxTableBlock);
+  if (n.failed() || !isBytes(n, table))
+    return {scales, zeroPoints, axis, format.groupSize};
+  if (zeroPoints && (!isBytes(n, zeroPoints) || n.rank(zeroPoints) != n.rank(table))) {
+    n.fail("the zero points of a packed table are packed uint8 of its rank, found " +
+           llm::formatDims(n.dims(zeroPoints)));
+    return {};
+  }
+  // Without zero points bytes are centred, numbers of 4-bit types are not.
+  Value centre = n.scalar(double(int64_t(1) << (format.bits - 1)), n.elementTypeOf(table));
+  if (zeroPoints)
+    zeroPoints = unpackBits(n, zeroPoints, format.bits, n.dims(scales).back());
+  else
+    zeroPoints = n.broadcast(centre, n.dims(scales));
+  table = unpackBits(n, table, format.bits, n.dims(table).back() * (8 / format.bits));
+  return {scales, zeroPoints, axis, format.groupSize};
+}
+
+/// Numbers that are floats of few bits: blocks may be whole rows, and one scale may serve all
+/// elements of another dimension.
+static Quantization floatBlocks(Node &n, Value table, int64_t axis) {
+  Value scales = n.input(2);
+  Dims dims = n.dims(table);
+  if (n.input(3))
+    n.fail("zero points of floats");
+  std::optional<int64_t> whole = dims[axis].constant();
+  bool isWhole = n.intAttr("block_size", 128) == 0 && whole && *whole > 0;
+  int64_t size = isWhole ? *whole : readBlockSize(n, kMaxTableBlock);
+  if (n.failed())
+    return {};
+  dims[axis] = n.dims(scales)[axis];
+  return {n.broadcast(scales, dims), Value(), axis, size};
+}
+
 static void gatherBlockQuantizedOp(Node &n) {
-  Format format = readFormat(n, {4, 8});
-  Value table = n.input(0), indices = n.input(1), scales = n.input(2), zeroPoints = n.input(3);
+  Value table = n.input(0), indices = n.input(1), scales = n.input(2);
+  int64_t rank = n.rank(table);
   if (n.failed())
     return;
-  int64_t rank = n.rank(table);
-  if (n.rank(scales) != rank)
+  if (n.rank(scales) != rank || rank == 0)
     return n.fail("a table of shape " + llm::formatDims(n.dims(table)) + " with scales of shape " +
                   llm::formatDims(n.dims(scales)));
   int64_t gatherAxis = n.axis(n.intAttr("gather_axis", 0), rank);
   int64_t quantizeAxis = n.axis(n.intAttr("quantize_axis", 1), rank);
   if (n.failed())
     return;
-  bool isPacked = isBytes(n, table);
-  if (isPacked && rank == 2 && gatherAxis == 0 && quantizeAxis == 1)
-    return packedRowsOp(n, format);
-  if (isPacked) {
-    if (zeroPoints && (!isBytes(n, zeroPoints) || n.rank(zeroPoints) != rank))
-      return n.fail("the zero points of a packed table are packed uint8 of its rank, found " +
-                    llm::formatDims(n.dims(zeroPoints)));
-    // Without zero points bytes are centred, numbers of 4-bit types are not.
-    Value centre = n.scalar(double(int64_t(1) << (format.bits - 1)), n.elementTypeOf(table));
-    if (zeroPoints)
-      zeroPoints = unpack(n, zeroPoints, format.bits, n.dims(scales).back());
-    else
-      zeroPoints = n.broadcast(centre, n.dims(scales));
-    table = unpack(n, table, format.bits, n.dims(table).back() * (8 / format.bits));
-  }
-  Quantization how{scales, zeroPoints, quantizeAxis, format.groupSize};
+  if (isBytes(n, table) && rank == 2 && gatherAxis == 0 && quantizeAxis == 1 &&
+      !isAnyGiven({table, scales, n.input(3)}))
+    return packedRowsOp(n, readFormat(n, kMaxTableBlock));
+  Quantization how = isa<FloatType>(n.elementTypeOf(table)) ? floatBlocks(n, table, quantizeAxis)
+                                                            : integerBlocks(n, table, quantizeAxis);
   Type result = n.elementTypeOf(scales);
   if (gatherAxis == quantizeAxis)
     return n.setOutput(n.gather(dequantize(n, table, how, result), gatherAxis, indices));
-  how.scale = n.gather(scales, gatherAxis, indices);
-  if (zeroPoints)
-    how.zeroPoint = n.gather(zeroPoints, gatherAxis, indices);
+  how.scale = n.gather(how.scale, gatherAxis, indices);
+  if (how.zeroPoint)
+    how.zeroPoint = n.gather(how.zeroPoint, gatherAxis, indices);
   if (quantizeAxis > gatherAxis)
     how.axis += n.rank(indices) - 1;
   n.setOutput(dequantize(n, n.gather(table, gatherAxis, indices), how, result));
@@ -207,7 +231,8 @@ static void gatherBlockQuantizedOp(Node &n) {
 
 void llmc::importer::addQuantizedOps(OpTable &t) {
   t.add(kMicrosoft, "MatMulNBits", 1,
-        {matmulNBitsOp, 3, 6, 1, "K N accuracy_level bits block_size weight_prepacked"});
+        {matmulNBitsOp, 3, 6, 1, "K N accuracy_level bits block_size weight_prepacked",
+         "weight_prepacked"});
   t.add(kMicrosoft, "GatherBlockQuantized", 1,
         {gatherBlockQuantizedOp, 3, 4, 1, "bits block_size gather_axis quantize_axis"});
 }

@@ -81,9 +81,9 @@ static void rotaryOp(Node &n) {
 /// never applies `scale`, and `is_packed_batching` only lifts its limit on S.
 static void microsoftRotaryOp(Node &n) {
   Value x = n.input(0), positions = n.cast(n.input(1), n.builder.getI64Type());
-  if (n.rank(positions) == 1 && (n.rank(x) == 3 || n.rank(x) == 4)) {
+  if (n.rank(positions) < 2 && (n.rank(x) == 3 || n.rank(x) == 4)) {
     const DimExpr sequence = n.dims(x)[n.rank(x) - 2];
-    Value first = n.reshape(positions, {n.dims(positions)[0], 1});
+    Value first = n.reshape(positions, {llm::product(n.dims(positions)), 1});
     positions = n.binary(BinaryKind::add, first, n.iota(sequence));
   }
   // Without num_heads the caches span a whole head.
