@@ -200,6 +200,10 @@ const Malformed kCases[] = {
      "<score_mod = m (float[1, 2, 3, 3] s) => (float[1, 2, 3, 1] r) "
      "{ r = ReduceMax <keepdims = 1> (s) }> (q, q, q) }",
      "score_mod: dimension"},
+    {"QuantisedToInt64", R"("" : 21)",
+     "g (int8[2, 3] a, float s, int8 z, int8[3, 2] b, int64 w) => (int64[2, 2] y) "
+     "{ y = QLinearMatMul (a, s, z, b, s, z, s, w) }",
+     "cannot quantise to numbers of 64 bits, expected 2 to 16"},
     {"MicrosoftMask", R"("" : 18, "com.microsoft" : 1)",
      "g (float[2, 3, 8] q, int32[7] m) => (float[2, 3, 8] y) "
      "{ y = com.microsoft.MultiHeadAttention <num_heads = 2> (q, q, q, , m) }",

@@ -165,8 +165,15 @@ Value importer::quantize(Node &n, Value x, const Quantization &how, Type precisi
   Value quotient =
       n.binary(BinaryKind::div, n.cast(aligned.data, precision), n.cast(aligned.scale, precision));
   quotient = n.cast(quotient, f32);
+  if (!n.failed() && !result)
+    n.fail("needs a zero point, whose type is the result's");
   if (n.failed())
     return {};
+  unsigned bits = result.getIntOrFloatBitWidth();
+  if (bits < 2 || bits > 16) {
+    n.fail("cannot quantise to numbers of " + Twine(bits) + " bits, expected 2 to 16");
+    return {};
+  }
   if (isa<FloatType>(result)) {
     // The zero point of a float is zero.
     auto type = llm::makeTensorType(n.dims(quotient), result);
@@ -231,9 +238,8 @@ static void quantizeLinearOp(Node &n) {
         zeroPoint ? zeroPoint : IntegerType::get(n.builder.getContext(), 8, IntegerType::Unsigned);
   if (!precision)
     precision = n.elementTypeOf(n.input(1));
-  bool isNarrow = result.getIntOrFloatBitWidth() <= 16 && !result.isInteger(1);
-  if (!isNarrow || !isa<FloatType>(precision))
-    return n.fail("cannot quantise to this type or in this precision");
+  if (!isa<FloatType>(precision))
+    return n.fail("cannot quantise in a precision that is no float");
   n.setOutput(quantize(n, n.input(0), readQuantization(n), precision, result,
                        n.intAttr("saturate", 1) != 0));
 }
