@@ -64,7 +64,8 @@ bool applySlice(Movement &movement, SliceOp slice) {
   for (auto [axis, runs] : llvm::enumerate(movement.dims)) {
     std::optional<int64_t> start = starts[axis].constant();
     int64_t step = slice.getSteps()[axis];
-    if (!start || step < 1)
+    constexpr int64_t kMaxStep = int64_t(1) << 20; // a stride times it is a number
+    if (!start || step < 1 || step > kMaxStep)
       return false;
     if (from[axis] == to[axis])
       continue;

@@ -7,6 +7,7 @@
 #include "IndexForms.h"
 #include "llmc/Dialect/LLM/IR/LLMOps.h"
 #include "mlir/IR/Matchers.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 
@@ -60,11 +61,14 @@ static std::optional<DimExpr> constantForm(DenseElementsAttr elements) {
   if (count < 2 || axis == shape.end() || count > kMaxElements)
     return std::nullopt;
   auto values = elements.getValues<APInt>();
-  int64_t first = values[0].getSExtValue(), step = values[1].getSExtValue() - first, next = first;
-  for (const APInt &value : values) {
-    if (value.getSExtValue() != next)
+  int64_t first = values[0].getSExtValue(), step;
+  if (llvm::SubOverflow(values[1].getSExtValue(), first, step))
+    return std::nullopt;
+  for (auto [i, value] : llvm::enumerate(values)) {
+    int64_t distance, expected;
+    if (llvm::MulOverflow(int64_t(i), step, distance) ||
+        llvm::AddOverflow(first, distance, expected) || value.getSExtValue() != expected)
       return std::nullopt;
-    next += step;
   }
   return DimExpr(first) + DimExpr(step) * IndexForms::index(axis - shape.begin());
 }

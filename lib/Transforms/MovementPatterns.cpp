@@ -7,6 +7,7 @@
 #include "Matchers.h"
 #include "TensorPatterns.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace llmc;
@@ -39,9 +40,12 @@ struct ComposeSlices : OpRewritePattern<SliceOp> {
       return rewriter.notifyMatchFailure(op, "the input is no slice");
     Dims outerStarts = parseExprs(op.getStarts()), starts = parseExprs(inner.getStarts());
     SmallVector<int64_t> steps(inner.getSteps());
+    constexpr int64_t kMaxStep = int64_t(1) << 40; // as the importer has it
     for (size_t axis = 0; axis < starts.size(); ++axis) {
       starts[axis] = starts[axis] + outerStarts[axis] * steps[axis];
-      steps[axis] *= op.getSteps()[axis];
+      bool isHuge = llvm::MulOverflow(steps[axis], op.getSteps()[axis], steps[axis]);
+      if (isHuge || steps[axis] > kMaxStep || steps[axis] < -kMaxStep)
+        return rewriter.notifyMatchFailure(op, "steps beyond any size");
     }
     rewriter.replaceOpWithNewOp<SliceOp>(op, op.getType(), inner.getInput(),
                                          makeExprs(getContext(), starts), steps);

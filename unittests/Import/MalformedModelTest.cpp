@@ -530,7 +530,24 @@ const Malformed kCases[] = {
     {"ZeroStrideTransposed", R"("" : 18)",
      "g (float[1, 1, 8] x, float[1, 1, 3] w) => (float[1, 1, 1] y) "
      "{ y = ConvTranspose <strides = [0]> (x, w) }",
-     "strides must be positive"},
+     "kernel, strides and dilations must be positive, and below 2^30"},
+    {"PositionsInHugeWindow", R"("" : 18)",
+     "g (float[1, 1, 8, 8, 8] x) => (float[1, 1, 1, 1, 1] y, int64[1, 1, 1, 1, 1] i) "
+     "{ y, i = MaxPool <kernel_shape = [1073741824, 1073741824, 1073741824], pads = "
+     "[1073741824, 1073741824, 1073741824, 0, 0, 0]> (x) }",
+     "not supported: the indices of a pool over more than 128 elements"},
+    {"WideKernelTransposed", R"("" : 18)",
+     "g (float[1, 1, 8] x, float[1, 1, 1099511627776] w) => (float[1, 1, 1] y) "
+     "{ y = ConvTranspose <dilations = [1073741824]> (x, w) }",
+     "kernel, strides and dilations must be positive, and below 2^30"},
+    {"WideInputTransposed", R"("" : 18)",
+     "g (float[1, 1, 1099511627776] x, float[1, 1, 3] w) => (float[1, 1, 1] y) "
+     "{ y = ConvTranspose <strides = [1073741824], auto_pad = \"SAME_UPPER\"> (x, w) }",
+     "not supported: this output_shape or auto_pad for [1, 1, 1099511627776]"},
+    {"OutputShapeOfNothing", R"("" : 18)",
+     "g (float[1, 1, 8] x, float[1, 1, 3] w) => (float[1, 1, 1] y) "
+     "{ y = ConvTranspose <output_shape = [-9223372036854775808]> (x, w) }",
+     "output_shape of -9223372036854775808 makes no sense"},
     {"HugeBlocks", R"("" : 18)",
      "g (float[1, 4, 2, 2] x) => (float[1, 1, 4, 4] y) "
      "{ y = DepthToSpace <blocksize = 4611686018427387904> (x) }",

@@ -242,8 +242,13 @@ static void convTransposeOp(Node &n) {
   SmallVector<int64_t> extra = perDimension(n, "output_padding", rank, 0);
   SmallVector<int64_t> shape = n.intsAttr("output_shape");
   std::string mode = n.stringAttr("auto_pad", "NOTSET");
-  if (!n.failed() && llvm::any_of(strides, [](int64_t stride) { return stride < 1; }))
-    n.fail("strides must be positive");
+  auto isStep = [](int64_t value) { return value >= 1 && value <= kMaxStep; };
+  if (!n.failed() && (!llvm::all_of(strides, isStep) || !llvm::all_of(window.dilations, isStep) ||
+                      !llvm::all_of(sizes, isStep)))
+    n.fail("kernel, strides and dilations must be positive, and below 2^30");
+  for (int64_t size : shape)
+    if (!n.failed() && (size < 0 || size > kMaxStep))
+      n.fail("output_shape of " + Twine(size) + " makes no sense");
   if (!n.failed() && (dims.size() != rank + 2 || groups < 1))
     n.fail("a kernel of " + Twine(rank) + " dimensions over " + llm::formatDims(dims));
   if (shape.size() == rank + 2)
@@ -252,7 +257,7 @@ static void convTransposeOp(Node &n) {
     int64_t reach = window.dilations[i] * (sizes[i] - 1);
     if (!shape.empty() || mode == "SAME_UPPER" || mode == "SAME_LOWER") {
       std::optional<int64_t> size = dims[i + 2].constant();
-      if (!size || (!shape.empty() && shape.size() != rank))
+      if (!size || *size > kMaxStep || (!shape.empty() && shape.size() != rank))
         return n.fail("not supported: this output_shape or auto_pad for " + llm::formatDims(dims));
       int64_t wanted = shape.empty() ? *size * strides[i] : shape[i];
       int64_t total = strides[i] * (*size - 1) + extra[i] + reach + 1 - wanted;
@@ -390,10 +395,11 @@ static void lpPoolOp(Node &n) {
 /// first one equal to the maximum, as an index into the whole tensor.
 static Value maxPositions(Node &n, Value x, Value max, const Window &window) {
   Dims dims = n.dims(x), result = n.dims(max);
+  constexpr int64_t kMaxElements = 128;
   int64_t rank = int64_t(window.sizes.size()), total = 1;
   for (int64_t size : window.sizes)
-    total *= size;
-  constexpr int64_t kMaxElements = 128;
+    if (total <= kMaxElements)
+      total *= size;
   if (total > kMaxElements)
     n.fail("not supported: the indices of a pool over more than " + Twine(kMaxElements) +
            " elements");
