@@ -10,8 +10,7 @@
 #include "llmc/Reference/Evaluator.h"
 #include "llmc/Transforms/Passes.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
-#include <functional>
-#include <numeric>
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace llmc;
@@ -34,13 +33,16 @@ static bool isStoredMatrix(ConstantOp constant) {
 }
 
 /// Products or comparisons that the evaluator makes for one element of the result.
-static int64_t termsPerElement(Operation *op) {
+static uint64_t termsPerElement(Operation *op) {
   auto elements = [](Value value) {
-    return std::max<int64_t>(1, cast<RankedTensorType>(value.getType()).getNumElements());
+    return std::max<uint64_t>(1, cast<RankedTensorType>(value.getType()).getNumElements());
   };
-  if (auto window = dyn_cast<WindowReduceOp>(op))
-    return std::accumulate(window.getWindow().begin(), window.getWindow().end(), int64_t(1),
-                           std::multiplies<>());
+  if (auto reduce = dyn_cast<WindowReduceOp>(op)) {
+    uint64_t terms = 1;
+    for (int64_t size : reduce.getWindow())
+      terms = llvm::SaturatingMultiply<uint64_t>(terms, size);
+    return terms;
+  }
   if (auto conv = dyn_cast<ConvOp>(op))
     return elements(conv.getWeight());
   if (isa<MatmulOp, LinearOp>(op))
@@ -71,8 +73,8 @@ struct FoldByEvaluation : RewritePattern {
         return rewriter.notifyMatchFailure(op, "an operand is no small constant");
     }
     // A tenth of a second of the evaluator's time; sanitizers make it two.
-    constexpr int64_t kMaxTerms = 1 << 20;
-    if (type.getNumElements() * termsPerElement(op) > kMaxTerms)
+    constexpr uint64_t kMaxTerms = 1 << 20;
+    if (llvm::SaturatingMultiply<uint64_t>(type.getNumElements(), termsPerElement(op)) > kMaxTerms)
       return rewriter.notifyMatchFailure(op, "takes too long to evaluate");
     reference::Evaluator evaluator;
     FailureOr<reference::Tensor> value = evaluator.evaluate(op->getResult(0));

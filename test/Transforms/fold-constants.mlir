@@ -181,6 +181,15 @@ func.func @widened_matrix(%ids: tensor<3xi64>, %x: tensor<2x2xf16>) -> (tensor<3
   return %2, %4, %6 : tensor<3x2xf32>, tensor<2x1xf32>, tensor<2x2xf32>
 }
 
+// Windows of 2^64 elements in all are not walked through.
+// CHECK-LABEL: func.func @huge_window
+func.func @huge_window() -> tensor<1x1x1x1x1xf32> {
+  // CHECK: llm.window_reduce
+  %0 = llm.constant dense<1.0> : tensor<1x1x1x1x1xf32>
+  %1 = llm.window_reduce max %0 {window = array<i64: 4194304, 4194304, 1048576>, strides = array<i64: 1, 1, 1>, dilations = array<i64: 1, 1, 1>, pads = array<i64: 4194303, 4194303, 1048575, 0, 0, 0>} : (tensor<1x1x1x1x1xf32>) -> tensor<1x1x1x1x1xf32>
+  return %1 : tensor<1x1x1x1x1xf32>
+}
+
 {-#
   dialect_resources: {
     builtin: {
