@@ -267,7 +267,8 @@ bool DenseExperts::areScoresZero(Value scores, const Place &place) {
     return v == ids || (type && isa<FloatType>(type.getElementType()) && getDims(v) == perChoice);
   };
   auto computation = collectComputation(func, scores, kMaxOperations, isOfChoices);
-  if (!computation || place.isMerged || !llvm::is_contained(computation->leaves, ids) ||
+  if (!computation || !computation->isSmall() || place.isMerged ||
+      !llvm::is_contained(computation->leaves, ids) ||
       !llvm::all_of(computation->leaves, isOfChoices))
     return false;
   std::mt19937 random(1);
@@ -275,6 +276,8 @@ bool DenseExperts::areScoresZero(Value scores, const Place &place) {
     Evaluator evaluator(computation->sampleSymbols(random, 3));
     int64_t numTokens = evaluator.evaluate(tokens).value_or(0);
     int64_t numChoices = evaluator.evaluate(choices).value_or(0);
+    if (numChoices > numExperts)
+      return false;
     SmallVector<int64_t> shape;
     for (const DimExpr &dim : perChoice)
       shape.push_back(evaluator.evaluate(dim).value_or(0));

@@ -189,7 +189,7 @@ bool ExpertSum::bindRouting(Evaluator &evaluator, std::mt19937 &random) {
 bool ExpertSum::areRowsOf(const Contribution &contribution, Value indices) {
   auto computation =
       collectComputation(func, indices, kMaxOperations, [&](Value value) { return value == ids; });
-  if (!computation)
+  if (!computation || !computation->isSmall())
     return false;
   std::mt19937 random(1);
   for (int sample = 0; sample < 8; ++sample) {
@@ -225,7 +225,7 @@ bool ExpertSum::isWeightOf(const Contribution &contribution, Value value) {
   if (contribution.rows)
     roots.push_back(contribution.rows);
   auto computation = collectComputation(func, roots, kMaxOperations, isRouting);
-  if (!computation || !llvm::all_of(computation->leaves, isRouting))
+  if (!computation || !computation->isSmall() || !llvm::all_of(computation->leaves, isRouting))
     return false;
   Value used;
   for (Value leaf : computation->leaves)

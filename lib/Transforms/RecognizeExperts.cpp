@@ -105,7 +105,7 @@ constexpr size_t kMaxOperations = 4000;
 /// Whether `indices[r]` is `r / divisor`, whatever the sizes are.
 bool isCountingBy(func::FuncOp func, Value indices, int64_t divisor) {
   auto computation = collectComputation(func, indices, kMaxOperations);
-  if (!computation)
+  if (!computation || !computation->isSmall())
     return false;
   std::mt19937 random(1);
   for (int sample = 0; sample < 6; ++sample) {
@@ -126,7 +126,7 @@ bool isCountingBy(func::FuncOp func, Value indices, int64_t divisor) {
 /// where there are none.
 Value findSortedIds(func::FuncOp func, ArrayRef<Value> ranges, const DimExpr &rows) {
   auto computation = collectComputation(func, ranges, kMaxOperations);
-  if (!computation)
+  if (!computation || !computation->isSmall())
     return {};
   auto isListOf = [&](Value candidate) {
     std::mt19937 random(1);

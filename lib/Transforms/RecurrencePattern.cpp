@@ -496,7 +496,7 @@ RecurrenceMatch RecurrenceMatcher::build(OpBuilder &builder, const RecurrentMatr
 SmallVector<RecurrentMatrix> RecurrenceMatcher::matrices() const {
   SmallVector<RecurrentMatrix> result;
   auto add = [&](int64_t heads, int64_t keyDim, int64_t valueDim, bool transposed) {
-    if (heads * valueDim == outputRows->channels)
+    if (heads > 0 && keyDim > 0 && valueDim > 0 && heads * valueDim == outputRows->channels)
       result.push_back({heads, keyDim, valueDim, transposed});
   };
   Value like = border.past ? border.past : border.state;

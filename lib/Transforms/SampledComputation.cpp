@@ -6,6 +6,7 @@
 //===----------------------------------------------------------------------===//
 #include "SampledComputation.h"
 #include "llmc/Dialect/LLM/IR/Dims.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace llmc;
@@ -52,6 +53,21 @@ std::optional<SampledComputation> llmc::collectComputation(func::FuncOp func, Ar
   return result;
 }
 
+bool SampledComputation::isSmall() const {
+  constexpr uint64_t kMaxElements = uint64_t(1) << 22;
+  auto isSmallValue = [](Value value) {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    uint64_t count = 1;
+    for (int64_t size : type ? type.getShape() : ArrayRef<int64_t>())
+      if (!ShapedType::isDynamic(size))
+        count = llvm::SaturatingMultiply<uint64_t>(count, size);
+    return count <= kMaxElements;
+  };
+  return llvm::all_of(leaves, isSmallValue) && llvm::all_of(operations, [&](Operation *op) {
+           return isa<ConstantOp>(op) || llvm::all_of(op->getResults(), isSmallValue);
+         });
+}
+
 reference::SymbolValues SampledComputation::sampleSymbols(std::mt19937 &random,
                                                           int64_t most) const {
   reference::SymbolValues values;
@@ -70,7 +86,8 @@ bool SampledComputation::defineSizes(Evaluator &evaluator) const {
     std::optional<int64_t> bound = evaluator.evaluate(*DimExpr::parse(size.getBound()));
     if (!value || value->size() != 1 || !bound)
       return false;
-    evaluator.setSymbol(size.getSymbol(), std::clamp<int64_t>(value->front(), 0, *bound));
+    evaluator.setSymbol(size.getSymbol(),
+                        std::clamp<int64_t>(value->front(), 0, std::max<int64_t>(0, *bound)));
     return true;
   });
 }

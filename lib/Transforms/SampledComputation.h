@@ -31,6 +31,8 @@ struct SampledComputation {
 
   /// Random values from 1 to `most` for the free symbols.
   reference::SymbolValues sampleSymbols(std::mt19937 &random, int64_t most) const;
+  /// Whether no tensor in it has so many elements, whatever is drawn, that samples take long.
+  bool isSmall() const;
   /// Gives the sizes their values from data that is bound.
   bool defineSizes(reference::Evaluator &evaluator) const;
 };
