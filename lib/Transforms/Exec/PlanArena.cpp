@@ -152,8 +152,10 @@ private:
     }
     DimExpr elements = llm::product(llm::getDims(type));
     int64_t count = exec::upperBound(program, elements);
-    if (count == DimExpr::kInfinity)
-      return op->emitError("cannot bound the size ") << elements.str() << " of a buffer";
+    constexpr int64_t kMaxElements = int64_t(1) << 46; // sums of many such buffers are numbers
+    if (count > kMaxElements)
+      return op->emitError("cannot bound the size ")
+             << elements.str() << " of a buffer below 2^46 elements";
     if (count < 0)
       return op->emitError("the size ") << elements.str()
                                         << " of a buffer is negative in every call that "
