@@ -213,7 +213,7 @@ std::optional<Dims> reshapedSizes(ArrayRef<int64_t> from, ArrayRef<DimExpr> size
 
 class Grower {
 public:
-  Grower(func::FuncOp func, unsigned tokens) : func(func), tokens(tokens), builder(func) {
+  Grower(func::FuncOp func, unsigned tokens) : func(func), builder(func) {
     ArrayRef<int64_t> shape = shapeOf(func.getArgument(tokens));
     oldBatch = shape[0];
     oldSeq = shape[1];
@@ -565,7 +565,6 @@ private:
   }
 
   func::FuncOp func;
-  unsigned tokens;
   OpBuilder builder;
   int64_t oldBatch, oldSeq, capacity = 0;
   DimExpr batch = DimExpr::symbol("batch"), seq = DimExpr::symbol("seq"),
