@@ -242,15 +242,15 @@ FailureOr<Tensor> evaluateOp(BinaryOp op, const OpFrame &frame) {
   if (failed(shape))
     return frame.fail("shapes do not broadcast");
   Tensor result(lhs.elementType(), *shape);
-  forEachIndex(*shape, [&](Index index) {
-    int64_t i = broadcastOffset(lhs.shape(), index), j = broadcastOffset(rhs.shape(), index);
-    int64_t target = offsetOf(*shape, index);
-    if (lhs.isFloat())
-      result.setFloat(target, evaluateFloat(op.getKind(), lhs.getFloat(i), rhs.getFloat(j)));
+  BinaryKind kind = op.getKind();
+  unsigned bits = lhs.elementType().getIntOrFloatBitWidth();
+  bool isFloat = lhs.isFloat(), isUnsigned = lhs.elementType().isUnsignedInteger();
+  forEachBroadcast<2>(*shape, {&lhs, &rhs}, [&](int64_t target, const auto &offsets) {
+    auto [i, j] = offsets;
+    if (isFloat)
+      result.setFloat(target, evaluateFloat(kind, lhs.getFloat(i), rhs.getFloat(j)));
     else
-      result.setInt(target, evaluateInt(op.getKind(), lhs.getInt(i), rhs.getInt(j),
-                                        lhs.elementType().getIntOrFloatBitWidth(),
-                                        lhs.elementType().isUnsignedInteger()));
+      result.setInt(target, evaluateInt(kind, lhs.getInt(i), rhs.getInt(j), bits, isUnsigned));
   });
   return result;
 }
@@ -279,16 +279,18 @@ FailureOr<Tensor> evaluateOp(CompareOp op, const OpFrame &frame) {
   if (failed(shape))
     return frame.fail("shapes do not broadcast");
   Tensor result(elementTypeOf(op), *shape);
-  forEachIndex(*shape, [&](Index index) {
-    int64_t i = broadcastOffset(lhs.shape(), index), j = broadcastOffset(rhs.shape(), index);
+  ComparePredicate predicate = op.getPredicate();
+  bool isFloat = lhs.isFloat(), isUnsigned = lhs.elementType().isUnsignedInteger();
+  forEachBroadcast<2>(*shape, {&lhs, &rhs}, [&](int64_t target, const auto &offsets) {
+    auto [i, j] = offsets;
     bool value;
-    if (lhs.isFloat())
-      value = holds(op.getPredicate(), lhs.getFloat(i), rhs.getFloat(j));
-    else if (lhs.elementType().isUnsignedInteger())
-      value = holds(op.getPredicate(), uint64_t(lhs.getInt(i)), uint64_t(rhs.getInt(j)));
+    if (isFloat)
+      value = holds(predicate, lhs.getFloat(i), rhs.getFloat(j));
+    else if (isUnsigned)
+      value = holds(predicate, uint64_t(lhs.getInt(i)), uint64_t(rhs.getInt(j)));
     else
-      value = holds(op.getPredicate(), lhs.getInt(i), rhs.getInt(j));
-    result.setInt(offsetOf(*shape, index), value);
+      value = holds(predicate, lhs.getInt(i), rhs.getInt(j));
+    result.setInt(target, value);
   });
   return result;
 }
@@ -302,14 +304,10 @@ FailureOr<Tensor> evaluateOp(SelectOp op, const OpFrame &frame) {
   if (failed(shape))
     return frame.fail("shapes do not broadcast");
   Tensor result(lhs.elementType(), *shape);
-  forEachIndex(*shape, [&](Index index) {
-    bool first = condition.getBool(broadcastOffset(condition.shape(), index));
-    const Tensor &source = first ? lhs : rhs;
-    int64_t from = broadcastOffset(source.shape(), index), to = offsetOf(*shape, index);
-    if (source.isFloat())
-      result.setFloat(to, source.getFloat(from));
-    else
-      result.setInt(to, source.getInt(from));
+  forEachBroadcast<3>(*shape, {&condition, &lhs, &rhs}, [&](int64_t target, const auto &offsets) {
+    auto [choice, i, j] = offsets;
+    bool isFirst = condition.getBool(choice);
+    result.copyElement(target, isFirst ? lhs : rhs, isFirst ? i : j);
   });
   return result;
 }

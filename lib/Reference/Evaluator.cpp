@@ -10,6 +10,7 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/TypeSwitch.h"
+#include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
 using namespace llmc::llm;
@@ -257,6 +258,8 @@ LogicalResult Evaluator::define(DefineSizeOp op) {
 
 LogicalResult Evaluator::runIteration(LoopOp op, int64_t iteration,
                                       SmallVectorImpl<Tensor> &given) {
+  if (failed(spend(op.getBody().front().getTerminator()))) // an iteration may do nothing else
+    return failure();
   symbols[op.getIndex()] = iteration;
   Block &body = op.getBody().front();
   for (Operation &inside : body)
@@ -312,7 +315,7 @@ LogicalResult Evaluator::run(LoopOp op) {
         return frame.fail("iteration " + Twine(i) + " writes row " + Twine(row) + " of " +
                           formatShape(results[k].shape()));
       for (int64_t e = 0; e < count; ++e)
-        copyElement(given[k], e, results[k], row * count + e);
+        results[k].copyElement(row * count + e, given[k], e);
     }
   }
   symbols.erase(op.getIndex());
@@ -322,8 +325,29 @@ LogicalResult Evaluator::run(LoopOp op) {
   return success();
 }
 
+LogicalResult Evaluator::spend(Operation *op) {
+  constexpr uint64_t kLeast = 64; // looking at an operation takes as long as so many elements
+  uint64_t count = kLeast;
+  for (Value result : op->getResults()) {
+    auto type = dyn_cast<RankedTensorType>(result.getType());
+    if (!type || isa<ConstantOp>(op)) // there already
+      continue;
+    uint64_t elements = 1;
+    for (const DimExpr &dim : getDims(type))
+      elements = llvm::SaturatingMultiply<uint64_t>(
+          elements, std::max<int64_t>(0, evaluate(dim).value_or(1)));
+    count = llvm::SaturatingAdd(count, elements);
+  }
+  if (count > uint64_t(elementsLeft))
+    return OpFrame(*this, op).fail("more elements than there is time for");
+  elementsLeft -= count;
+  return success();
+}
+
 LogicalResult Evaluator::evaluateOp(Operation *op) {
   OpFrame frame(*this, op);
+  if (failed(spend(op)))
+    return failure();
   if (auto loop = dyn_cast<LoopOp>(op))
     return run(loop);
   if (auto branch = dyn_cast<IfOp>(op)) {

@@ -15,6 +15,8 @@
 #include "llmc/Dialect/LLM/IR/LLMOps.h"
 #include "llmc/Reference/Evaluator.h"
 #include "llvm/ADT/STLFunctionalExtras.h"
+#include <algorithm>
+#include <array>
 
 namespace llmc::reference {
 
@@ -47,13 +49,34 @@ void forEachIndex(llvm::ArrayRef<int64_t> shape, llvm::function_ref<void(Index)>
 int64_t offsetOf(llvm::ArrayRef<int64_t> shape, Index index);
 /// The position in a tensor of `shape` that broadcasts to `index`'s shape.
 int64_t broadcastOffset(llvm::ArrayRef<int64_t> shape, Index index);
+/// Calls `visit(target, offsets)` for every element of `shape` in row-major order: its
+/// position, and that of the element of each of `operands` that broadcasts to it.
+template <size_t N, typename Visit>
+void forEachBroadcast(llvm::ArrayRef<int64_t> shape, const std::array<const Tensor *, N> &operands,
+                      Visit visit) {
+  int64_t columns = shape.empty() ? 1 : shape.back(), target = 0;
+  Shape rows(shape);
+  if (!rows.empty())
+    rows.back() = std::min<int64_t>(columns, 1);
+  forEachIndex(rows, [&](Index row) {
+    std::array<int64_t, N> offsets, steps;
+    for (size_t k = 0; k < N; ++k) {
+      llvm::ArrayRef<int64_t> own = operands[k]->shape();
+      offsets[k] = broadcastOffset(own, row);
+      steps[k] = !own.empty() && own.back() != 1;
+    }
+    for (int64_t column = 0; column < columns; ++column) {
+      visit(target++, offsets);
+      for (size_t k = 0; k < N; ++k)
+        offsets[k] += steps[k];
+    }
+  });
+}
+
 /// The numpy broadcast of two shapes; fails where they conflict.
 FailureOr<Shape> broadcastShapes(llvm::ArrayRef<int64_t> a, llvm::ArrayRef<int64_t> b);
 /// Whether the broadcast of `shape` and `target` is `target`.
 bool broadcastsTo(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<int64_t> target);
-
-/// Copies an element between tensors of one element type.
-void copyElement(const Tensor &source, int64_t from, Tensor &target, int64_t to);
 
 /// A reduction under way: starts as the result of no elements.
 class Accumulator {

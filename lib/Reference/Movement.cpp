@@ -14,20 +14,13 @@ using namespace llmc::llm;
 
 namespace llmc::reference {
 
-void copyElement(const Tensor &source, int64_t from, Tensor &target, int64_t to) {
-  if (source.isFloat())
-    target.setFloat(to, source.getFloat(from));
-  else
-    target.setInt(to, source.getInt(from));
-}
-
 /// result[index] = input[sourceOffset(index)].
 static Tensor rearrange(const Tensor &input, ArrayRef<int64_t> shape,
                         llvm::function_ref<int64_t(Index)> sourceOffset) {
   Tensor result(input.elementType(), shape);
-  forEachIndex(shape, [&](Index index) {
-    copyElement(input, sourceOffset(index), result, offsetOf(shape, index));
-  });
+  int64_t target = 0;
+  forEachIndex(shape,
+               [&](Index index) { result.copyElement(target++, input, sourceOffset(index)); });
   return result;
 }
 
@@ -61,8 +54,11 @@ FailureOr<Tensor> evaluateOp(BroadcastOp op, const OpFrame &frame) {
     return failure();
   if (!broadcastsTo(input.shape(), *shape))
     return frame.fail("the input does not broadcast to the result");
-  return rearrange(input, *shape,
-                   [&](Index index) { return broadcastOffset(input.shape(), index); });
+  Tensor result(input.elementType(), *shape);
+  forEachBroadcast<1>(*shape, {&input}, [&](int64_t target, const auto &offsets) {
+    result.copyElement(target, input, offsets[0]);
+  });
+  return result;
 }
 
 FailureOr<Tensor> evaluateOp(TransposeOp op, const OpFrame &frame) {
@@ -118,7 +114,7 @@ FailureOr<Tensor> evaluateOp(ConcatOp op, const OpFrame &frame) {
     forEachIndex(input.shape(), [&](Index index) {
       Shape target(index);
       target[axis] += begin;
-      copyElement(input, offsetOf(input.shape(), index), result, offsetOf(shape, target));
+      result.copyElement(offsetOf(shape, target), input, offsetOf(input.shape(), index));
     });
     begin += input.dim(axis);
   }

@@ -26,7 +26,7 @@ FailureOr<Tensor> evaluateOp(GatherElementsOp op, const OpFrame &frame) {
     int64_t to = offsetOf(indices.shape(), index), picked = indices.getInt(to);
     Shape source(index);
     source[axis] = std::clamp<int64_t>(picked < 0 ? picked + size : picked, 0, size - 1);
-    copyElement(input, offsetOf(input.shape(), source), result, to);
+    result.copyElement(to, input, offsetOf(input.shape(), source));
   });
   return result;
 }
@@ -62,13 +62,6 @@ static void combine(ScatterKind kind, Tensor &result, int64_t to, const Tensor &
   }
 }
 
-static Tensor copyOf(const Tensor &input) {
-  Tensor result(input.elementType(), input.shape());
-  for (int64_t i = 0; i < input.numElements(); ++i)
-    copyElement(input, i, result, i);
-  return result;
-}
-
 FailureOr<Tensor> evaluateOp(ScatterElementsOp op, const OpFrame &frame) {
   const Tensor &input = frame[op.getInput()], &indices = frame[op.getIndices()];
   const Tensor &updates = frame[op.getUpdates()];
@@ -78,7 +71,7 @@ FailureOr<Tensor> evaluateOp(ScatterElementsOp op, const OpFrame &frame) {
   for (int64_t d = 0; d < input.rank(); ++d)
     if (d != axis && updates.dim(d) > input.dim(d))
       return frame.fail("the updates are larger than the input in dimension " + Twine(d));
-  Tensor result = copyOf(input);
+  Tensor result = input.clone();
   forEachIndex(updates.shape(), [&](Index index) {
     int64_t from = offsetOf(updates.shape(), index), picked = indices.getInt(from);
     Shape target(index);
@@ -99,7 +92,7 @@ FailureOr<Tensor> evaluateOp(ScatterNDOp op, const OpFrame &frame) {
   expected.append(slice.begin(), slice.end());
   if (updates.shape() != ArrayRef(expected))
     return frame.fail("the updates do not have the shape of the places and slices");
-  Tensor result = copyOf(input);
+  Tensor result = input.clone();
   forEachIndex(updates.shape(), [&](Index index) {
     int64_t tuple = offsetOf(places, index.take_front(places.size())) * length;
     Shape target;

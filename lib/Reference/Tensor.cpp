@@ -9,7 +9,9 @@
 #include "mlir/IR/DialectResourceBlobManager.h"
 #include "llvm/ADT/APFloat.h"
 #include "llvm/ADT/STLExtras.h"
+#include "llvm/Support/MathExtras.h"
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -25,19 +27,42 @@ static int64_t product(ArrayRef<int64_t> shape) {
   return result;
 }
 
-/// Types of less than a byte take one.
 static int64_t bytesOf(Type element) { return (element.getIntOrFloatBitWidth() + 7) / 8; }
 
-Tensor::Tensor(Type element, ArrayRef<int64_t> shape)
-    : element(element), sizes(shape), count(product(shape)), elementBytes(bytesOf(element)),
-      owned(std::make_shared<std::vector<char>>(count * elementBytes)), data(owned->data()) {}
+/// Whether an element is a word of 1, 2, 4 or 8 bytes.
+static bool hasWords(Type element) {
+  int64_t bytes = bytesOf(element);
+  return bytes <= 8 && llvm::isPowerOf2_64(bytes);
+}
+
+void Tensor::setElementType(Type type) {
+  assert(hasWords(type) && "a tensor of no type of the dialect");
+  element = type;
+  elementBits = type.getIntOrFloatBitWidth();
+  elementBytes = bytesOf(type);
+  if (isa<FloatType>(type))
+    format = type.isF16()    ? Format::F16
+             : type.isBF16() ? Format::BF16
+             : type.isF32()  ? Format::F32
+             : type.isF64()  ? Format::F64
+                             : Format::OtherFloat;
+  else
+    format = type.isInteger(1)          ? Format::Bool
+             : type.isUnsignedInteger() ? Format::Unsigned
+                                        : Format::Signed;
+}
+
+Tensor::Tensor(Type element, ArrayRef<int64_t> shape) : sizes(shape), count(product(shape)) {
+  setElementType(element);
+  owned = std::make_shared<std::vector<char>>(sizeBytes());
+  data = owned->data();
+}
 
 Tensor Tensor::borrow(Type element, ArrayRef<int64_t> shape, ArrayRef<char> bytes) {
   Tensor tensor;
-  tensor.element = element;
+  tensor.setElementType(element);
   tensor.sizes = Shape(shape);
   tensor.count = product(shape);
-  tensor.elementBytes = bytesOf(element);
   tensor.data = bytes.data();
   assert(int64_t(bytes.size()) >= tensor.sizeBytes() && "too few bytes for the shape");
   return tensor;
@@ -62,7 +87,7 @@ Tensor Tensor::fromInts(Type element, ArrayRef<int64_t> shape, ArrayRef<int64_t>
 FailureOr<Tensor> Tensor::fromAttr(ElementsAttr attr) {
   ShapedType type = attr.getShapedType();
   Type element = type.getElementType();
-  if (!type.hasStaticShape() || !element.isIntOrFloat())
+  if (!type.hasStaticShape() || !element.isIntOrFloat() || !hasWords(element))
     return failure();
   if (auto resource = dyn_cast<DenseResourceElementsAttr>(attr)) {
     AsmResourceBlob *blob = resource.getRawHandle().getBlob();
@@ -113,30 +138,72 @@ static double decodeHalf(uint16_t bits, bool isBF16) {
   return bits >> 15 ? -value : value;
 }
 
-double Tensor::getFloat(int64_t index) const {
-  assert(index >= 0 && index < count && "element outside the tensor");
-  if (!isFloat())
-    return element.isUnsignedInteger(64) ? double(uint64_t(getInt(index))) : double(getInt(index));
-  const char *source = data + index * elementBytes;
-  if (element.isF32()) {
-    float value;
-    std::memcpy(&value, source, sizeof(value));
-    return value;
+template <typename Word> static Word load(const char *source) {
+  Word word;
+  std::memcpy(&word, source, sizeof(word));
+  return word;
+}
+
+/// The bits of one element of 1, 2, 4 or 8 bytes.
+static uint64_t loadBits(const char *source, int64_t size) {
+  switch (size) {
+  case 1:
+    return load<uint8_t>(source);
+  case 2:
+    return load<uint16_t>(source);
+  case 4:
+    return load<uint32_t>(source);
+  default:
+    return load<uint64_t>(source);
   }
-  if (element.isF64()) {
-    double value;
-    std::memcpy(&value, source, sizeof(value));
-    return value;
+}
+
+template <typename Word> static void store(uint64_t bits, char *target) {
+  auto word = Word(bits);
+  std::memcpy(target, &word, sizeof(word));
+}
+
+static void storeBits(uint64_t bits, char *target, int64_t size) {
+  switch (size) {
+  case 1:
+    return store<uint8_t>(bits, target);
+  case 2:
+    return store<uint16_t>(bits, target);
+  case 4:
+    return store<uint32_t>(bits, target);
+  default:
+    return store<uint64_t>(bits, target);
   }
-  uint64_t bits = 0;
-  std::memcpy(&bits, source, elementBytes);
-  if (element.isF16() || element.isBF16())
-    return decodeHalf(uint16_t(bits), element.isBF16());
-  auto type = cast<FloatType>(element);
+}
+
+/// A number of another type.
+static double decode(uint64_t bits, FloatType type) {
   APFloat value(type.getFloatSemantics(), APInt(type.getWidth(), bits));
   bool losesInfo = false;
   value.convert(APFloat::IEEEdouble(), APFloat::rmNearestTiesToEven, &losesInfo);
   return value.convertToDouble();
+}
+
+double Tensor::getFloat(int64_t index) const {
+  assert(index >= 0 && index < count && "element outside the tensor");
+  const char *source = data + index * elementBytes;
+  switch (format) {
+  case Format::Bool:
+  case Format::Signed:
+    return double(getInt(index));
+  case Format::Unsigned:
+    return double(uint64_t(getInt(index)));
+  case Format::F16:
+  case Format::BF16:
+    return decodeHalf(uint16_t(loadBits(source, 2)), format == Format::BF16);
+  case Format::F32:
+    return std::bit_cast<float>(uint32_t(loadBits(source, 4)));
+  case Format::F64:
+    return std::bit_cast<double>(loadBits(source, 8));
+  case Format::OtherFloat:
+    break;
+  }
+  return decode(loadBits(source, elementBytes), cast<FloatType>(element));
 }
 
 /// Truncates; what does not fit saturates and NaN is 0, so that the oracle is
@@ -167,59 +234,64 @@ int64_t Tensor::getInt(int64_t index) const {
   if (isFloat())
     return truncate(getFloat(index));
   assert(index >= 0 && index < count && "element outside the tensor");
-  uint64_t bits = 0;
-  std::memcpy(&bits, data + index * elementBytes, elementBytes);
-  unsigned width = element.getIntOrFloatBitWidth();
-  APInt value(width, bits, /*isSigned=*/false, /*implicitTrunc=*/true);
-  bool isUnsigned = width == 1 || element.isUnsignedInteger();
-  return isUnsigned ? int64_t(value.getZExtValue()) : value.getSExtValue();
+  uint64_t bits = loadBits(data + index * elementBytes, elementBytes);
+  return format == Format::Signed ? llvm::SignExtend64(bits, elementBits)
+                                  : int64_t(bits & llvm::maskTrailingOnes<uint64_t>(elementBits));
 }
 
 /// Rounds to nearest even. Types without NaN or sign have no code for some values: 4-bit
 /// floats saturate, scales (f8E8M0FNU) take the smallest for 0 and NaN for negatives.
-static APInt encode(float value, FloatType type) {
+static uint64_t encode(float value, FloatType type) {
   const llvm::fltSemantics &semantics = type.getFloatSemantics();
   if (isa<Float4E2M1FNType>(type)) {
     if (std::isnan(value)) // as ONNX has it: negative zero
-      return APInt(4, 8);
+      return 8;
     value = std::clamp(value, -6.0f, 6.0f);
   }
   if (isa<Float8E8M0FNUType>(type)) {
     if (value == 0)
-      return APInt(8, 0);
+      return 0;
     if (value < 0 || !std::isfinite(value))
-      return APInt(8, 255);
+      return 255;
   }
   APFloat narrow(value);
   bool losesInfo = false;
   narrow.convert(semantics, APFloat::rmNearestTiesToEven, &losesInfo);
-  return narrow.bitcastToAPInt();
+  return narrow.bitcastToAPInt().getZExtValue();
 }
 
 void Tensor::setFloat(int64_t index, double value) {
   if (!isFloat())
-    return setInt(index, element.isInteger(1) ? value != 0 : toInteger(value, element));
+    return setInt(index, format == Format::Bool ? value != 0 : toInteger(value, element));
   assert(owned && index >= 0 && index < count && "element outside an owned tensor");
   char *target = owned->data() + index * elementBytes;
-  if (element.isF64()) {
-    std::memcpy(target, &value, sizeof(value));
-    return;
-  }
-  float single = float(value);
-  if (element.isF32()) {
-    std::memcpy(target, &single, sizeof(single));
-    return;
-  }
-  APInt bits = encode(single, cast<FloatType>(element));
-  std::memcpy(target, bits.getRawData(), elementBytes);
+  if (format == Format::F64)
+    storeBits(std::bit_cast<uint64_t>(value), target, 8);
+  else if (format == Format::F32)
+    storeBits(std::bit_cast<uint32_t>(float(value)), target, 4);
+  else
+    storeBits(encode(float(value), cast<FloatType>(element)), target, elementBytes);
 }
 
 void Tensor::setInt(int64_t index, int64_t value) {
   if (isFloat())
     return setFloat(index, double(value));
   assert(owned && index >= 0 && index < count && "element outside an owned tensor");
-  uint64_t bits = element.isInteger(1) ? value != 0 : uint64_t(value);
-  std::memcpy(owned->data() + index * elementBytes, &bits, elementBytes);
+  uint64_t bits = format == Format::Bool ? value != 0 : uint64_t(value);
+  storeBits(bits, owned->data() + index * elementBytes, elementBytes);
+}
+
+void Tensor::copyElement(int64_t index, const Tensor &source, int64_t from) {
+  assert(element == source.element && "a copy keeps the element type");
+  assert(owned && index >= 0 && index < count && "element outside an owned tensor");
+  uint64_t bits = loadBits(source.data + from * elementBytes, elementBytes);
+  storeBits(bits, owned->data() + index * elementBytes, elementBytes);
+}
+
+Tensor Tensor::clone() const {
+  Tensor result(element, sizes);
+  std::copy_n(data, sizeBytes(), result.owned->begin());
+  return result;
 }
 
 Tensor Tensor::reshaped(ArrayRef<int64_t> shape) const {
@@ -233,7 +305,7 @@ Tensor Tensor::bitcast(Type type) const {
   assert(type.getIntOrFloatBitWidth() == element.getIntOrFloatBitWidth() &&
          "a bitcast keeps the number of bits");
   Tensor result = *this;
-  result.element = type;
+  result.setElementType(type);
   return result;
 }
 

@@ -58,7 +58,9 @@ static bool isConstantExpression(Value value, int depth = 0) {
 std::optional<reference::Tensor> evaluateConstant(Value value) {
   if (!isConstantExpression(value))
     return std::nullopt;
-  FailureOr<reference::Tensor> tensor = reference::Evaluator().evaluate(value);
+  // Scales and zero points may be as large as a matrix of the model.
+  reference::Evaluator evaluator({}, /*maxElements=*/std::numeric_limits<int64_t>::max());
+  FailureOr<reference::Tensor> tensor = evaluator.evaluate(value);
   return succeeded(tensor) ? std::optional(*tensor) : std::nullopt;
 }
 

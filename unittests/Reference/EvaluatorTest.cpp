@@ -154,3 +154,39 @@ TEST_F(ReferenceTest, RowOutsideAStackFails) {
   ASSERT_TRUE(failed(result));
   EXPECT_EQ(evaluator.message(), "llm.loop: iteration 2 writes row 3 of [3, 2]");
 }
+
+//===----------------------------------------------------------------------===//
+// Limits
+//===----------------------------------------------------------------------===//
+
+// A million elements are not begun where fewer are left; those before it are counted.
+TEST_F(ReferenceTest, MoreElementsThanAllowedFail) {
+  const char *text = R"(
+    func.func @run(%x: tensor<1xf32>) -> tensor<1000x1000xf32> {
+      %0 = llm.broadcast %x : tensor<1xf32> to tensor<1000xf32>
+      %1 = llm.broadcast %0 : tensor<1000xf32> to tensor<1000x1000xf32>
+      return %1 : tensor<1000x1000xf32>
+    })";
+  module = parseSourceString<ModuleOp>(text, &context);
+  ASSERT_TRUE(module);
+  auto function = *module->getOps<func::FuncOp>().begin();
+  evaluator = Evaluator({}, 1'000'000);
+  EXPECT_TRUE(failed(evaluator.run(function, {floats({1}, {1})})));
+  EXPECT_EQ(evaluator.message(), "llm.broadcast: more elements than there is time for");
+  EXPECT_LT(evaluator.remainingElements(), 999'001);
+  evaluator = Evaluator({}, 1'002'000);
+  EXPECT_TRUE(succeeded(evaluator.run(function, {floats({1}, {1})})));
+}
+
+// Iterations count where they compute nothing.
+TEST_F(ReferenceTest, EndlessLoopFails) {
+  FailureOr<Tensor> result = run("%h: tensor<1xf32>", R"(
+    %0 = llm.loop "i0" < "1000000000000000" (%h) captured () stacks [] : (tensor<1xf32>) -> tensor<1xf32> {
+    ^bb0(%a: tensor<1xf32>):
+      llm.yield %a : tensor<1xf32>
+    }
+    return %0 : tensor<1xf32>)",
+                                 {floats({1}, {1})});
+  ASSERT_TRUE(failed(result));
+  EXPECT_EQ(evaluator.message(), "llm.yield: more elements than there is time for");
+}

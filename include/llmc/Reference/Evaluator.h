@@ -40,7 +40,12 @@ using SymbolValues = llvm::StringMap<int64_t>;
 ///   if (failed(bias)) use(evaluator.message());
 class Evaluator {
 public:
-  explicit Evaluator(SymbolValues symbols = {}) : symbols(std::move(symbols)) {}
+  /// How many elements of results recognisers and folds compute for one assignment: more
+  /// would take seconds, or more memory than there is.
+  static constexpr int64_t kMaxElements = int64_t(1) << 26;
+
+  explicit Evaluator(SymbolValues symbols = {}, int64_t maxElements = kMaxElements)
+      : symbols(std::move(symbols)), elementsLeft(maxElements) {}
 
   void setSymbol(llvm::StringRef name, int64_t value) { symbols[name] = value; }
   /// Gives `value`, a block argument or any result, its elements; evaluation
@@ -52,7 +57,7 @@ public:
 
   /// `value`, evaluating what it depends on and is not known yet. Fails where
   /// the slice reaches an unbound block argument, an unknown symbol or an
-  /// operation without reference semantics (states).
+  /// operation without reference semantics (states), or takes too many elements.
   mlir::FailureOr<Tensor> evaluate(mlir::Value value);
   /// Binds the arguments, learns symbols from their shapes, and evaluates the
   /// operands of the function's return.
@@ -62,10 +67,15 @@ public:
   std::optional<int64_t> evaluate(const DimExpr &expr) const;
   /// Why the last call failed, with the operation's name.
   const std::string &message() const { return errorText; }
+  /// How many more elements it would compute.
+  int64_t remainingElements() const { return elementsLeft; }
 
 private:
   friend class OpFrame;
   llvm::LogicalResult evaluateOp(mlir::Operation *op);
+  /// Takes the elements of the operation's results from those that are left; fails where
+  /// there are not as many.
+  llvm::LogicalResult spend(mlir::Operation *op);
   llvm::LogicalResult record(mlir::Value value, Tensor tensor);
   llvm::LogicalResult define(llm::DefineSizeOp op);
   llvm::LogicalResult run(llm::LoopOp op);
@@ -75,6 +85,7 @@ private:
   llvm::LogicalResult fail(const llvm::Twine &text);
 
   SymbolValues symbols;
+  int64_t elementsLeft;
   llvm::DenseMap<mlir::Value, Tensor> values;
   std::string errorText;
 };

@@ -17,6 +17,7 @@
 #include "mlir/IR/BuiltinTypes.h"
 #include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/SmallVector.h"
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -47,7 +48,7 @@ public:
   int64_t rank() const { return sizes.size(); }
   int64_t numElements() const { return count; }
   int64_t sizeBytes() const { return count * elementBytes; }
-  bool isFloat() const { return mlir::isa<mlir::FloatType>(element); }
+  bool isFloat() const { return format >= Format::F16; }
   llvm::ArrayRef<char> bytes() const { return {data, size_t(sizeBytes())}; }
 
   /// Element `index` in row-major order, whatever the element type.
@@ -65,6 +66,11 @@ public:
   /// Narrow integers keep the low bits; i1 is `value != 0`.
   void setInt(int64_t index, int64_t value);
 
+  /// Element `from` of a tensor of the same element type becomes element `index`.
+  void copyElement(int64_t index, const Tensor &source, int64_t from);
+
+  /// A copy that owns its elements and shares them with no other.
+  Tensor clone() const;
   /// The same elements under a shape of as many elements.
   Tensor reshaped(llvm::ArrayRef<int64_t> shape) const;
   /// The same bits as elements of another type of as many.
@@ -73,10 +79,16 @@ public:
   mlir::DenseElementsAttr toAttr() const;
 
 private:
+  /// What the accessors ask of the element type for every element.
+  enum class Format : uint8_t { Bool, Signed, Unsigned, F16, BF16, F32, F64, OtherFloat };
+  void setElementType(mlir::Type type);
+
   mlir::Type element;
+  Format format = Format::Signed;
   Shape sizes;
   int64_t count = 0;
-  int64_t elementBytes = 0;
+  unsigned elementBits = 0;
+  int64_t elementBytes = 0; ///< types of less than a byte take one
   std::shared_ptr<std::vector<char>> owned;
   const char *data = nullptr;
 };
