@@ -121,15 +121,17 @@ static constexpr std::array<int64_t, 3> kSlopeSamples[] = {
     {2, 0, 5}, {1, 3, 1}, {2, 7, 4}, {1, 40, 8}, {1, 120, 7}, {1, 396, 4}, {1, 1100, 2}};
 
 /// The bias at these sizes; an empty tensor where it has others (a table that is too
-/// short, a constant size).
+/// short, a constant size). Takes what it computes from `elementsLeft`.
 static FailureOr<Tensor> evaluateBias(const SampledComputation &computation, Value bias,
                                       const AttentionSizes &sizes,
-                                      const std::array<int64_t, 3> &sample) {
-  reference::Evaluator evaluator;
+                                      const std::array<int64_t, 3> &sample, int64_t &elementsLeft) {
+  reference::Evaluator evaluator({}, elementsLeft);
   auto [batch, past, queries] = sample;
   if (!bindSizes(evaluator, sizes, batch, past, queries) || !computation.defineSizes(evaluator))
     return failure();
-  return evaluator.evaluate(bias);
+  FailureOr<Tensor> value = evaluator.evaluate(bias);
+  elementsLeft = evaluator.remainingElements();
+  return value;
 }
 
 /// The element of `bias` for a score, which it broadcasts to.
@@ -152,9 +154,14 @@ static bool hasSizes(const Tensor &bias, std::array<int64_t, 4> sizes) {
 
 /// Whether every row is slopes[h] * j + c, but for rounding in f32.
 static bool hasSlopes(const Tensor &bias, ArrayRef<float> slopes, std::array<int64_t, 4> sizes) {
-  for (int64_t b = 0; b < sizes[0]; ++b)
+  // Equal rows are looked at once.
+  auto countRows = [&](int64_t axis) {
+    int64_t own = axis - (4 - bias.rank());
+    return own < 0 || bias.dim(own) == 1 ? 1 : sizes[axis];
+  };
+  for (int64_t b = 0; b < countRows(0); ++b)
     for (int64_t h = 0; h < sizes[1]; ++h)
-      for (int64_t i = 0; i < sizes[2]; ++i) {
+      for (int64_t i = 0; i < countRows(2); ++i) {
         double first = biasAt(bias, {b, h, i, 0}), last = biasAt(bias, {b, h, i, sizes[3] - 1});
         // A product and a sum, each rounded to 2^-24 of what is at most the larger end.
         double tolerance = 4 * 0x1p-24 * std::fmax(std::abs(first), std::abs(last));
@@ -176,11 +183,12 @@ static std::optional<std::vector<float>> findSlopes(Value bias, const AttentionS
       llvm::any_of(computation->leaves, [](Value leaf) { return isa<BlockArgument>(leaf); }))
     return std::nullopt;
   std::vector<float> slopes;
+  int64_t elementsLeft = reference::Evaluator::kMaxElements;
   // The longest first: its slopes are the most precise.
   for (const std::array<int64_t, 3> &sample : llvm::reverse(kSlopeSamples)) {
     std::array<int64_t, 3> own = {sizes.batch.constant().value_or(sample[0]), sample[1],
                                   sizes.queries.constant().value_or(sample[2])};
-    FailureOr<Tensor> value = evaluateBias(*computation, bias, sizes, own);
+    FailureOr<Tensor> value = evaluateBias(*computation, bias, sizes, own, elementsLeft);
     std::array<int64_t, 4> all = {own[0], numHeads, own[2], own[1] + own[2]};
     if (failed(value) || !hasSizes(*value, all))
       continue;

@@ -24,12 +24,28 @@ struct MaskAnalysis::Slice {
   std::set<int64_t> windowCandidates; // integer constants above 1
 };
 
+/// What an element of a mask says of its key. Rows are strings, which compare fast: a mask
+/// of a fixed-size model has millions of elements.
+static constexpr char kVisible = '1', kHidden = '0', kNeither = '?';
+
 /// Sizes, and which of the keys are not padding.
 struct MaskAnalysis::Sample {
   int64_t batch, past, queries;
-  std::vector<bool> keys; // [batch][past + queries]
+  std::string keys; // [batch][past + queries]: visible, or hidden for padding
   int64_t total() const { return past + queries; }
-  bool isKey(int64_t b, int64_t j) const { return keys[b * total() + j]; }
+
+  /// The keys that query `i` of row `b` sees.
+  std::string expect(const MaskMeaning &meaning, int64_t b, int64_t i) const {
+    int64_t position = past + i;
+    int64_t first = meaning.window ? std::max<int64_t>(0, position - meaning.window + 1) : 0;
+    int64_t count = (meaning.causal ? position + 1 : total()) - first;
+    std::string row(total(), kHidden);
+    if (meaning.keyMask)
+      row.replace(first, count, keys, b * total() + first, count);
+    else
+      row.replace(first, count, count, kVisible);
+    return row;
+  }
 };
 
 namespace {
@@ -37,8 +53,8 @@ namespace {
 /// Padding patterns that tell the possible uses of a key mask apart.
 enum class Padding { None, Left, Right, Scattered };
 
-std::vector<bool> makeKeys(int64_t batch, int64_t total, Padding padding) {
-  std::vector<bool> keys(batch * total, true);
+std::string makeKeys(int64_t batch, int64_t total, Padding padding) {
+  std::string keys(batch * total, kVisible);
   for (int64_t b = 0; b < batch; ++b)
     for (int64_t j = 0; j < total; ++j) {
       // Different rows have different padding; the last keeps all its keys.
@@ -47,14 +63,17 @@ std::vector<bool> makeKeys(int64_t batch, int64_t total, Padding padding) {
                  : padding == Padding::Right     ? j < total - pad
                  : padding == Padding::Scattered ? ((j * 7 + b * 5) % 11) % 3 != 0
                                                  : true;
-      keys[b * total + j] = key;
+      keys[b * total + j] = key ? kVisible : kHidden;
     }
   return keys;
 }
 
-bool isVisible(const MaskMeaning &meaning, int64_t position, int64_t j) {
-  return (!meaning.causal || j <= position) &&
-         (meaning.window == 0 || j > position - meaning.window);
+/// Those of a sample with so many scores: fewer where each takes long.
+ArrayRef<Padding> paddingsFor(int64_t scores) {
+  static constexpr Padding kAll[] = {Padding::None, Padding::Scattered, Padding::Left,
+                                     Padding::Right};
+  constexpr int64_t kMany = int64_t(1) << 16;
+  return ArrayRef(kAll).take_front(scores > kMany ? 2 : 4);
 }
 
 /// The index in row-major order of an element of a tensor that broadcasts to the
@@ -148,9 +167,22 @@ bool isOnlyAmount(Value value, const SetVector<Operation *> &operations) {
   return true;
 }
 
-/// "Not visible" for an additive mask of this element type. f16 holds nothing
-/// below -65504; in f32 scores of real models stay far above -1e9.
-double hiddenThreshold(Type element) { return element.isF16() ? -65000.0 : -1e9; }
+std::string readMask(const Tensor &mask) {
+  // f16 holds nothing below -65504; in f32 scores of real models stay far above -1e9.
+  double threshold = mask.elementType().isF16() ? -65000.0 : -1e9;
+  std::string says(mask.numElements(), kNeither);
+  for (int64_t i = 0; i < mask.numElements(); ++i) {
+    double value = mask.getFloat(i);
+    if (value == 0 || value <= threshold)
+      says[i] = value == 0 ? kVisible : kHidden;
+  }
+  return says;
+}
+
+/// Whether a row of a mask, which may be one element for all keys, says what is expected.
+bool agrees(StringRef row, StringRef expected) {
+  return row == expected || (row.size() == 1 && expected == std::string(expected.size(), row[0]));
+}
 
 } // namespace
 
@@ -212,27 +244,32 @@ bool bindSizes(reference::Evaluator &evaluator, const AttentionSizes &sizes, int
 }
 
 FailureOr<Tensor> MaskAnalysis::evaluate(Value root, const Slice &slice,
-                                         const AttentionSizes &sizes, const Sample &sample) {
-  reference::Evaluator evaluator;
+                                         const AttentionSizes &sizes, const Sample &sample,
+                                         int64_t &elementsLeft) {
+  reference::Evaluator evaluator({}, elementsLeft);
   if (!bindSizes(evaluator, sizes, sample.batch, sample.past, sample.queries))
     return failure();
   if (slice.keyMask) {
     llm::Dims dims = llm::getDims(slice.keyMask);
     if (!bindTo(evaluator, dims[0], sample.batch) || !bindTo(evaluator, dims[1], sample.total()))
       return failure();
-    std::vector<int64_t> elements(sample.keys.begin(), sample.keys.end());
+    std::vector<int64_t> elements;
+    for (char key : sample.keys)
+      elements.push_back(key == kVisible);
     Type element = cast<RankedTensorType>(slice.keyMask.getType()).getElementType();
     evaluator.bind(slice.keyMask,
                    Tensor::fromInts(element, {sample.batch, sample.total()}, elements));
   }
   FailureOr<Tensor> result = evaluator.evaluate(root);
+  elementsLeft = evaluator.remainingElements();
   if (failed(result))
     fail("the reference evaluator could not evaluate the mask: " + evaluator.message());
   return result;
 }
 
 /// Sizes that distinguish queries, keys and past, restricted to what the types
-/// allow: a constant size has one value only.
+/// allow: a constant size has one value only. None where one is too large, or where there
+/// are more queries than keys.
 static SmallVector<std::array<int64_t, 3>> sampleSizes(const AttentionSizes &sizes) {
   SmallVector<std::array<int64_t, 3>> result;
   constexpr std::array<int64_t, 3> kAll[] = {{1, 0, 1}, {1, 0, 5}, {2, 3, 4}, {3, 4, 1},
@@ -243,8 +280,12 @@ static SmallVector<std::array<int64_t, 3>> sampleSizes(const AttentionSizes &siz
                                      sizes.queries.constant().value_or(queries)};
     if (std::optional<int64_t> keys = sizes.keys.constant())
       sample[1] = *keys - sample[2];
-    if (sample[0] > 0 && sample[1] >= 0 && sample[2] > 0 && !llvm::is_contained(result, sample))
-      result.push_back(sample);
+    if (sample[0] <= 0 || sample[1] < 0 || sample[2] <= 0 || llvm::is_contained(result, sample))
+      continue;
+    constexpr int64_t kMaxScores = int64_t(1) << 26; // rows are compared one by one
+    if (sample[1] + sample[2] > kMaxScores / sample[0] / sample[2])
+      return {};
+    result.push_back(sample);
   }
   return result;
 }
@@ -266,14 +307,14 @@ std::optional<MaskMeaning> MaskAnalysis::analyzeUncached(Value bias, const Atten
   // Samples: every size with every padding, and one long row per window candidate.
   SmallVector<Sample> samples;
   for (auto [batch, past, queries] : sampleSizes(sizes)) {
-    constexpr int64_t kMaxKeys = int64_t(1) << 20;
-    if (past + queries > kMaxKeys / batch) {
-      fail("a mask of " + llvm::Twine(past + queries) + " keys");
-      return std::nullopt;
-    }
-    for (Padding padding : {Padding::None, Padding::Left, Padding::Right, Padding::Scattered})
+    for (Padding padding : paddingsFor(batch * queries * (past + queries)))
       if (slice->keyMask || padding == Padding::None)
         samples.push_back({batch, past, queries, makeKeys(batch, past + queries, padding)});
+  }
+  if (samples.empty()) {
+    fail("the sizes of the scores, " + sizes.queries.str() + " x " + sizes.keys.str() +
+         ", are too large or have no past");
+    return std::nullopt;
   }
   const size_t numBaseSamples = samples.size();
   for (int64_t window : slice->windowCandidates) {
@@ -306,8 +347,9 @@ std::optional<MaskMeaning> MaskAnalysis::analyzeUncached(Value bias, const Atten
         add(causal, window);
   }
 
+  int64_t elementsLeft = reference::Evaluator::kMaxElements;
   for (const Sample &sample : samples) {
-    FailureOr<Tensor> mask = evaluate(bias, *slice, sizes, sample);
+    FailureOr<Tensor> mask = evaluate(bias, *slice, sizes, sample, elementsLeft);
     if (failed(mask)) {
       if (reasonText.empty())
         fail("the sizes of the mask are not those of the attention");
@@ -321,25 +363,19 @@ std::optional<MaskMeaning> MaskAnalysis::analyzeUncached(Value bias, const Atten
       return std::nullopt;
     }
     int64_t heads = mask->rank() >= 3 ? mask->dim(mask->rank() - 3) : 1;
-    double hidden = hiddenThreshold(mask->elementType());
+    int64_t rowSize = mask->rank() ? mask->dim(mask->rank() - 1) : 1;
+    std::string says = readMask(*mask);
     auto contradicts = [&](const MaskMeaning &meaning) {
       for (int64_t b = 0; b < sample.batch; ++b)
         for (int64_t i = 0; i < sample.queries; ++i) {
-          int64_t position = sample.past + i;
-          auto sees = [&](int64_t j) {
-            return isVisible(meaning, position, j) && (!meaning.keyMask || sample.isKey(b, j));
-          };
-          bool seesAny = false;
-          for (int64_t j = 0; j < sample.total() && !seesAny; ++j)
-            seesAny = sees(j);
-          if (!seesAny && meaning.keyMask)
+          std::string expected = sample.expect(meaning, b, i);
+          if (meaning.keyMask && !StringRef(expected).contains(kVisible))
             continue; // padding, see MaskAnalysis.h
-          for (int64_t h = 0; h < heads; ++h)
-            for (int64_t j = 0; j < sample.total(); ++j) {
-              double value = mask->getFloat(broadcastOffset(*mask, {b, h, i, j}));
-              if (sees(j) ? value != 0 : !(value <= hidden))
-                return true;
-            }
+          for (int64_t h = 0; h < heads; ++h) {
+            int64_t at = broadcastOffset(*mask, {b, h, i, 0});
+            if (!agrees(StringRef(says).substr(at, rowSize), expected))
+              return true;
+          }
         }
       return false;
     };
@@ -359,24 +395,24 @@ bool MaskAnalysis::isOnlyTrueWithoutKeys(Value condition, const MaskMeaning &mea
   if (!slice || (slice->keyMask && slice->keyMask != meaning.keyMask))
     return false;
   slice->keyMask = meaning.keyMask;
-  for (auto [batch, past, queries] : sampleSizes(sizes))
-    for (Padding padding : {Padding::None, Padding::Left, Padding::Right, Padding::Scattered}) {
+  int64_t elementsLeft = reference::Evaluator::kMaxElements;
+  SmallVector<std::array<int64_t, 3>> samples = sampleSizes(sizes);
+  for (auto [batch, past, queries] : samples)
+    for (Padding padding : paddingsFor(batch * queries * (past + queries))) {
       Sample sample{batch, past, queries, makeKeys(batch, past + queries, padding)};
-      FailureOr<Tensor> holds = evaluate(condition, *slice, sizes, sample);
+      FailureOr<Tensor> holds = evaluate(condition, *slice, sizes, sample, elementsLeft);
       if (failed(holds) || !fits(*holds, batch, queries, /*last=*/1))
         return false;
       int64_t heads = holds->rank() >= 3 ? holds->dim(holds->rank() - 3) : 1;
       for (int64_t b = 0; b < batch; ++b)
         for (int64_t i = 0; i < queries; ++i) {
-          bool seesAny = false;
-          for (int64_t j = 0; j < sample.total(); ++j)
-            seesAny |= isVisible(meaning, past + i, j) && (!meaning.keyMask || sample.isKey(b, j));
+          bool seesAny = StringRef(sample.expect(meaning, b, i)).contains(kVisible);
           for (int64_t h = 0; seesAny && h < heads; ++h)
             if (holds->getBool(broadcastOffset(*holds, {b, h, i, 0})))
               return false;
         }
     }
-  return true;
+  return !samples.empty();
 }
 
 } // namespace llmc

@@ -64,8 +64,10 @@ private:
   struct Sample;
   std::optional<MaskMeaning> analyzeUncached(mlir::Value bias, const AttentionSizes &sizes);
   std::optional<Slice> collect(mlir::Value root);
+  /// Takes what it computes from `elementsLeft`.
   llvm::FailureOr<reference::Tensor> evaluate(mlir::Value root, const Slice &slice,
-                                              const AttentionSizes &sizes, const Sample &sample);
+                                              const AttentionSizes &sizes, const Sample &sample,
+                                              int64_t &elementsLeft);
   bool fail(const llvm::Twine &text);
 
   llvm::DenseMap<mlir::Value, std::optional<MaskMeaning>> answers;

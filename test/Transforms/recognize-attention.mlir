@@ -707,3 +707,45 @@ func.func @rounded_too_much(%q: !q, %kt: tensor<1x4x8x7xf32>, %v: !q, %mask: !sc
   %shown = llm.matmul %pm, %v : !scores, !q
   return %weighted, %shown : !q, !q
 }
+
+// -----
+
+!q = tensor<1x4x5x8xf32>
+!k = tensor<1x4x3x8xf32>
+
+// More queries than keys: there is no past to try a causal mask with.
+// CHECK-LABEL: func.func @fewer_keys(
+// CHECK: llm.attention %{{[a-z0-9]+}}, %{{[a-z0-9]+}}, %{{[a-z0-9]+}} bias %{{[0-9]+}} {scale = 1.000000e+00 : f64}
+func.func @fewer_keys(%q: !q, %k: !k) -> !q {
+  %mask = llm.constant dense<[[0.0, 0xFF800000, 0.0]]> : tensor<1x3xf32>
+  %out = llm.attention %q, %k, %k bias %mask {scale = 1.0 : f64} : (!q, !k, !k, tensor<1x3xf32>) -> !q
+  return %out : !q
+}
+
+// -----
+
+!q = tensor<1x4x1024x8xf32>
+
+// A large mask of fixed sizes, with padding; one that is larger than what is tried out.
+// CHECK-LABEL: func.func @fixed_sizes(
+// CHECK: llm.attention %{{[a-z0-9]+}}, %{{[a-z0-9]+}}, %{{[a-z0-9]+}} bias %{{[0-9]+}} {causal, scale = 1.000000e+00 : f64} : (tensor<1x4x1024x8xf32>, tensor<1x4x1024x8xf32>, tensor<1x4x1024x8xf32>, tensor<1x1x1x1024xf32>)
+// CHECK: llm.attention %{{[a-z0-9]+}}, %{{[a-z0-9]+}}, %{{[a-z0-9]+}} bias %{{[0-9]+}} {scale = 1.000000e+00 : f64} : (tensor<1x4x65536x8xf32>
+func.func @fixed_sizes(%q: !q, %mask: tensor<1x1024xi64>, %long: tensor<1x4x65536x8xf32>) -> (!q, tensor<1x4x65536x8xf32>) {
+  %zero = llm.constant dense<0.0> : tensor<f32>
+  %big = llm.constant dense<-3.4028234663852886e+38> : tensor<f32>
+  %none = llm.constant dense<0> : tensor<i64>
+  %rows = llm.iota {start = "0", step = "1", dim = 0} : tensor<1024x1xi64>
+  %cols = llm.iota {start = "0", step = "1", dim = 1} : tensor<1x1024xi64>
+  %isPast = llm.compare le %cols, %rows : tensor<1x1024xi64>, tensor<1024x1xi64>
+  %isKey = llm.compare ne %mask, %none : tensor<1x1024xi64>, tensor<i64>
+  %keys = llm.reshape %isKey : tensor<1x1024xi1> to tensor<1x1x1x1024xi1>
+  %both = llm.binary logical_and %isPast, %keys : tensor<1024x1024xi1>, tensor<1x1x1x1024xi1>
+  %bias = llm.select %both, %zero, %big : tensor<1x1x1024x1024xi1>, tensor<f32>, tensor<f32>
+  %a = llm.attention %q, %q, %q bias %bias {scale = 1.0 : f64} : (!q, !q, !q, tensor<1x1x1024x1024xf32>) -> !q
+  %longRows = llm.iota {start = "0", step = "1", dim = 0} : tensor<65536x1xi64>
+  %longCols = llm.iota {start = "0", step = "1", dim = 1} : tensor<1x65536xi64>
+  %isLongPast = llm.compare le %longCols, %longRows : tensor<1x65536xi64>, tensor<65536x1xi64>
+  %longBias = llm.select %isLongPast, %zero, %big : tensor<65536x65536xi1>, tensor<f32>, tensor<f32>
+  %b = llm.attention %long, %long, %long bias %longBias {scale = 1.0 : f64} : (tensor<1x4x65536x8xf32>, tensor<1x4x65536x8xf32>, tensor<1x4x65536x8xf32>, tensor<65536x65536xf32>) -> tensor<1x4x65536x8xf32>
+  return %a, %b : !q, tensor<1x4x65536x8xf32>
+}
