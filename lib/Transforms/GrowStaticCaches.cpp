@@ -25,6 +25,9 @@
 #include "llmc/Transforms/Passes.h"
 #include "mlir/IR/PatternMatch.h"
 #include "mlir/Transforms/RegionUtils.h"
+#include <algorithm>
+#include <map>
+#include <vector>
 
 using namespace mlir;
 

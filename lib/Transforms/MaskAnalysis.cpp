@@ -11,6 +11,7 @@
 #include <array>
 #include <cmath>
 #include <set>
+#include <string>
 
 using namespace mlir;
 using llmc::reference::Tensor;
