@@ -23,6 +23,9 @@
 
 #include <chrono>
 #include <fstream>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 using namespace mlir;
 using namespace llmc;
@@ -233,6 +236,9 @@ LogicalResult Compilation::pack() {
   }
   // Code is done: its memory is better spent on the weights.
   code.reset();
+#ifdef __GLIBC__
+  malloc_trim(0); // the heap keeps what is freed otherwise, a fifth of the peak
+#endif
   SmallVector<char> shared;
   if (failed(linkSharedObject(object, loc, shared)))
     return failure();
