@@ -305,7 +305,7 @@ std::optional<MaskMeaning> MaskAnalysis::analyzeUncached(Value bias, const Atten
   if (!slice)
     return std::nullopt;
 
-  // Samples: every size with every padding, and one long row per window candidate.
+  // Samples: every size with its paddings, and one long row per window candidate.
   SmallVector<Sample> samples;
   for (auto [batch, past, queries] : sampleSizes(sizes)) {
     for (Padding padding : paddingsFor(batch * queries * (past + queries)))

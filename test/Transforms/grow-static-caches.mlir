@@ -103,3 +103,22 @@ func.func @length_as_data(%ids: tensor<2x1xi64>, %cache: tensor<2x1x8x8xf32>, %l
   %all = llm.transpose %written [1, 2, 0, 3] : tensor<8x2x1x8xf32>
   return %x, %all : tensor<2x1x8xf32>, tensor<2x1x8x8xf32>
 }
+
+// -----
+
+// A cache with more places than can be tried out (one of 2^33 was tried, and ended the compiler).
+// REASON: no input is a cache that the new tokens are written into
+// CHECK-LABEL: func.func @vast_cache(
+// CHECK-NOT: @vast_cache_growing
+func.func @vast_cache(%ids: tensor<2x1xi64>, %cache: tensor<2x1x8589934592x8xf32>, %length: tensor<i64>)
+    -> (tensor<2x1x8xf32>, tensor<2x1x8589934592x8xf32>) {
+  %table = llm.constant dense<1.0> : tensor<16x8xf32>
+  %x = llm.gather 0 %table, %ids : tensor<16x8xf32>, tensor<2x1xi64>
+  %at = llm.reshape %length : tensor<i64> to tensor<1x1xi64>
+  %old = llm.transpose %cache [2, 0, 1, 3] : tensor<2x1x8589934592x8xf32>
+  %new = llm.reshape %x : tensor<2x1x8xf32> to tensor<2x1x1x8xf32>
+  %added = llm.transpose %new [1, 0, 2, 3] : tensor<2x1x1x8xf32>
+  %written = llm.scatter_nd replace %old, %at, %added : tensor<8589934592x2x1x8xf32>, tensor<1x1xi64>, tensor<1x2x1x8xf32>
+  %all = llm.transpose %written [1, 2, 0, 3] : tensor<8589934592x2x1x8xf32>
+  return %x, %all : tensor<2x1x8xf32>, tensor<2x1x8589934592x8xf32>
+}
